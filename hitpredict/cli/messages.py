@@ -1,0 +1,40 @@
+"""Words for people, on standard error: one line each, with nothing in it that could drive a terminal."""
+
+import sys
+
+from hitpredict.errors import HitpredictError
+
+
+class Messages:
+    """What a command says besides its data. quiet: only failures. verbose: everything, with tracebacks."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False):
+        self.quiet, self.verbose = quiet, verbose
+
+    def note(self, text: str) -> None:
+        """Something worth knowing; `-q` hides it."""
+        if not self.quiet:
+            say(text)
+
+    def detail(self, text: str) -> None:
+        """Something only `-v` shows."""
+        if self.verbose:
+            say(text)
+
+    def failure(self, error: HitpredictError) -> None:
+        """One input that failed; with `-v` also where in the code."""
+        say(str(error))
+        for trace in getattr(error, "__notes__", []) if self.verbose else []:
+            sys.stderr.write(trace)
+
+
+def say(text: str) -> None:
+    """Write one line to standard error."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"hitpredict: {printable(text)}\n")
+        sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """`text` with control characters, line ends and undecodable bytes written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -1,0 +1,62 @@
+"""`hitpredict models`: what models there are, and what they say of themselves."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from hitpredict.cli import options
+
+
+def app(reported: Callable[..., Any]) -> typer.Typer:
+    """The sub-commands, each wrapped by `reported`."""
+    commands = typer.Typer(
+        help="List models and show their cards.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    commands.command("list", help="List the bundled models, one a line: name, then file.")(reported(list_models))
+    commands.command("show", help="Show a model's card: what it is, how good it is, what it is not for.")(
+        reported(show)
+    )
+    return commands
+
+
+def list_models(quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
+    """Print name and path of each bundled model."""
+    from hitpredict.runtime import BUNDLED
+
+    for path in sorted(BUNDLED.glob("*.onnx")):
+        sys.stdout.write(f"{path.stem}\t{path}\n")
+
+
+def show(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="A bundled model's name or an .onnx file [default: bundled]."),
+    ] = None,
+    metadata: Annotated[
+        bool, typer.Option("--json", help="Print everything the file says of itself as one JSON object.")
+    ] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Print the model card inside an ONNX file."""
+    from hitpredict.runtime import ModelFile, Session
+
+    session = Session(ModelFile.find(model), "cpu")
+    if metadata:
+        entries = {key: _decoded(text) for key, text in sorted(session.metadata.items())}
+        sys.stdout.write(json.dumps({**entries, "sha256": session.file.sha256}, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(session.metadata.get("card", "").rstrip() + "\n")
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text) if text[:1] in "{[" else text
+    except ValueError:
+        return text

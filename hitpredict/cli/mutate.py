@@ -1,0 +1,278 @@
+"""`hitpredict mutate`: change the sound of songs, one variant or the product of many."""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from hitpredict.audio.clip import Clip
+from hitpredict.audio.source import STDIN, Source
+from hitpredict.cli import options
+from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.messages import Messages
+from hitpredict.cli.variants import Sink, sink_for
+from hitpredict.engines import threads
+from hitpredict.errors import InputError, UsageError
+from hitpredict.mutations import STEPS, Recipe, parse, product
+
+
+class Engine(StrEnum):
+    """What shifts pitch and tempo."""
+
+    pedalboard = "pedalboard"
+    rubberband = "rubberband"
+
+
+class Quality(StrEnum):
+    """How carefully pitch and tempo are shifted."""
+
+    best = "best"
+    draft = "draft"
+
+
+class Bits(StrEnum):
+    """Sample format of WAV and FLAC."""
+
+    sixteen = "16"
+    twenty_four = "24"
+    float = "float"
+
+
+class AudioFormat(StrEnum):
+    """Containers of written files."""
+
+    wav = "wav"
+    flac = "flac"
+    ogg = "ogg"
+    mp3 = "mp3"
+
+
+class _InOrder(TyperCommand):
+    """A command that remembers in which order its options were typed: it is the order of the chain."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta["order"] = [parameter.name for parameter in order]
+        return super().parse_args(ctx, args)
+
+
+COMMAND: dict[str, Any] = {
+    "cls": _InOrder,
+    "help": "Change the sound of songs. The order of the options is the order of the changes; a value may be a list "
+    "(-2,0,2) or a range (-4:4:1), and several values make every combination.",
+    "epilog": "One variant is written as WAV, several as a tar of WAVs. Examples: "
+    "hitpredict mutate song.mp3 --pitch +2 | hitpredict score - · "
+    "hitpredict mutate song.mp3 --pitch=-2,0,2 --tempo 0.9,1.1 -o variants/",
+}
+
+
+def _with_steps(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command one option for each mutation; their values arrive as the keyword `steps`."""
+
+    def run(**arguments: Any) -> int:
+        steps = {op: arguments.pop(f"step_{op}") for op in STEPS}
+        return command(steps=steps, **arguments)
+
+    own = [p for name, p in inspect.signature(command).parameters.items() if name != "steps"]
+    made = [_step_option(op) for op in STEPS]
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    signature = inspect.Signature([*own[:2], *made, *own[2:]])
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
+    return run
+
+
+def _step_option(op: str) -> inspect.Parameter:
+    step = STEPS[op]
+    names = [f"step_{op}", f"--{op}"]
+    if step.metavar:
+        option = typer.Option(*names[1:], metavar=step.metavar, help=step.help_text())
+        annotation: Any = Annotated[list[str] | None, option]
+        default: Any = None
+    else:
+        annotation, default = Annotated[bool, typer.Option(*names[1:], help=step.help_text())], False
+    return inspect.Parameter(names[0], inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+@_with_steps
+def mutate(
+    *,
+    context: typer.Context,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Audio files, folders, tar archives, or - for standard input."),
+    ] = None,
+    steps: dict[str, list[str] | bool | None],
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Apply the recipes in FILE (JSON, or one a line) instead of options."),
+    ] = None,
+    with_original: Annotated[
+        bool, typer.Option("--with-original", help="Also give the unchanged sound, as the first variant.")
+    ] = False,
+    engine: Annotated[Engine, typer.Option(help="What shifts pitch and tempo.")] = Engine.pedalboard,
+    quality: Annotated[Quality, typer.Option(help="Draft is about three times as fast.")] = Quality.best,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random (noise).")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE|DIR", help="Write a file (one variant), a .tar, or files in DIR."),
+    ] = None,
+    form: Annotated[
+        AudioFormat | None, typer.Option("-f", "--format", help="Format of files in DIR [default: wav].")
+    ] = None,
+    bits: Annotated[Bits, typer.Option(help="Sample format of WAV and FLAC.")] = Bits.sixteen,
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Print the recipes, one JSON object a line, and do nothing.")
+    ] = False,
+    jobs: options.Jobs = None,
+    files_from: options.FilesFrom = None,
+    null: options.Null = False,
+    failures: options.Failures = None,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Apply every recipe to every input and write the variants."""
+    inputs = inputs or []
+    chosen = _recipes(recipe, context.meta["order"], steps, with_original, str(engine), str(quality), seed)
+    if dry_run:
+        for each in chosen:
+            sys.stdout.write(json.dumps(each.to_json()) + "\n")
+        return 0
+    if nothing_given(inputs, files_from):
+        typer.echo(context.get_help(), err=True)
+        return 2
+    messages = Messages(quiet, verbose)
+    with sources(inputs, files_from, null, messages) as found:
+        head = list(islice(found, 2))
+        alone = len(head) == 1 and len(chosen) == 1
+        suffix = f".{form or AudioFormat.wav}"
+        sink = sink_for(None if str(output) == "-" else output, alone, suffix, bits.value, force, skip_existing)
+        if STDIN not in inputs and files_from != STDIN:
+            with sources(inputs, files_from, null, messages) as planned:
+                sink.plan(planned, chosen)
+        failed = _write_all(chain(head, found), chosen, sink, jobs, messages)
+    write_failures(failures, failed, null)
+    return 1 if failed else 0
+
+
+def _recipes(
+    file: Path | None,
+    order: Sequence[str],
+    steps: dict[str, list[str] | bool | None],
+    with_original: bool,
+    engine: str,
+    quality: str,
+    seed: int,
+) -> list[Recipe]:
+    choices = _choices(order, steps)
+    if file and choices:
+        raise UsageError("--recipe and mutation options exclude each other; put the steps into the recipe")
+    shared: dict[str, Any] = {"engine": engine, "quality": quality, "seed": seed}
+    recipes = product(choices, **shared) if choices else []
+    if file:
+        recipes = _read_recipes(file)
+    if with_original:
+        recipes = [Recipe((), **shared), *recipes]
+    if not recipes:
+        raise UsageError("no change was asked for; give one, such as --pitch +2 (see hitpredict mutate --help)")
+    return list(dict.fromkeys(recipes))
+
+
+def _choices(order: Sequence[str], steps: dict[str, list[str] | bool | None]) -> list[Any]:
+    """The steps each typed option allows, in the order typed; a repeated option is a step of its own."""
+    left = {op: list(texts) for op, texts in steps.items() if isinstance(texts, list | tuple)}
+    choices = []
+    for op in (name.removeprefix("step_") for name in order if name.startswith("step_")):
+        choices.append(parse(op, left[op].pop(0)) if STEPS[op].metavar else parse(op))
+    return choices
+
+
+def _read_recipes(file: Path) -> list[Recipe]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--recipe {file}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        try:
+            entries = [json.loads(text)]
+        except ValueError:
+            entries = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError as error:
+        raise UsageError(f"--recipe {file}: not JSON: {error}") from error
+    flat = [recipe for entry in entries for recipe in (entry if isinstance(entry, list) else [entry])]
+    try:
+        return [Recipe.from_json(entry) for entry in flat]
+    except UsageError as error:
+        raise UsageError(f"--recipe {file}: {error}") from error
+
+
+def _write_all(
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages
+) -> list[str]:
+    failed: list[str] = []
+    with closing(threads.run(_variants(found, recipes, sink), jobs)) as results, sink:
+        for (source, recipe), result in results:
+            try:
+                if isinstance(result, InputError):
+                    raise result
+                sink.write(source, recipe, result)
+            except InputError as error:
+                failed.append(source.path)
+                named = source.path in str(error)
+                messages.failure(error if named else InputError(f"{source.path}: {recipe.label}: {error}"))
+            else:
+                _warn_of_clipping(source, recipe, result, sink, messages)
+    return failed
+
+
+def _variants(
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink
+) -> Iterator[tuple[tuple[Source, Recipe], Callable[[], Clip]]]:
+    """The work, lazily: each source is decoded once, and each of its variants is a call."""
+    from hitpredict.audio.read import read_audio
+
+    for source in found:
+        wanted = [recipe for recipe in recipes if sink.wants(source, recipe)]
+        try:
+            clip = read_audio(source) if wanted else None
+        except InputError as error:
+            yield (source, recipes[0]), partial(_raise, error)
+            continue
+        for recipe in wanted:
+            assert clip is not None
+            yield (source, recipe), partial(_applied, recipe, clip)
+
+
+def _raise(error: InputError) -> Clip:
+    raise error
+
+
+def _applied(recipe: Recipe, clip: Clip) -> Clip:
+    """The variant, with its name and its recipe in the tags."""
+    title = f"{clip.name} [{recipe.label}]" if recipe.steps else clip.name
+    artist = {"artist": clip.tags["artist"]} if clip.tags.get("artist") else {}
+    comment = json.dumps(recipe.to_json(), separators=(",", ":"))
+    return replace(recipe.apply(clip), name=title, tags={**artist, "title": title, "comment": comment})
+
+
+def _warn_of_clipping(source: Source, recipe: Recipe, clip: Clip, sink: Sink, messages: Messages) -> None:
+    from hitpredict.audio.write import clipped_frames
+
+    if sink.bits != "float" and (frames := clipped_frames(clip)):
+        share = 100 * frames / clip.frames
+        messages.note(
+            f"{source.path}: {recipe.label}: {share:.2g} % of the sound exceeds full scale and was cut; "
+            "add --limit -1 or a negative --gain, or write --bits float"
+        )

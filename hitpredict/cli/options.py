@@ -1,0 +1,30 @@
+"""Options that several commands share, spelled and explained once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Jobs = Annotated[
+    int | None,
+    typer.Option("-j", "--jobs", min=1, help="Work on this many inputs at a time [default: all cores]."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace output that is already there.")]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave output that is already there as it is, without an error.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but failures.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Say more: what was passed over, tracebacks, libraries' own words.")
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option("--files-from", metavar="FILE", help="Also take the inputs listed in FILE, one a line (- for stdin)."),
+]
+Null = Annotated[
+    bool, typer.Option("-0", "--null", help="Names in --files-from and --failures end in NUL, not in a line end.")
+]
+Failures = Annotated[
+    Path | None,
+    typer.Option("--failures", metavar="FILE", help="Write the failed inputs to FILE, to retry with --files-from."),
+]

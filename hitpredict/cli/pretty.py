@@ -1,0 +1,115 @@
+"""Scores as a person reads them: a card for one song, a line for each of many."""
+
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import IO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from hitpredict.records import ScoreRecord, Segment
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_BAR_CELLS = 41
+_ROW_CELLS = 21
+_SPARK_CELLS = 48
+
+
+class ScorePrinter:
+    """Print records as they come. meaning: the model's own line on what a score is good for."""
+
+    def __init__(self, meaning: str, low: float, high: float, stream: IO[str] | None = None):
+        self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
+        self._meaning, self._low, self._high = meaning, low, high
+        self._seen: list[ScoreRecord] = []
+
+    def card(self, record: ScoreRecord) -> None:
+        """One song, with its interval, its course over time, warnings and meaning."""
+        low, high = record.interval
+        title = f"[bold]{escape(_plain(record.name))}[/]  [dim]{_clock(record.duration)}[/]"
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(style="dim", no_wrap=True)
+        rows.add_column(ratio=1)
+        rows.add_row("Score", f"[bold cyan]{record.score:.1f}[/] of {self._high:g}")
+        rows.add_row("Place", f"above {record.percentile:.0f} % of {escape(record.reference)}")
+        rows.add_row(f"{record.interval_level:.0%} range", self._bar(record, _BAR_CELLS))
+        rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")
+        if record.segments and len(record.segments) > 1:
+            rows.add_row("Over time", f"[cyan]{sparkline(record.segments)}[/]")
+            rows.add_row("", _extremes(record.segments))
+        for warning in record.warnings:
+            rows.add_row("[yellow]Warning[/]", escape(warning))
+        rows.add_row("Meaning", escape(self._meaning))
+        rows.add_row("Model", f"{escape(record.model.name)} {escape(record.model.version)} on {record.device}")
+        self._console.print(title)
+        self._console.print(rows)
+
+    def line(self, record: ScoreRecord) -> None:
+        """One song among many."""
+        if not self._seen:
+            scale = f"{self._low:g}{'·' * (_ROW_CELLS - 2 - len(f'{self._high:g}'))} {self._high:g}"
+            self._console.print(f"[dim]score  {scale}  place  name[/]")
+        self._seen.append(record)
+        mark = f"  [yellow]! {', '.join(w.split(':')[0] for w in record.warnings)}[/]" if record.warnings else ""
+        text = Text.from_markup(
+            f"[bold cyan]{record.score:5.1f}[/]  {self._bar(record, _ROW_CELLS)}  "
+            f"{record.percentile:3.0f} %  {escape(_plain(record.name))}{mark}"
+        )
+        self._console.print(text, no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
+
+    def legend(self) -> None:
+        """What the columns of `line` mean; call once after the last."""
+        if self._seen:
+            first = self._seen[0]
+            self._console.print(
+                f"[dim]● score, ├─┤ {first.interval_level:.0%} range, place among {escape(first.reference)}\n"
+                f"{escape(self._meaning)}[/]"
+            )
+
+    def _bar(self, record: ScoreRecord, cells: int) -> str:
+        """The interval and the score on the model's whole scale."""
+        span = (cells - 1) / (self._high - self._low)
+        low, point, high = (
+            min(cells - 1, max(0, round((value - self._low) * span)))
+            for value in (record.interval[0], record.score, record.interval[1])
+        )
+        cell = ["·"] * cells
+        cell[low : high + 1] = "─" * (high + 1 - low)
+        cell[low], cell[high], cell[point] = "├", "┤", "●"
+        return f"[cyan]{''.join(cell)}[/]"
+
+
+def sparkline(segments: Sequence[Segment]) -> str:
+    """Segment scores over time as block characters, from their lowest to their highest."""
+    scores = _averaged([segment.score for segment in segments], _SPARK_CELLS)
+    low, high = min(scores), max(scores)
+    step = (high - low) / (len(_BLOCKS) - 1) or 1.0
+    return "".join(_BLOCKS[round((score - low) / step)] for score in scores)
+
+
+def _averaged(values: list[float], cells: int) -> list[float]:
+    if len(values) <= cells:
+        return values
+    edges = [round(i * len(values) / cells) for i in range(cells + 1)]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+
+
+def _extremes(segments: Sequence[Segment]) -> str:
+    low, high = min(segments, key=lambda s: s.score), max(segments, key=lambda s: s.score)
+    return (
+        f"lowest {low.score:.1f} from {_clock(low.start)}, highest {high.score:.1f} from {_clock(high.start)} "
+        f"(windows of {segments[0].end - segments[0].start:g} s)"
+    )
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in name)

@@ -1,0 +1,166 @@
+"""`hitpredict score`: predict the popularity of songs."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hitpredict.audio.source import Source
+from hitpredict.cli import options
+from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.messages import Messages
+from hitpredict.cli.output import Format, Journal, Table, check_writable, chosen_format, stream_to_stdout
+from hitpredict.cli.progress import progress
+from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
+
+if TYPE_CHECKING:
+    from hitpredict.scoring import Scorer
+
+COMMAND: dict[str, Any] = {
+    "help": "Predict how popular songs are from their sound: a score, its place, its interval, and warnings.",
+    "epilog": "Examples: hitpredict score song.mp3 · hitpredict score -f tsv -o scores.tsv music/ · "
+    "hitpredict mutate song.mp3 --pitch +2 | hitpredict score -",
+}
+_SPARKLINE_SECONDS = 10.0
+_TABLE = Table(SCORE_COLUMNS, flat)
+
+
+def score(
+    context: typer.Context,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Audio files, folders, tar archives, or - for standard input."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="A bundled model's name or an .onnx file [default: bundled].")
+    ] = None,
+    segments: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Also score windows of this length over time.")
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="[auto|cpu|cuda]", help="Where the model runs [default: auto]."),
+    ] = None,
+    jobs: options.Jobs = None,
+    files_from: options.FilesFrom = None,
+    null: options.Null = False,
+    failures: options.Failures = None,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Score every input; rows on standard output or in FILE, failures on standard error."""
+    inputs = inputs or []
+    if nothing_given(inputs, files_from):
+        typer.echo(context.get_help(), err=True)
+        return 2
+    if str(output) == "-":
+        output = None
+    messages = Messages(quiet, verbose)
+    form = chosen_format(form, output)
+    if not check_writable(output, force, skip_existing):
+        messages.note(f"{output}: exists already, left as it is")
+        return 0
+    scorer = _loaded(model, device, messages)
+    run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages)
+    with sources(inputs, files_from, null, messages) as found:
+        if output is not None:
+            run.to_file(found, output, form)
+        elif form is Format.pretty:
+            run.to_terminal(found)
+        else:
+            with stream_to_stdout(form, _TABLE) as write:
+                run.rows(found, lambda record: write(record.to_json()))
+    write_failures(failures, run.failed, null)
+    return 1 if run.failed else 0
+
+
+def _loaded(model: str | None, device: str | None, messages: Messages) -> "Scorer":
+    from hitpredict.errors import UsageError
+    from hitpredict.scoring import Scorer
+
+    if device not in (None, "auto", "cpu", "cuda"):
+        raise UsageError(f"--device {device}: must be auto, cpu or cuda")
+    scorer = Scorer(model, device or "auto")  # type: ignore[arg-type]
+    # Without a GPU nobody expects one; who asks for `auto`, or has a GPU that does not work, is told.
+    if scorer.session.note and (device == "auto" or "NVIDIA driver is installed" not in scorer.session.note):
+        messages.note(scorer.session.note)
+    return scorer
+
+
+def scoring(model: str | None, device: Any, segments: float | None) -> Callable[[Source], ScoreRecord]:
+    """The function that scores one source, with its own loaded model: what each process of a batch runs."""
+    from hitpredict.scoring import Scorer
+
+    scorer = Scorer(model, device)
+    return lambda source: scorer.score(source, segments)
+
+
+class _Run:
+    """One invocation: the work, what failed in it, and the ways its records can go."""
+
+    def __init__(self, scorer: "Scorer", arguments: tuple[Any, ...], jobs: int | None, messages: Messages):
+        self._scorer, self._arguments, self._jobs, self._messages = scorer, arguments, jobs, messages
+        self.failed: list[str] = []
+
+    def rows(self, found: Iterable[Source], write: Callable[[ScoreRecord], None]) -> None:
+        """Score each source; write what succeeds in order, report and remember what fails."""
+        from hitpredict.engines import local
+        from hitpredict.errors import InputError
+
+        results = local.run(scoring, self._arguments, found, self._jobs, _path)
+        for source, result in progress(results, "scored", self._messages.quiet):
+            if isinstance(result, InputError):
+                self.failed.append(source.path)
+                self._messages.failure(result)
+            else:
+                write(result)
+
+    def to_file(self, found: Iterator[Source], output: Path, form: Format) -> None:
+        """Write a file through a journal, so that a killed run can be taken up again."""
+        _, device, segments = self._arguments
+        model = self._scorer.session.reference.to_json()
+        journal = Journal(output, {"model": model, "device": device, "segments": segments})
+        if count := journal.done.total():
+            self._messages.note(f"{output}: taking up an interrupted run with {count} of its records")
+        self.rows(_without(found, journal.done), lambda record: journal.write(record.to_json()))
+        journal.finish(Format.jsonl if form is Format.pretty else form, _TABLE)
+
+    def to_terminal(self, found: Iterator[Source]) -> None:
+        """A card for one song, with a sparkline; a line each for several."""
+        from hitpredict.cli.pretty import ScorePrinter
+
+        target = self._scorer.session.json("target")
+        printer = ScorePrinter(target["meaning"], target["low"], target["high"])
+        first = list(islice(found, 2))
+        one = len(first) == 1
+        if one and self._arguments[2] is None:
+            self._arguments = (*self._arguments[:2], _SPARKLINE_SECONDS)
+        self.rows(chain(first, found), printer.card if one else printer.line)
+        printer.legend()
+        sys.stdout.flush()
+
+
+def _path(source: Source) -> str:
+    return source.path
+
+
+def _without(found: Iterator[Source], done: dict[str, int]) -> Iterator[Source]:
+    left = dict(done)
+    for source in found:
+        if left.get(source.path, 0):
+            left[source.path] -= 1
+            source.discard()
+        else:
+            yield source

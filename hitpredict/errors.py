@@ -1,0 +1,23 @@
+"""The errors users meet. Each message says what was wrong, with which input, and what to do."""
+
+
+class HitpredictError(Exception):
+    """Base of every error that is reported to the user as one line; `exit_code` is the process's answer."""
+
+    exit_code = 1
+
+
+class InputError(HitpredictError):
+    """One input (a file, a stream, an archive member) cannot be used; the run goes on with the others."""
+
+
+class UsageError(HitpredictError):
+    """The command line asks for something that has no meaning (contract: exit code 2)."""
+
+    exit_code = 2
+
+
+class EnvironmentProblem(HitpredictError):
+    """Something outside the input is missing: an extra, a model, a GPU, a program (contract: exit code 3)."""
+
+    exit_code = 3

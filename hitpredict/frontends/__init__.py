@@ -1,0 +1,63 @@
+"""Front-ends: from blocks of samples to what a model takes. Frozen dataclasses, NumPy only.
+
+A front-end works in two steps. `frames(blocks, rate)` streams float32 frames × bins in constant memory;
+`finish(view)` turns a range of those frames (a whole track, a segment, a window) into one model input.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.audio.clip import Clip, Samples
+from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.frontends.fbank import Fbank
+from hitpredict.frontends.logmel import LogMel
+from hitpredict.frontends.mfcc_stats import MfccStats
+from hitpredict.frontends.store import FrameStore, FrameView
+from hitpredict.frontends.stream import Frames
+
+__all__ = ["FRONTENDS", "Fbank", "Frontend", "LogMel", "MfccStats", "compute", "from_json", "to_json"]
+
+
+class Frontend(Protocol):
+    """What every front-end is; see the module's docstring."""
+
+    name: ClassVar[str]
+
+    @property
+    def frames_per_second(self) -> float: ...
+
+    def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]: ...
+
+    def finish(self, frames: FrameView) -> NDArray[np.float32]: ...
+
+
+FRONTENDS: Mapping[str, Any] = {cls.name: cls for cls in (MfccStats, LogMel, Fbank)}
+
+
+def compute(frontend: Frontend, clip: Clip) -> NDArray[np.float32]:
+    """The model input of a whole clip. Raises `InputError` when it is too short for a single frame."""
+    with FrameStore(frontend.frames([clip.samples], clip.rate)) as store:
+        if not store.frames:
+            raise InputError(f"{clip.name or 'clip'}: {clip.duration:.3f} s is too short for {frontend.name}")
+        return frontend.finish(store.view())
+
+
+def to_json(frontend: Frontend) -> dict[str, Any]:
+    """The front-end's name and parameters, as stored in model files."""
+    return {"name": frontend.name, **asdict(frontend)}  # type: ignore[call-overload]
+
+
+def from_json(data: Mapping[str, Any]) -> Frontend:
+    """The front-end that `to_json` described. Raises `EnvironmentProblem` for an unknown name or parameter."""
+    cls = FRONTENDS.get(str(data.get("name")))
+    if cls is None:
+        raise EnvironmentProblem(f"the model needs the front-end {data.get('name')!r}, which this version lacks")
+    parameters = {key: value for key, value in data.items() if key != "name"}
+    if unknown := sorted(set(parameters) - {field.name for field in fields(cls)}):
+        raise EnvironmentProblem(f"the model's front-end {cls.name} has unknown parameters: {', '.join(unknown)}")
+    frontend: Frontend = cls(**parameters)
+    return frontend

@@ -1,0 +1,63 @@
+"""Kaldi-compatible log-mel filter-bank energies, as the Audio Spectrogram Transformer takes them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.audio.clip import Samples
+from hitpredict.frontends.mel import kaldi_filterbank
+from hitpredict.frontends.store import FrameView
+from hitpredict.frontends.stream import Frames, mel_spectra, overlapping, soxr_mono
+from hitpredict.frontends.windows import hann
+
+
+@dataclass(frozen=True)
+class Fbank:
+    """Kaldi's `fbank` (25 ms frames every 10 ms, no dither, no energy, "hanning" window, pre-emphasis).
+
+    Samples are mono in [-1, 1]. The mean of the waveform need not be removed first: each frame's own mean is.
+    mean, deviation: the result is (x - mean) / (2 · deviation), AudioSet's values by default (Gong et al. 2021,
+    arXiv:2104.01778). window: frames the model takes at once; shorter input is padded with zeros before scaling.
+    """
+
+    name: ClassVar[str] = "fbank"
+    sample_rate: int = 16000
+    frame_length: int = 400
+    hop_length: int = 160
+    n_fft: int = 512
+    n_mels: int = 128
+    fmin: float = 20.0
+    fmax: float = 8000.0
+    preemphasis: float = 0.97
+    mean: float = -4.2677393
+    deviation: float = 4.5689974
+    window: int | None = 1024
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.sample_rate / self.hop_length
+
+    def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]:
+        """Log energies before scaling, (n, n_mels) float32, block by block; only whole frames."""
+        bank = kaldi_filterbank(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
+        mono = soxr_mono(blocks, rate, self.sample_rate)
+        cut = map(self._emphasise, overlapping(mono, self.frame_length, self.hop_length))
+        floor = np.finfo(np.float32).eps
+        for power in mel_spectra(cut, hann(self.frame_length, symmetric=True), self.n_fft, bank):
+            yield np.log(np.maximum(power, floor))
+
+    def _emphasise(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        centred = batch - batch.mean(axis=1, keepdims=True)
+        # Kaldi takes the first sample as its own predecessor.
+        previous = np.concatenate([centred[:, :1], centred[:, :-1]], axis=1)
+        return np.asarray(centred - np.float32(self.preemphasis) * previous)
+
+    def finish(self, frames: FrameView) -> NDArray[np.float32]:
+        """The scaled energies (frames, n_mels) of a range of frames, padded to `window`."""
+        energies = np.concatenate([np.empty((0, self.n_mels), np.float32), *frames])
+        if self.window is not None and len(energies) < self.window:
+            energies = np.pad(energies, ((0, self.window - len(energies)), (0, 0)))
+        return np.asarray((energies - np.float32(self.mean)) / np.float32(2 * self.deviation), dtype=np.float32)

@@ -1,0 +1,67 @@
+"""Log-mel spectrograms with librosa's parameters and meanings."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.audio.clip import Samples
+from hitpredict.frontends.mel import filterbank
+from hitpredict.frontends.store import FrameView
+from hitpredict.frontends.stream import Frames, mel_spectra, overlapping, soxr_mono
+from hitpredict.frontends.windows import hann
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """Mel power spectrogram in decibels: `librosa.power_to_db(librosa.feature.melspectrogram(...))`.
+
+    sample_rate, fmin, fmax: Hz (fmax None is Nyquist); n_fft, hop_length: samples; the window is a periodic Hann.
+    center: frames are centred, with zeros beyond the ends. htk: HTK's mel formula instead of Slaney's.
+    area_norm: triangles of unit area. amin: least power. top_db: floor below the loudest frame, or None.
+    relative: decibels relative to the loudest value (`ref=np.max`) instead of to a power of 1.
+    window: frames the model takes at once (shorter input is padded with the least value), None for all there are.
+    """
+
+    name: ClassVar[str] = "logmel"
+    sample_rate: int = 22050
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    fmin: float = 0.0
+    fmax: float | None = None
+    center: bool = True
+    htk: bool = False
+    area_norm: bool = True
+    amin: float = 1e-10
+    top_db: float | None = 80.0
+    relative: bool = False
+    window: int | None = None
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.sample_rate / self.hop_length
+
+    def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]:
+        """Absolute mel power in decibels, (n, n_mels) float32, block by block."""
+        fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
+        bank = filterbank(self.sample_rate, self.n_fft, self.n_mels, self.fmin, fmax, self.htk, self.area_norm)
+        mono = soxr_mono(blocks, rate, self.sample_rate)
+        cut = overlapping(mono, self.n_fft, self.hop_length, pad=self.n_fft // 2 if self.center else 0)
+        for power in mel_spectra(cut, hann(self.n_fft), self.n_fft, bank):
+            yield np.float32(10) * np.log10(np.maximum(power, np.float32(self.amin)))
+
+    def finish(self, frames: FrameView) -> NDArray[np.float32]:
+        """The spectrogram (frames, n_mels) of a range of at least one frame, floored, and padded to `window`."""
+        decibels = np.concatenate(list(frames))
+        loudest = decibels.max()
+        if self.relative:
+            decibels = decibels - loudest
+            loudest = np.float32(0)
+        if self.top_db is not None:
+            decibels = np.maximum(decibels, loudest - np.float32(self.top_db))
+        if self.window is not None and len(decibels) < self.window:
+            decibels = np.pad(decibels, ((0, self.window - len(decibels)), (0, 0)), constant_values=decibels.min())
+        return decibels

@@ -1,0 +1,104 @@
+"""A recipe: a chain of steps as data. It round-trips through JSON; applying it is a pure function."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hitpredict.audio.clip import Clip
+from hitpredict.errors import InputError, UsageError
+from hitpredict.mutations.registry import STEPS
+from hitpredict.mutations.step import ENGINES, QUALITIES, Context, Step
+from hitpredict.mutations.time import fused
+
+SCHEMA = "hitpredict.recipe/1"
+_LONGEST_LABEL = 120
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in the order in which they are applied, and what they share; no steps leave the clip as it is.
+
+    engine: `pedalboard` or `rubberband`; quality: `best` or `draft`; both matter to pitch and tempo alone.
+    seed: 0 or above; matters to noise alone.
+    """
+
+    steps: tuple[Step, ...] = ()
+    engine: str = "pedalboard"
+    quality: str = "best"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        for name, value, choices in (("engine", self.engine, ENGINES), ("quality", self.quality, QUALITIES)):
+            if value not in choices:
+                raise UsageError(f"--{name} {value}: must be {' or '.join(choices)}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: must be a whole number, 0 or above")
+
+    @property
+    def label(self) -> str:
+        """Such as `pitch+2.tempo0.9`: safe in file names, one for each chain of steps.
+
+        `original` without steps; a label too long for a file name ends in a digest instead.
+        """
+        label = ".".join(step.label for step in self.steps) or "original"
+        if len(label) <= _LONGEST_LABEL:
+            return label
+        digest = hashlib.sha256(label.encode()).hexdigest()[:12]
+        return f"{label[: _LONGEST_LABEL - 13].rstrip('.')}.{digest}"
+
+    def apply(self, clip: Clip) -> Clip:
+        """The mutated clip; the same recipe and clip give the same bits. The name and tags stay.
+
+        InputError when the clip is empty, holds NaN or infinite samples, or a step cannot be done on it.
+        """
+        if clip.frames == 0 or clip.channels == 0:
+            raise InputError("the clip has no samples")
+        if not np.isfinite(clip.samples).all():
+            raise InputError("the clip holds NaN or infinite samples")
+        context = Context(self.engine, self.quality, self.seed)
+        for position, step in enumerate(fused(self.steps)):
+            clip = step.apply(clip, replace(context, position=position))
+        return clip
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dumps`."""
+        steps = [step.to_json() for step in self.steps]
+        shared = {"engine": self.engine, "quality": self.quality, "seed": self.seed}
+        return {"schema": SCHEMA, "steps": steps, **shared}
+
+    @classmethod
+    def from_json(cls, data: object) -> "Recipe":
+        """The recipe of `to_json`; `engine`, `quality` and `seed` may be absent. UsageError if malformed."""
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            raise UsageError(f'a recipe must be a JSON object with "schema": "{SCHEMA}"')
+        _known(data, ("schema", "steps", "engine", "quality", "seed"), "recipe")
+        steps = data.get("steps")
+        if not isinstance(steps, Sequence) or isinstance(steps, str):
+            raise UsageError('recipe: "steps" must be a list')
+        shared = {name: data[name] for name in ("engine", "quality", "seed") if name in data}
+        return cls(tuple(step_from_json(step) for step in steps), **shared)
+
+
+def step_from_json(data: object) -> Step:
+    """The step of `{"op": "pitch", "semitones": 2.0}`; UsageError if malformed or out of range."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("op"), str):
+        raise UsageError('recipe: every step must be an object with an "op"')
+    op = data["op"]
+    if op not in STEPS:
+        raise UsageError(f'recipe: unknown op "{op}"; known are {", ".join(STEPS)}')
+    parameters = STEPS[op].parameters()
+    _known(data, ("op", *(spec.name for spec in parameters)), f'recipe, op "{op}"')
+    for spec in parameters:
+        if spec.required and spec.name not in data:
+            raise UsageError(f'recipe, op "{op}": the field "{spec.name}" is missing')
+    return STEPS[op](**{name: value for name, value in data.items() if name != "op"})
+
+
+def _known(data: Mapping[Any, Any], names: tuple[str, ...], where: str) -> None:
+    for name in data:
+        if name not in names:
+            raise UsageError(f'{where}: unknown field "{name}"; known are {", ".join(names)}')

@@ -1,0 +1,102 @@
+"""The records that commands print: one JSON object a line, each with a `schema`.
+
+Conventions: seconds for times, the model's own scale for scores and intervals, 0 to 100 for percentiles.
+Numbers are rounded far below what they can mean, so that equal inputs print equal bytes everywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCORE_SCHEMA = "hitpredict.score/1"
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """Which model made a prediction: its name, version, and the SHA-256 of its file."""
+
+    name: str
+    version: str
+    sha256: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"name": self.name, "version": self.version, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The score of one stretch of the sound, `start` to `end` in seconds."""
+
+    start: float
+    end: float
+    score: float
+    percentile: float
+
+    def to_json(self) -> dict[str, float]:
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "score": round(self.score, 4),
+            "percentile": round(self.percentile, 2),
+        }
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """One prediction.
+
+    path, name: the input as given, and what the sound is called. duration: seconds decoded.
+    score: the prediction on the model's target scale. percentile: its place, 0 to 100, among the predictions
+    for the songs of `reference`. interval: the (low, high) that holds the true value with probability
+    `interval_level`. segments: scores over time, when asked for. warnings: `code: explanation`, for each reason
+    to trust the score less. device: where the model really ran, `cpu` or `cuda`.
+    """
+
+    path: str
+    name: str
+    duration: float
+    score: float
+    percentile: float
+    interval: tuple[float, float]
+    interval_level: float
+    reference: str
+    warnings: tuple[str, ...]
+    model: ModelReference
+    device: str
+    segments: tuple[Segment, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as printed."""
+        record: dict[str, Any] = {
+            "schema": SCORE_SCHEMA,
+            "path": self.path,
+            "name": self.name,
+            "duration": round(self.duration, 3),
+            "score": round(self.score, 4),
+            "percentile": round(self.percentile, 2),
+            "interval": [round(self.interval[0], 4), round(self.interval[1], 4)],
+            "interval_level": self.interval_level,
+            "reference": self.reference,
+        }
+        if self.segments is not None:
+            record["segments"] = [segment.to_json() for segment in self.segments]
+        return record | {
+            "warnings": list(self.warnings),
+            "model": self.model.to_json(),
+            "device": self.device,
+        }
+
+
+SCORE_COLUMNS = (
+    "path", "name", "duration", "score", "percentile", "interval_low", "interval_high", "interval_level",
+    "reference", "segments", "warnings", "model_name", "model_version", "model_sha256", "device",
+)  # fmt: skip
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A printed score record as one row of `SCORE_COLUMNS`, for tables; `segments` and `warnings` stay lists."""
+    row = {key: record[key] for key in SCORE_COLUMNS if key in record}
+    row["interval_low"], row["interval_high"] = record["interval"]
+    row["segments"] = record.get("segments", [])
+    row |= {f"model_{key}": value for key, value in record["model"].items()}
+    return {key: row[key] for key in SCORE_COLUMNS}

@@ -1,0 +1,26 @@
+# Small verbs; `just --list` shows them. Everything happens in .venv.
+
+# Make the virtual environment with everything development needs.
+setup:
+    python3 -m venv .venv && .venv/bin/pip install -e '.[dev]'
+
+# The fast tests.
+test *arguments:
+    .venv/bin/pytest {{arguments}}
+
+# Lint, format, types, documentation drift.
+check:
+    .venv/bin/ruff check .
+    .venv/bin/ruff format --check .
+    .venv/bin/mypy
+    .venv/bin/python docs/update.py --check
+
+# Rewrite what can be rewritten by machine.
+fix:
+    .venv/bin/ruff check --fix .
+    .venv/bin/ruff format .
+    .venv/bin/python docs/update.py
+
+# Rebuild the bundled model from a folder with features.csv.gz and tracks.csv.gz.
+model table:
+    .venv/bin/python examples/build_bundled_model.py --table {{table}}

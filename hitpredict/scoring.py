@@ -23,6 +23,8 @@ from hitpredict.runtime import Device, ModelFile, Session
 
 _LEAST_16_BIT = 1 / 32768
 _SHORTEST_SEGMENT = 1.0
+# The previews that the field works with last 30 s; statistics of much less sound are no longer a track's.
+_SHORTEST = 25.0
 
 
 class Scorer:
@@ -39,6 +41,7 @@ class Scorer:
         self.calibration = Calibration.from_json(self.session.json("calibration"))
         self.domain = Domain.from_json(self.session.json("domain"))
         self.reference = Reference(**self.session.json("reference"))
+        self.target = Target(**self.session.json("target"))
 
     def score(
         self, audio: Clip | Source | str | os.PathLike[str] | bytes, segments: float | None = None
@@ -94,10 +97,9 @@ class Scorer:
         return first, max(last, first + 1)
 
     def _doubts(self, duration: float, features: NDArray[np.float32]) -> Iterator[str]:
-        low, high = self.domain.duration
-        if not low <= duration <= high:
-            length = "short" if duration < low else "long"
-            yield f"{length}: {duration:.1f} s, and the model learnt from whole tracks of {low:.0f} to {high:.0f} s"
+        if duration < _SHORTEST:
+            low, high = self.domain.duration
+            yield f"short: {duration:.1f} s of sound; the model learnt from whole tracks of {low:.0f} to {high:.0f} s"
         distance = float(self.domain.distance(features)[0])
         if distance > 1:
             yield (
@@ -116,6 +118,17 @@ class Reference:
     def percentile(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """The share, 0 to 100, of reference songs that are predicted lower; shape as given."""
         return np.interp(scores, self.scores, np.linspace(0, 100, len(self.scores)))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a model predicts: a name, the ends of its scale, its definition, and one line on what a score means."""
+
+    name: str
+    low: float
+    high: float
+    definition: str
+    meaning: str
 
 
 class _Meter:

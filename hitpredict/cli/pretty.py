@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hitpredict.records import ScoreRecord, Segment
+from hitpredict.scoring import Target
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BAR_CELLS = 41
@@ -19,11 +20,11 @@ _SPARK_CELLS = 48
 
 
 class ScorePrinter:
-    """Print records as they come. meaning: the model's own line on what a score is good for."""
+    """Print records as they come, on the scale of the model's target."""
 
-    def __init__(self, meaning: str, low: float, high: float, stream: IO[str] | None = None):
+    def __init__(self, target: Target, stream: IO[str] | None = None):
         self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
-        self._meaning, self._low, self._high = meaning, low, high
+        self._target = target
         self._seen: list[ScoreRecord] = []
 
     def card(self, record: ScoreRecord) -> None:
@@ -33,16 +34,16 @@ class ScorePrinter:
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
         rows.add_column(ratio=1)
-        rows.add_row("Score", f"[bold cyan]{record.score:.1f}[/] of {self._high:g}")
+        rows.add_row("Score", f"[bold cyan]{record.score:.1f}[/] of {self._target.high:g}")
         rows.add_row("Place", f"above {record.percentile:.0f} % of {escape(record.reference)}")
-        rows.add_row(f"{record.interval_level:.0%} range", self._bar(record, _BAR_CELLS))
+        rows.add_row(f"{_percent(record.interval_level)} range", self._bar(record, _BAR_CELLS))
         rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")
         if record.segments and len(record.segments) > 1:
             rows.add_row("Over time", f"[cyan]{sparkline(record.segments)}[/]")
             rows.add_row("", _extremes(record.segments))
         for warning in record.warnings:
             rows.add_row("[yellow]Warning[/]", escape(warning))
-        rows.add_row("Meaning", escape(self._meaning))
+        rows.add_row("Meaning", escape(self._target.meaning))
         rows.add_row("Model", f"{escape(record.model.name)} {escape(record.model.version)} on {record.device}")
         self._console.print(title)
         self._console.print(rows)
@@ -50,13 +51,14 @@ class ScorePrinter:
     def line(self, record: ScoreRecord) -> None:
         """One song among many."""
         if not self._seen:
-            scale = f"{self._low:g}{'·' * (_ROW_CELLS - 2 - len(f'{self._high:g}'))} {self._high:g}"
+            scale = f"{self._target.low:g}{'·' * (_ROW_CELLS - 2 - len(f'{self._target.high:g}'))} {self._target.high:g}"
             self._console.print(f"[dim]score  {scale}  place  name[/]")
         self._seen.append(record)
-        mark = f"  [yellow]! {', '.join(w.split(':')[0] for w in record.warnings)}[/]" if record.warnings else ""
+        codes = ", ".join(warning.split(":")[0] for warning in record.warnings)
+        mark = f"[yellow]! {codes}:[/] " if codes else ""
         text = Text.from_markup(
             f"[bold cyan]{record.score:5.1f}[/]  {self._bar(record, _ROW_CELLS)}  "
-            f"{record.percentile:3.0f} %  {escape(_plain(record.name))}{mark}"
+            f"{record.percentile:3.0f} %  {mark}{escape(_plain(record.name))}"
         )
         self._console.print(text, no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
 
@@ -65,15 +67,15 @@ class ScorePrinter:
         if self._seen:
             first = self._seen[0]
             self._console.print(
-                f"[dim]● score, ├─┤ {first.interval_level:.0%} range, place among {escape(first.reference)}\n"
-                f"{escape(self._meaning)}[/]"
+                f"[dim]● score, ├─┤ {_percent(first.interval_level)} range, place among {escape(first.reference)}\n"
+                f"{escape(self._target.meaning)}[/]"
             )
 
     def _bar(self, record: ScoreRecord, cells: int) -> str:
         """The interval and the score on the model's whole scale."""
-        span = (cells - 1) / (self._high - self._low)
+        span = (cells - 1) / (self._target.high - self._target.low)
         low, point, high = (
-            min(cells - 1, max(0, round((value - self._low) * span)))
+            min(cells - 1, max(0, round((value - self._target.low) * span)))
             for value in (record.interval[0], record.score, record.interval[1])
         )
         cell = ["·"] * cells
@@ -103,6 +105,10 @@ def _extremes(segments: Sequence[Segment]) -> str:
         f"lowest {low.score:.1f} from {_clock(low.start)}, highest {high.score:.1f} from {_clock(high.start)} "
         f"(windows of {segments[0].end - segments[0].start:g} s)"
     )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"
 
 
 def _clock(seconds: float) -> str:

@@ -141,8 +141,7 @@ class _Run:
         """A card for one song, with a sparkline; a line each for several."""
         from hitpredict.cli.pretty import ScorePrinter
 
-        target = self._scorer.session.json("target")
-        printer = ScorePrinter(target["meaning"], target["low"], target["high"])
+        printer = ScorePrinter(self._scorer.target)
         first = list(islice(found, 2))
         one = len(first) == 1
         if one and self._arguments[2] is None:

@@ -60,6 +60,8 @@ class Domain:
         values = _logarithms(table, log_from, _FLOOR)
         centre = np.median(values, axis=0)
         scale = 1.4826 * np.median(np.abs(values - centre), axis=0)
+        # Columns that hardly ever differ, as counts and flags do, have no median deviation.
+        scale = np.where(scale > 0, scale, np.maximum(values.std(axis=0), 1e-9))
         kept = np.clip((values - centre) / scale, -_OUTLIER, _OUTLIER)
         covariance = np.cov(kept.T)
         diagonal = np.eye(len(centre)) * np.trace(covariance) / len(centre)
@@ -90,6 +92,8 @@ class Domain:
     def distance(self, features: ArrayLike) -> Floats:
         """Distance of features (N, D) from the training songs, shape (N,); above 1 is unlike them."""
         values = _logarithms(np.asarray(features, np.float64), self.log_from, self.floor)
+        # What could not be computed says nothing either way.
+        values = np.where(np.isnan(values), self.centre, values)
         position = (values - self.centre) / self.scale @ self.whitening
         return np.asarray(np.sqrt(np.sum(position**2, axis=1)), np.float64)
 

@@ -21,3 +21,7 @@ class EnvironmentProblem(HitpredictError):
     """Something outside the input is missing: an extra, a model, a GPU, a program (contract: exit code 3)."""
 
     exit_code = 3
+
+
+class TrainingError(HitpredictError):
+    """A model could not be fitted: the loss became NaN, or the predictions collapsed to a constant."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+_RUN = 64
 
 
 def ranks(values: ArrayLike) -> Floats:
@@ -87,3 +88,108 @@ def coverage(target: ArrayLike, low: ArrayLike, high: ArrayLike, groups: ArrayLi
     _, inverse = np.unique(np.asarray(groups), return_inverse=True)
     by_group = np.bincount(inverse, weights=inside) / np.bincount(inverse)
     return float(inside.mean()), float(by_group.mean())
+
+
+def mae(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean absolute error, in the target's units."""
+    return float(np.mean(np.abs(np.asarray(target, np.float64) - np.asarray(prediction, np.float64))))
+
+
+def mse(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean squared error, in the target's units squared."""
+    return float(np.mean(np.square(np.asarray(target, np.float64) - np.asarray(prediction, np.float64))))
+
+
+def kendall(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Kendall's tau-b in [-1, 1], which allows for ties; 0 where one side is constant.
+
+    Knight's method (1966): sort by one side, count the exchanges a merge sort of the other needs.
+    """
+    first, second = (np.unique(np.asarray(side), return_inverse=True)[1] for side in (target, prediction))
+    count = len(first)
+    pairs = count * (count - 1) / 2
+    tied_first, tied_second, tied_both = (
+        _tied_pairs(side) for side in (first, second, first * (int(second.max()) + 1) + second)
+    )
+    order = np.lexsort((second, first))
+    concordance = pairs - tied_first - tied_second + tied_both - 2 * _exchanges(second[order])
+    scale = float(np.sqrt((pairs - tied_first) * (pairs - tied_second)))
+    return concordance / scale if scale > 0 else 0.0
+
+
+def _tied_pairs(codes: NDArray[np.intp]) -> float:
+    counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
+    return float(np.sum(counts * (counts - 1) / 2))
+
+
+def _exchanges(values: NDArray[np.intp]) -> int:
+    """Pairs that stand in the wrong order: counted directly in short runs, then by merging runs of doubling length."""
+    width = _RUN
+    padded = np.pad(values, (0, -len(values) % width), constant_values=int(values.max()) + 1)
+    runs = padded.reshape(-1, width)
+    total = int(np.sum(np.triu(runs[:, :, None] > runs[:, None, :])))
+    padded = np.sort(runs, axis=1).ravel()
+    while width < len(padded):
+        for start in range(0, len(padded) - width, 2 * width):
+            left, right = padded[start : start + width], padded[start + width : start + 2 * width]
+            total += int(np.sum(len(left) - np.searchsorted(left, right, side="right")))
+            padded[start : start + 2 * width] = np.sort(padded[start : start + 2 * width], kind="stable")
+        width *= 2
+    return total
+
+
+def ndcg(target: ArrayLike, prediction: ArrayLike, top: int = 100) -> float:
+    """Normalised discounted cumulative gain of the `top` rows by prediction, in [0, 1].
+
+    The gain of a row is its target less the least target, so that it is never negative.
+    Raises ValueError where the target is constant.
+    """
+    gain = np.asarray(target, np.float64)
+    gain = gain - gain.min()
+    top = min(top, len(gain))
+    discount = 1 / np.log2(np.arange(2, top + 2))
+    ideal = float(np.sum(np.sort(gain)[::-1][:top] * discount))
+    if ideal == 0:
+        raise ValueError("nDCG is undefined for a constant target")
+    # Ties share the mean of their gains, so that the order of the rows plays no part.
+    _, inverse = np.unique(np.asarray(prediction), return_inverse=True)
+    shared = (np.bincount(inverse, weights=gain) / np.bincount(inverse))[inverse]
+    return float(np.sum(shared[np.argsort(-np.asarray(prediction), kind="stable")][:top] * discount)) / ideal
+
+
+def recall(target: ArrayLike, prediction: ArrayLike, top: int = 100) -> float:
+    """Share of the `top` rows by target that are among the `top` rows by prediction, in [0, 1].
+
+    Ties in the prediction count by their chance. Raises ValueError with fewer than two rows.
+    """
+    truth, score = np.asarray(target, np.float64), np.asarray(prediction, np.float64)
+    if len(truth) < 2:
+        raise ValueError("recall needs at least two rows")
+    # With fewer than twice as many rows, the upper half takes the place of the top 100.
+    top = min(top, len(truth) // 2)
+    best = np.argsort(-truth, kind="stable")[:top]
+    edge = np.sort(score)[::-1][top - 1]
+    sure, tied = score > edge, score == edge
+    chance = (top - sure.sum()) / tied.sum()
+    return float((sure[best].sum() + chance * tied[best].sum()) / top)
+
+
+def accuracy(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Share of rows whose class is right."""
+    return float(np.mean(np.rint(np.asarray(target)) == np.rint(np.asarray(prediction))))
+
+
+def balanced_accuracy(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean over the classes that occur of the share of their rows that is right."""
+    truth, chosen = np.rint(np.asarray(target)), np.rint(np.asarray(prediction))
+    return float(np.mean([np.mean(chosen[truth == name] == name) for name in np.unique(truth)]))
+
+
+def macro_f1(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean over the classes that occur of F1, the harmonic mean of precision and recall."""
+    truth, chosen = np.rint(np.asarray(target)), np.rint(np.asarray(prediction))
+    scores = []
+    for name in np.unique(truth):
+        hits = np.sum((truth == name) & (chosen == name))
+        scores.append(2 * hits / (np.sum(truth == name) + np.sum(chosen == name)))
+    return float(np.mean(scores))

@@ -3,7 +3,7 @@
 import ctypes
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,8 +76,7 @@ class Session:
                 raise EnvironmentProblem(f"--device cuda: {problem}")
             self.note = f"no CUDA here ({problem}); scoring on the CPU" if device == "auto" else ""
             self._open(onnxruntime, ["CPUExecutionProvider"], threads)
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[0].name
+        self._inputs = [each.name for each in self._session.get_inputs()]
 
     def _open(self, onnxruntime: Any, providers: list[str], threads: int) -> None:
         options = onnxruntime.SessionOptions()
@@ -114,10 +113,9 @@ class Session:
     def reference(self) -> ModelReference:
         return ModelReference(self.metadata.get("name", "?"), self.metadata.get("version", "?"), self.file.sha256)
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The model's first output for a batch (N, …), as (N,) on the target scale."""
-        (scores,) = self._session.run([self._output], {self._input: batch})
-        return np.asarray(scores, np.float32).reshape(len(batch))
+    def outputs(self, batches: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The model's outputs for a batch (N, …) of each of its inputs; the first is the score, (N,)."""
+        return list(self._session.run(None, dict(zip(self._inputs, batches, strict=True))))
 
 
 def _cuda_problem(onnxruntime: Any) -> str:

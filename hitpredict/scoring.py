@@ -5,6 +5,7 @@ Source → blocks → front-end frames → model inputs → one batch → scores
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,12 @@ from hitpredict.audio.source import Source
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import InputError
-from hitpredict.frontends import from_json
-from hitpredict.frontends.store import FrameStore
+from hitpredict.model_inputs import model_inputs, segment_edges
 from hitpredict.records import ScoreRecord, Segment
 from hitpredict.runtime import Device, ModelFile, Session
+from hitpredict.windows import summary_of, windows_of
 
 _LEAST_16_BIT = 1 / 32768
-_SHORTEST_SEGMENT = 1.0
 # The previews that the field works with last 30 s; statistics of much less sound are no longer a track's.
 _SHORTEST = 25.0
 
@@ -37,7 +37,8 @@ class Scorer:
 
     def __init__(self, model: str | None = None, device: Device = "auto", threads: int = 1):
         self.session = Session(ModelFile.find(model), device, threads)
-        self.frontend = from_json(self.session.json("frontend"))
+        self.inputs = model_inputs(self.session.json("frontend"))
+        self.windows = self.session.json("windows") if "windows" in self.session.metadata else [None]
         self.calibration = Calibration.from_json(self.session.json("calibration"))
         self.domain = Domain.from_json(self.session.json("domain"))
         self.reference = Reference(**self.session.json("reference"))
@@ -51,25 +52,34 @@ class Scorer:
         segments: also score windows of this many seconds (at least 1), the last of them shorter.
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
         """
-        if isinstance(audio, Clip):
-            return self._record(_ClipReader(audio), segments)
-        with open_audio(audio) as reader:
-            return self._record(reader, segments)
+        meter, arrays = _Meter(), []
+        # Every input reads the sound once more; most models have one.
+        for number, each in enumerate(self.inputs):
+            with _opened(audio, last=number == len(self.inputs) - 1) as reader:
+                found = each.arrays(meter.watch(reader.blocks()), reader, segments)
+                if not found:
+                    seconds = reader.frames_read / reader.rate
+                    raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
+                arrays.append(found)
+        return self._record(reader, meter, arrays, segments)
 
-    def _record(self, reader: "AudioReader | _ClipReader", segments: float | None) -> ScoreRecord:
-        meter = _Meter()
-        with FrameStore(self.frontend.frames(meter.watch(reader.blocks()), reader.rate)) as store:
-            duration = reader.frames_read / reader.rate
-            if not store.frames:
-                raise InputError(f"{reader.path}: {duration:.3f} s is too short for this model; give it more sound")
-            edges = self._edges(duration, segments)
-            views = [store.view(), *(store.view(*self._frames(edge)) for edge in edges)]
-            # The whole track goes alone: its score must not depend on how many segments ride along.
-            inputs = np.stack([self.frontend.finish(view) for view in views])
-        scores = np.concatenate([self.session.run(inputs[:1]), *([self.session.run(inputs[1:])] if edges else [])])
+    def _record(
+        self,
+        reader: "AudioReader | _ClipReader",
+        meter: "_Meter",
+        arrays: list[list[NDArray[np.float32]]],
+        segments: float | None,
+    ) -> ScoreRecord:
+        duration = reader.frames_read / reader.rate
+        edges = segment_edges(duration, segments)
+        # The whole track goes alone: its score must not depend on how many segments ride along.
+        scores = np.array([self._score_of([found[place] for found in arrays]) for place in range(len(edges) + 1)])
         low, high = self.calibration.interval(scores[:1])
         percentiles = self.reference.percentile(scores)
-        parts = zip(edges, scores[1:], percentiles[1:], strict=True)
+        parts = [
+            Segment(*edge, float(score), float(percentile))
+            for edge, score, percentile in zip(edges, scores[1:], percentiles[1:], strict=True)
+        ]
         return ScoreRecord(
             path=reader.path,
             name=reader.name,
@@ -79,28 +89,24 @@ class Scorer:
             interval=(float(low[0]), float(high[0])),
             interval_level=self.calibration.level,
             reference=self.reference.name,
-            warnings=(*reader.warnings, *meter.warnings(), *self._doubts(duration, inputs[:1])),
+            warnings=(*reader.warnings, *meter.warnings(), *self._doubts(duration, arrays[0][0])),
             model=self.session.reference,
             device=self.session.device,
-            segments=None if segments is None else tuple(Segment(*e, float(s), float(p)) for e, s, p in parts),
+            segments=None if segments is None else tuple(parts),
         )
 
-    def _edges(self, duration: float, seconds: float | None) -> list[tuple[float, float]]:
-        if seconds is None:
-            return []
-        seconds = max(seconds, _SHORTEST_SEGMENT)
-        starts = [i * seconds for i in range(max(1, int(np.ceil(duration / seconds - 1e-9))))]
-        return [(start, min(start + seconds, duration)) for start in starts]
+    def _score_of(self, inputs: list[NDArray[np.float32]]) -> float:
+        """The mean score over the windows that the inputs have in common."""
+        cut = [windows_of(array, spec) for array, spec in zip(inputs, self.windows, strict=True)]
+        count = min(map(len, cut))
+        return float(np.mean(self.session.outputs([windows[:count] for windows in cut])[0]))
 
-    def _frames(self, edge: tuple[float, float]) -> tuple[int, int]:
-        first, last = (round(seconds * self.frontend.frames_per_second) for seconds in edge)
-        return first, max(last, first + 1)
-
-    def _doubts(self, duration: float, features: NDArray[np.float32]) -> Iterator[str]:
+    def _doubts(self, duration: float, array: NDArray[np.float32]) -> Iterator[str]:
         if duration < _SHORTEST:
             low, high = self.domain.duration
-            yield f"short: {duration:.1f} s of sound; the model learnt from whole tracks of {low:.0f} to {high:.0f} s"
-        distance = float(self.domain.distance(features)[0])
+            learnt = f"; the model learnt from whole tracks of {low:.0f} to {high:.0f} s" if high else ""
+            yield f"short: {duration:.1f} s of sound{learnt}"
+        distance = float(self.domain.distance(summary_of(array)[None])[0])
         if distance > 1:
             yield (
                 "unlike-training: this does not sound like the songs the model learnt from "
@@ -147,6 +153,17 @@ class _Meter:
             yield "silent: no sample reaches the smallest 16-bit step"
         if self._peak > 1 + _LEAST_16_BIT:
             yield f"clipped: peaks {20 * np.log10(self._peak):.1f} dB above full scale were cut; lower the gain"
+
+
+@contextmanager
+def _opened(
+    audio: Clip | Source | str | os.PathLike[str] | bytes, last: bool
+) -> Iterator["AudioReader | _ClipReader"]:
+    if isinstance(audio, Clip):
+        yield _ClipReader(audio)
+    else:
+        with open_audio(audio, keep=not last) as reader:
+            yield reader
 
 
 class _ClipReader:

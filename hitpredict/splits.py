@@ -1,6 +1,6 @@
 """Ways to hold rows out. NumPy only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,3 +34,62 @@ def train_and_held_out(fold_of_row: ArrayLike) -> Iterator[tuple[Indices, Indice
     folds = np.asarray(fold_of_row)
     for fold in np.unique(folds):
         yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+_SHARES = {VALIDATION: 0.15, TEST: 0.15}
+
+
+def connected_groups(memberships: Sequence[Iterable[str]]) -> NDArray[np.str_]:
+    """Groups of rows that share any of their memberships (artist ids, recordings), directly or through others.
+
+    memberships: for each row the names it belongs to. Returns a group name for each row, shape (N,): the number
+    of the group's first row.
+    """
+    parent = list(range(len(memberships)))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    first_of: dict[str, int] = {}
+    for row, names in enumerate(memberships):
+        for name in names:
+            first, second = root(first_of.setdefault(name, row)), root(row)
+            parent[max(first, second)] = min(first, second)
+    return np.array([str(root(row)) for row in range(len(memberships))])
+
+
+def group_split(groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
+    """`train`, `validation` or `test` for each row, about 70, 15 and 15 %, no group on two sides.
+
+    Groups larger than a side's share stay in the training part. Raises ValueError with fewer than 3 groups.
+    """
+    _, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    if len(sizes) < 3:
+        raise ValueError(f"a split by groups needs at least 3 groups; there are {len(sizes)}")
+    side = np.full(len(sizes), TRAIN, dtype="U10")
+    free = list(np.random.default_rng(seed).permutation(len(sizes)))
+    for name, share in _SHARES.items():
+        wanted, filled = share * sizes.sum(), 0
+        # At least one group each, even if all are large.
+        for group in sorted(free, key=lambda g: sizes[g] > wanted):
+            if filled and filled + sizes[group] > 1.1 * wanted:
+                continue
+            if filled >= wanted or len(free) == 1:
+                break
+            side[group] = name
+            filled += sizes[group]
+            free.remove(group)
+    return side[inverse]
+
+
+def temporal_split(dates: ArrayLike) -> NDArray[np.str_]:
+    """The oldest 70 % of rows train, the next 15 % validate, the newest 15 % test; equal dates stay together."""
+    values = np.asarray(dates)
+    order = np.sort(values)
+    last = len(order) - 1
+    first_test, first_validation = order[min(last, round(0.85 * len(order)))], order[min(last, round(0.7 * len(order)))]
+    return np.where(values >= first_test, TEST, np.where(values >= first_validation, VALIDATION, TRAIN))

@@ -7,7 +7,7 @@ Nothing here trusts a header: memory is bounded by the block size, and the frame
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,8 @@ BLOCK_SAMPLES = 2**18
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 _UNKNOWN_WAV_SIZE = 0x7FFFF000 - 2**12
 """Streaming programs write 0x7FFFF000 or 0xFFFFFFFF, less a header, where the data size is not yet known."""
+_UNKNOWN_FRAMES = 2**63 - 1
+"""libsndfile's answer for a FLAC that was streamed."""
 _OGG_LAST_PAGE = 0x04
 
 
@@ -95,8 +97,12 @@ class AudioReader:
 
 
 @contextmanager
-def open_audio(source: Source | str | os.PathLike[str] | bytes) -> Iterator[AudioReader]:
+def open_audio(
+    source: Source | str | os.PathLike[str] | bytes, *, keep: bool = False
+) -> Iterator[AudioReader]:
     """Open a file, encoded bytes or a `Source` for reading by blocks.
+
+    keep: leave a spooled copy where it is, to be opened again.
 
     Raises `InputError`, naming the input and what to do, when it is missing, unreadable or not audio.
     """
@@ -110,13 +116,20 @@ def open_audio(source: Source | str | os.PathLike[str] | bytes) -> Iterator[Audi
         finally:
             decoder.close()
     finally:
-        source.discard()
+        if not keep:
+            source.discard()
 
 
-def read_audio(source: Source | str | os.PathLike[str] | bytes) -> Clip:
-    """Decode a whole file (or encoded bytes, or a `Source`) into a `Clip`. Raises `InputError`."""
+def read_audio(source: Source | str | os.PathLike[str] | bytes, warn: Callable[[str], None] | None = None) -> Clip:
+    """Decode a whole file (or encoded bytes, or a `Source`) into a `Clip`. Raises `InputError`.
+
+    warn: called with each thing that was found wrong and survived, such as a truncated file.
+    """
     with open_audio(source) as reader:
         samples = np.concatenate(list(reader.blocks()), axis=1)
+        if warn:
+            for warning in reader.warnings:
+                warn(warning)
         return Clip(np.ascontiguousarray(samples), reader.rate, reader.name, reader.tags)
 
 
@@ -165,7 +178,16 @@ class _SoundfileDecoder:
         import soundfile
 
         self._located = located
-        self._file = soundfile.SoundFile(io.BytesIO(located) if isinstance(located, bytes) else located)
+
+        class Forward(soundfile.SoundFile):  # type: ignore[misc]
+            """After each block soundfile seeks to where it is; in FLAC of unknown length that fails."""
+
+            def seekable(self) -> bool:
+                return False
+
+        # As bytes, because a file name need not be Unicode; on Windows it always is.
+        name = located if os.name == "nt" or isinstance(located, bytes) else os.fsencode(located)
+        self._file = Forward(io.BytesIO(located) if isinstance(located, bytes) else name)
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.tags: Mapping[str, str] = {key: text for key, text in self._file.copy_metadata().items() if text}
 
@@ -179,7 +201,7 @@ class _SoundfileDecoder:
         if self._file.format == "OGG" and not _ends_ogg(self._located):
             return "the last page of the stream is missing"
         # Decoders of lossy formats may count a few frames of padding more or less.
-        if frames < self._file.frames - self.rate // 10:
+        if frames < self._file.frames - self.rate // 10 and self._file.frames != _UNKNOWN_FRAMES:
             return f"the file says {self._file.frames / self.rate:.1f} s"
         return None
 

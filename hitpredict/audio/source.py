@@ -1,10 +1,11 @@
-"""Where audio comes from: paths, folders, lists of files, tar archives, standard input.
+"""Where audio comes from: paths, folders, manifests, lists of files, tar archives, URLs, standard input.
 
 Everything a command accepts as INPUT is expanded here, lazily and in a stable order, into `Source`s.
 A source that turns out to be unusable is still yielded: opening it raises the `InputError`, so that a batch
 reports every input exactly once and in its place.
 """
 
+import json
 import os
 import stat
 import sys
@@ -25,6 +26,7 @@ AUDIO_SUFFIXES = frozenset(
     )
 )
 STDIN = "-"
+MANIFEST_SUFFIX = "tracks.jsonl"
 _TAR_MAGIC = b"ustar"
 _TAR_HEADER = 512
 _IN_MEMORY = 16 * 2**20
@@ -38,20 +40,29 @@ class Source:
     path: what records and messages call it (`-` for standard input, `archive.tar/member.wav` for a member).
     file: the file on disk that holds it, or None when `data` does.
     data: the encoded bytes, for what came from a stream and is small.
+    url: an fsspec URL, fetched when it is opened.
     temporary: `file` is a spooled copy, to be deleted by whoever has read it.
     problem: why it cannot be opened at all.
+    given_id: the track's id in a manifest.
     """
 
     path: str
     file: str | None = None
     data: bytes | None = None
+    url: str | None = None
     temporary: bool = False
     problem: str | None = None
+    given_id: str | None = None
 
     @property
     def stem(self) -> str:
         """The file name without folder and suffix."""
         return PurePosixPath(self.path.replace(os.sep, "/")).stem if self.path != STDIN else "stdin"
+
+    @property
+    def track_id(self) -> str:
+        """What the track is joined with labels on: its id in a manifest, else its stem."""
+        return self.given_id or self.stem
 
     def located(self) -> str | bytes:
         """The path on disk or the bytes. Raises `InputError` when the source is known to be unusable."""
@@ -59,6 +70,10 @@ class Source:
             raise InputError(f"{self.path}: {self.problem}")
         if self.data is not None:
             return self.data
+        if self.url is not None:
+            from hitpredict.audio.remote import fetched
+
+            return fetched(self.url)
         assert self.file is not None
         return self.file
 
@@ -77,9 +92,15 @@ def expand(inputs: Iterable[str], scratch: str, *, skipped: list[str] | None = N
     skipped = [] if skipped is None else skipped
     for text in inputs:
         if text == STDIN:
-            yield from _expand_stream(sys.stdin.buffer, STDIN, scratch, skipped)
+            yield from expand_stream(sys.stdin.buffer, STDIN, scratch, skipped)
+        elif "://" in text:
+            from hitpredict.audio.remote import expand_url
+
+            yield from expand_url(text, scratch, skipped)
         elif Path(text).is_dir():
             yield from _expand_folder(text, scratch, skipped)
+        elif Path(text).name.endswith(MANIFEST_SUFFIX):
+            yield from _expand_manifest(Path(text))
         else:
             yield from _expand_file(text, scratch, skipped)
 
@@ -126,6 +147,22 @@ def _expand_folder(folder: str, scratch: str, skipped: list[str]) -> Iterator[So
         yield Source(folder, problem="the folder holds no audio files")
 
 
+def _expand_manifest(manifest: Path) -> Iterator[Source]:
+    """The rows of a manifest that name a sound file, relative to the manifest's folder."""
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        named = [(row["path"], row.get("track_id")) for row in rows if row.get("path")]
+    except OSError as error:
+        yield _problem_of(error)
+    except (ValueError, AttributeError):
+        yield Source(str(manifest), problem="not a manifest of one JSON object a line")
+    else:
+        for name, track_id in named:
+            path = str(manifest.parent / name)
+            yield Source(path, file=path, given_id=str(track_id or PurePosixPath(name).stem))
+
+
 def _problem_of(error: OSError) -> Source:
     return Source(str(error.filename), problem=f"cannot be read: {error.strerror}")
 
@@ -135,7 +172,7 @@ def _expand_file(path: str, scratch: str, skipped: list[str]) -> Iterator[Source
         mode = Path(path).stat().st_mode
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
             with Path(path).open("rb") as stream:
-                yield from _expand_stream(stream, path, scratch, skipped)
+                yield from expand_stream(stream, path, scratch, skipped)
             return
         if not stat.S_ISREG(mode):
             yield Source(path, problem="not a regular file")
@@ -164,7 +201,8 @@ def _member_of_archive(path: str, scratch: str) -> Source | None:
     return None
 
 
-def _expand_stream(stream: IO[bytes], name: str, scratch: str, skipped: list[str]) -> Iterator[Source]:
+def expand_stream(stream: IO[bytes], name: str, scratch: str, skipped: list[str]) -> Iterator[Source]:
+    """The sound or the tar that a stream holds, told apart by their first bytes."""
     head = stream.read(_TAR_HEADER)
     joined = _Joined(head, stream)
     if _is_tar(head):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from hitpredict import __version__
-from hitpredict.cli import models, mutate, score, streams
+from hitpredict.cli import evaluate, export_onnx, featurize, fetch, models, mutate, score, streams, train
 from hitpredict.cli.messages import say
 from hitpredict.errors import HitpredictError
 
@@ -50,6 +50,9 @@ def reported(command: Callable[..., Any]) -> Callable[..., None]:
             code = INTERRUPTED
         except (OSError, MemoryError) as error:
             code = _explained(error, verbose, f"{_subject(error)}{getattr(error, 'strerror', None) or error}")
+        except Exception as error:
+            text = f"unexpected {type(error).__name__}: {error}; this is a defect, -v shows where"
+            code = _explained(error, verbose, text)
         raise typer.Exit(code)
 
     return run
@@ -84,6 +87,12 @@ def root(
 
 app.command("score", **score.COMMAND)(reported(score.score))
 app.command("mutate", **mutate.COMMAND)(reported(mutate.mutate))
+app.command("featurize", **featurize.COMMAND)(reported(featurize.featurize))
+app.command("train", **train.COMMAND)(reported(train.train))
+app.command("evaluate", **evaluate.COMMAND)(reported(evaluate.evaluate))
+app.command("export-onnx", **export_onnx.COMMAND)(reported(export_onnx.export_onnx))
+app.command("recipes", **train.RECIPES)(reported(train.recipes))
+app.add_typer(fetch.app(reported), name="fetch")
 app.add_typer(models.app(reported), name="models")
 
 
@@ -92,6 +101,8 @@ def main() -> None:
     # One thread for each process: the matrices are small, and `--jobs` is the way to use more cores.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # ONNX Runtime's Linux builds report on their use to Microsoft unless told not to.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     streams.guard()
     app(prog_name="hitpredict")

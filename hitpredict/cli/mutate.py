@@ -222,7 +222,7 @@ def _write_all(
     found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages
 ) -> list[str]:
     failed: list[str] = []
-    with closing(threads.run(_variants(found, recipes, sink), jobs)) as results, sink:
+    with closing(threads.run(_variants(found, recipes, sink, messages), jobs)) as results, sink:
         for (source, recipe), result in results:
             try:
                 if isinstance(result, InputError):
@@ -238,7 +238,7 @@ def _write_all(
 
 
 def _variants(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages
 ) -> Iterator[tuple[tuple[Source, Recipe], Callable[[], Clip]]]:
     """The work, lazily: each source is decoded once, and each of its variants is a call."""
     from hitpredict.audio.read import read_audio
@@ -246,13 +246,17 @@ def _variants(
     for source in found:
         wanted = [recipe for recipe in recipes if sink.wants(source, recipe)]
         try:
-            clip = read_audio(source) if wanted else None
+            clip = read_audio(source, partial(_note, messages, source)) if wanted else None
         except InputError as error:
             yield (source, recipes[0]), partial(_raise, error)
             continue
         for recipe in wanted:
             assert clip is not None
             yield (source, recipe), partial(_applied, recipe, clip)
+
+
+def _note(messages: Messages, source: Source, warning: str) -> None:
+    messages.note(f"{source.path}: {warning}")
 
 
 def _raise(error: InputError) -> Clip:

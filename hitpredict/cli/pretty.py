@@ -51,7 +51,8 @@ class ScorePrinter:
     def line(self, record: ScoreRecord) -> None:
         """One song among many."""
         if not self._seen:
-            scale = f"{self._target.low:g}{'·' * (_ROW_CELLS - 2 - len(f'{self._target.high:g}'))} {self._target.high:g}"
+            low, high = f"{self._target.low:g}", f"{self._target.high:g}"
+            scale = low + high.rjust(_ROW_CELLS - len(low), "·")
             self._console.print(f"[dim]score  {scale}  place  name[/]")
         self._seen.append(record)
         codes = ", ".join(warning.split(":")[0] for warning in record.warnings)

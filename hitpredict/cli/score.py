@@ -11,8 +11,9 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.journal import Journal
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import Format, Journal, Table, check_writable, chosen_format, stream_to_stdout
+from hitpredict.cli.output import Format, Table, check_writable, chosen_format, render, stream_to_stdout
 from hitpredict.cli.progress import progress
 from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
 
@@ -103,7 +104,10 @@ def scoring(model: str | None, device: Any, segments: float | None) -> Callable[
     """The function that scores one source, with its own loaded model: what each process of a batch runs."""
     from hitpredict.scoring import Scorer
 
-    scorer = Scorer(model, device)
+    return _scoring_with(Scorer(model, device), segments)
+
+
+def _scoring_with(scorer: "Scorer", segments: float | None) -> Callable[[Source], ScoreRecord]:
     return lambda source: scorer.score(source, segments)
 
 
@@ -119,7 +123,8 @@ class _Run:
         from hitpredict.engines import local
         from hitpredict.errors import InputError
 
-        results = local.run(scoring, self._arguments, found, self._jobs, _path)
+        here = _scoring_with(self._scorer, self._arguments[2])
+        results = local.run(scoring, self._arguments, found, self._jobs, _path, here)
         for source, result in progress(results, "scored", self._messages.quiet):
             if isinstance(result, InputError):
                 self.failed.append(source.path)
@@ -134,8 +139,9 @@ class _Run:
         journal = Journal(output, {"model": model, "device": device, "segments": segments})
         if count := journal.done.total():
             self._messages.note(f"{output}: taking up an interrupted run with {count} of its records")
-        self.rows(_without(found, journal.done), lambda record: journal.write(record.to_json()))
-        journal.finish(Format.jsonl if form is Format.pretty else form, _TABLE)
+        self.rows(journal.remaining(found), lambda record: journal.write(record.to_json()))
+        form = Format.jsonl if form is Format.pretty else form
+        journal.finish(lambda records, file: render(records, form, _TABLE, file))
 
     def to_terminal(self, found: Iterator[Source]) -> None:
         """A card for one song, with a sparkline; a line each for several."""
@@ -153,13 +159,3 @@ class _Run:
 
 def _path(source: Source) -> str:
     return source.path
-
-
-def _without(found: Iterator[Source], done: dict[str, int]) -> Iterator[Source]:
-    left = dict(done)
-    for source in found:
-        if left.get(source.path, 0):
-            left[source.path] -= 1
-            source.discard()
-        else:
-            yield source

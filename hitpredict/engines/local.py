@@ -30,27 +30,28 @@ def run(
     items: Iterable[Item],
     jobs: int | None,
     describe: Callable[[Item], str] = str,
+    here: Callable[[Item], Result] | None = None,
 ) -> Iterator[tuple[Item, Result | InputError]]:
     """Yield (item, result) for each item, in order; what failed comes as an `InputError` in its place.
 
     prepare(*arguments) is called once in each process and gives the function for one item; both must be
-    importable by name. jobs: processes, None for as many as there are cores and the items are worth.
-    An item during which a process dies is reported as failed, and the others go on.
+    importable by name. jobs: processes, None for as many as there are cores and the items are worth; with one
+    each result comes before the next item is asked for. here: what prepare(*arguments) gave this process, if it
+    was called already. An item during which a process dies is reported as failed, and the others go on.
     """
     items = iter(items)
-    limit = jobs or cores()
-    first = list(islice(items, limit * _WORTH_A_PROCESS))
     if jobs is None:
-        limit = min(limit, len(first) // _WORTH_A_PROCESS)
-    everything = chain(first, items)
-    if limit <= 1:
-        work = prepare(*arguments)
-        yield from ((item, _attempt(work, item, describe)) for item in everything)
+        first = list(islice(items, cores() * _WORTH_A_PROCESS))
+        jobs, items = len(first) // _WORTH_A_PROCESS, chain(first, items)
+    if jobs <= 1:
+        work = here or prepare(*arguments)
+        yield from ((item, attempt(work, item, describe)) for item in items)
     else:
-        yield from _pooled(prepare, arguments, everything, limit, describe)
+        yield from _pooled(prepare, arguments, items, jobs, describe)
 
 
-def _attempt(work: Callable[[Item], Result], item: Item, describe: Callable[[Item], str]) -> Result | InputError:
+def attempt(work: Callable[[Item], Result], item: Item, describe: Callable[[Item], str]) -> Result | InputError:
+    """The result for one item, or what failed in it as an `InputError`; other `HitpredictError`s end the run."""
     try:
         return work(item)
     except InputError as error:
@@ -79,7 +80,7 @@ def _pooled(
     try:
         for item in items:
             waiting.append((item, pool.submit(_work, None, item, describe)))
-            if len(waiting) >= jobs * _WAITING_PER_JOB:
+            while waiting and (len(waiting) >= jobs * _WAITING_PER_JOB or waiting[0][1].done()):
                 yield _collected(*waiting.popleft(), describe)
         while waiting:
             yield _collected(*waiting.popleft(), describe)
@@ -120,4 +121,4 @@ def _prepare(prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any,
 
 def _work(item: Any, describe: Callable[[Any], str]) -> Any:
     assert _ready is not None
-    return _attempt(_ready, item, describe)
+    return attempt(_ready, item, describe)

@@ -26,11 +26,11 @@ def run(
         for key, call in work:
             waiting.append((key, pool.submit(call)))
             if len(waiting) > jobs:
-                key, future = waiting.popleft()
-                yield key, _collected(future)
+                done, future = waiting.popleft()
+                yield done, _collected(future)
         while waiting:
-            key, future = waiting.popleft()
-            yield key, _collected(future)
+            done, future = waiting.popleft()
+            yield done, _collected(future)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.frontends.fbank import Fbank
+from hitpredict.frontends.image import SpectrogramImage
 from hitpredict.frontends.logmel import LogMel
 from hitpredict.frontends.mfcc_stats import MfccStats
 from hitpredict.frontends.store import FrameStore, FrameView
 from hitpredict.frontends.stream import Frames
+from hitpredict.frontends.vggish import Vggish
+from hitpredict.frontends.waveform import Waveform
 
 __all__ = ["FRONTENDS", "Fbank", "Frontend", "LogMel", "MfccStats", "compute", "from_json", "to_json"]
 
@@ -35,7 +38,7 @@ class Frontend(Protocol):
     def finish(self, frames: FrameView) -> NDArray[np.float32]: ...
 
 
-FRONTENDS: Mapping[str, Any] = {cls.name: cls for cls in (MfccStats, LogMel, Fbank)}
+FRONTENDS: Mapping[str, Any] = {cls.name: cls for cls in (MfccStats, LogMel, Fbank, Vggish, SpectrogramImage, Waveform)}
 
 
 def compute(frontend: Frontend, clip: Clip) -> NDArray[np.float32]:

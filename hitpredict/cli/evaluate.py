@@ -1,0 +1,108 @@
+"""`hitpredict evaluate`: how good a model is on tracks it has not seen."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hitpredict.cli import options
+from hitpredict.cli.messages import Messages
+from hitpredict.cli.train import FeatureTables, Group, Labels
+from hitpredict.errors import EnvironmentProblem, UsageError
+
+COMMAND: dict[str, Any] = {
+    "help": "Measure a model on tracks it was not fitted on, beside baselines, with intervals over groups.",
+    "epilog": "Example: hitpredict evaluate model/ --features hmn207.parquet --labels tracks.jsonl -f json",
+}
+
+
+class Report(StrEnum):
+    """How the evaluation is printed."""
+
+    table = "table"
+    json = "json"
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or an .onnx file made from one.")],
+    features: FeatureTables,
+    labels: Labels,
+    group: Group = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also count the tracks that the model was fitted on (inflates results).")
+    ] = False,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Also measure this model, and the paired difference.")
+    ] = None,
+    form: Annotated[Report, typer.Option("-f", "--format", help="How to print it.")] = Report.table,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write reliability.svg and predicted-versus-true.svg to DIR.")
+    ] = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Print one table or one JSON object."""
+    messages = Messages(quiet, verbose)
+    evaluation, opened = _opened(model)
+    from hitpredict import training_data
+    from hitpredict.model_card import table_of
+
+    notes: list[str] = []
+    data = training_data.load(features, labels, opened.target.columns, group, notes)
+    for note in notes:
+        messages.note(note)
+    second = _opened(compare)[1] if compare else None
+    data = _unseen(data, [opened, second] if second else [opened], everything, messages)
+    predictions = opened.predict(data)
+    result = evaluation.evaluate(
+        predictions, data, opened.target, opened.calibration, opened.baselines, opened.published, "held out"
+    )
+    result["model"] = opened.name
+    if everything:
+        result["warning"] = "tracks that the model was fitted on are counted; these numbers are inflated"
+    if second is not None:
+        values = opened.target.values(data.labels)
+        truth = opened.target.class_of(values).astype(float) if opened.target.classes else values
+        result["compared"] = {"with": second.name} | evaluation.compared(
+            predictions, second.predict(data), truth, data.groups, opened.target.classes
+        )
+    if plots is not None:
+        from hitpredict.evaluation_plots import write_plots
+
+        write_plots(plots, predictions, data, opened.target, opened.calibration)
+    if form is Report.json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        return
+    sys.stdout.write(f"{opened.name}: {result['rows']:,} tracks in {result['groups']:,} groups, {result['target']}\n\n")
+    sys.stdout.write(table_of(result, opened.name) + "\n\n")
+    coverage = result["coverage"]
+    sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {coverage['rows']:.1%} of tracks\n")
+    for metric, entry in result.get("compared", {}).items():
+        if isinstance(entry, dict):
+            low, high = entry["interval"]
+            sys.stdout.write(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {entry['verdict']}\n")
+    for key, value in result["published"].items():
+        sys.stdout.write(f"published {key}: {value}\n")
+
+
+def _opened(model: Path) -> tuple[Any, Any]:
+    try:
+        from hitpredict import evaluation, evaluation_models
+    except ImportError as error:
+        raise EnvironmentProblem(f"needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
+    return evaluation, evaluation_models.opened(model)
+
+
+def _unseen(data: Any, models: list[Any], everything: bool, messages: Messages) -> Any:
+    import numpy as np
+
+    seen = frozenset().union(*(each.seen for each in models))
+    keep = np.array([row for row, track in enumerate(data.track_ids) if everything or track not in seen], int)
+    if not len(keep):
+        raise UsageError("the model was fitted on all of these tracks; give it others, or --all to count them anyway")
+    if len(keep) < len(data):
+        messages.note(f"{len(data) - len(keep):,} tracks that the model was fitted on are left out")
+    return data.take(keep)

@@ -1,0 +1,250 @@
+"""`hitpredict featurize`: turn sound into the tables that models train on."""
+
+import base64
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from hitpredict.audio.source import STDIN, Source
+from hitpredict.cli import options
+from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.journal import Journal
+from hitpredict.cli.messages import Messages
+from hitpredict.cli.output import Record, check_writable
+from hitpredict.cli.progress import progress
+from hitpredict.cli.streams import binary_stdout, is_terminal
+from hitpredict.errors import InputError, UsageError
+
+COMMAND: dict[str, Any] = {
+    "help": "Turn sound into feature tables: one row a track, `path`, `track_id`, then the features.",
+    "epilog": "Examples: hitpredict featurize --kind fma518 -o features.parquet music/ · "
+    "hitpredict featurize --kind logmel --set n_mels=64 -o mel.parquet songs/tracks.jsonl · "
+    "hitpredict featurize --kind mfcc_stats -f csv song.mp3",
+}
+
+
+class Engine(StrEnum):
+    """What spreads the work."""
+
+    local = "local"
+    ray = "ray"
+
+
+class TableFormat(StrEnum):
+    """How tables are written."""
+
+    parquet = "parquet"
+    arrow = "arrow"
+    npz = "npz"
+    jsonl = "jsonl"
+    tsv = "tsv"
+    csv = "csv"
+
+
+class Precision(StrEnum):
+    """Numbers in Parquet, Arrow and NPZ."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
+def featurize(
+    context: typer.Context,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="Audio files, folders, tar archives, WebDataset shards, manifests (tracks.jsonl), URLs, or -.",
+        ),
+    ] = None,
+    kind: Annotated[str, typer.Option("-k", "--kind", help="Kind of features; see --list-kinds.")] = "fma518",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter of the kind.")
+    ] = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="Reproduce the defects of the original (same as --set compat=true).")
+    ] = False,
+    list_kinds: Annotated[bool, typer.Option("--list-kinds", help="List the kinds with their parameters.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+    ] = None,
+    form: Annotated[
+        TableFormat | None, typer.Option("-f", "--format", help="[default: by the output's suffix, else jsonl]")
+    ] = None,
+    dtype: Annotated[Precision, typer.Option(help="Precision of Parquet, Arrow and NPZ.")] = Precision.float32,
+    engine: Annotated[Engine, typer.Option(help="Spread the work over this machine, or a Ray cluster.")] = Engine.local,
+    jobs: options.Jobs = None,
+    files_from: options.FilesFrom = None,
+    null: options.Null = False,
+    failures: options.Failures = None,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Describe every input; rows on standard output or in FILE, failures on standard error."""
+    inputs = inputs or []
+    if list_kinds:
+        _print_kinds()
+        return 0
+    if nothing_given(inputs, files_from):
+        typer.echo(context.get_help(), err=True)
+        return 2
+    if str(output) == "-":
+        output = None
+    messages = Messages(quiet, verbose)
+    form = form or _format_of(output)
+    if not check_writable(output, force, skip_existing):
+        messages.note(f"{output}: exists already, left as it is")
+        return 0
+    run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages)
+    run.total = _count(inputs, files_from, null, messages) if output is not None else None
+    with sources(inputs, files_from, null, messages) as found:
+        if output is not None:
+            run.to_file(found, output, form, dtype)
+        else:
+            run.to_stdout(found, form, dtype)
+    write_failures(failures, run.failed, null)
+    return 1 if run.failed else 0
+
+
+class _Run:
+    """One invocation: the work, what failed in it, and the ways its rows can go."""
+
+    def __init__(self, kind: str, settings: dict[str, str], engine: Engine, jobs: int | None, messages: Messages):
+        from hitpredict.featurizing import described, make_kind
+
+        made = make_kind(kind, settings)
+        self._columns, self._described = made.columns, described(made)
+        self._kind, self._settings, self._engine, self._jobs = kind, settings, engine, jobs
+        self._messages, self._ids = messages, Counter[str]()
+        self.failed: list[str] = []
+        self.total: int | None = None
+
+    def rows(self, found: Iterable[Source]) -> Iterator[Any]:
+        """The rows that succeed, in order; what fails is reported and remembered."""
+        from hitpredict.featurizing import featuring
+
+        arguments = (self._kind, self._settings)
+        for source, result in progress(
+            self._engine_run(featuring, arguments, found), "described", self._messages.quiet, self.total
+        ):
+            if isinstance(result, InputError):
+                self.failed.append(source.path)
+                self._messages.failure(result)
+            else:
+                self._ids[result.track_id] += 1
+                yield result
+        self._warn_of_equal_ids()
+
+    def _engine_run(self, prepare: Any, arguments: tuple[Any, ...], found: Iterable[Source]) -> Iterator[Any]:
+        if self._engine is Engine.ray:
+            from hitpredict.engines import ray
+
+            return ray.run(prepare, arguments, found, self._jobs, _path)
+        from hitpredict.engines import local
+
+        return local.run(prepare, arguments, found, self._jobs, _path)
+
+    def _warn_of_equal_ids(self) -> None:
+        equal = [name for name, count in self._ids.items() if count > 1]
+        if equal:
+            self._messages.note(
+                f"{len(equal)} track ids occur more than once (such as {equal[0]}); ids are file names without "
+                "folder and suffix, and labels are joined on them: rename files or use a manifest"
+            )
+
+    def to_file(self, found: Iterator[Source], output: Path, form: TableFormat, dtype: Precision) -> None:
+        """Write a file through a journal, so that a killed run can be taken up again."""
+        from hitpredict.tables import write_table
+
+        journal = Journal(output, {"kind": self._described})
+        if count := journal.done.total():
+            self._messages.note(f"{output}: taking up an interrupted run with {count} of its rows")
+            self.total = self.total - count if self.total is not None else None
+        for row in self.rows(journal.remaining(found)):
+            journal.write(_packed(row))
+
+        def render(records: Iterator[Record], file: IO[bytes]) -> None:
+            write_table(map(_unpacked, records), self._columns, form.value, file, dtype.value, self._described)
+
+        journal.finish(render)
+
+    def to_stdout(self, found: Iterator[Source], form: TableFormat, dtype: Precision) -> None:
+        """Write lines as they come; binary formats only into a pipe."""
+        from hitpredict.tables import line_writer, write_table
+
+        if form in (TableFormat.parquet, TableFormat.arrow, TableFormat.npz):
+            if is_terminal(sys.stdout):
+                raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
+            write_table(self.rows(found), self._columns, form.value, binary_stdout(), dtype.value, self._described)
+            return
+        write = line_writer(self._columns, form.value, sys.stdout)
+        for row in self.rows(found):
+            write(row)
+            sys.stdout.flush()
+
+
+def _packed(row: Any) -> Record:
+    """A row as a line of the journal, its numbers exact."""
+    values = row.values
+    return {
+        "path": row.path,
+        "track_id": row.track_id,
+        "shape": list(values.shape),
+        "dtype": values.dtype.str,
+        "values": base64.b64encode(values.tobytes()).decode(),
+    }
+
+
+def _unpacked(record: Record) -> Any:
+    import numpy as np
+
+    from hitpredict.featurizing import FeatureRow
+
+    values = np.frombuffer(base64.b64decode(record["values"]), record["dtype"]).reshape(record["shape"])
+    return FeatureRow(record["path"], record["track_id"], values)
+
+
+def _count(inputs: list[str], files_from: str | None, null: bool, messages: Messages) -> int | None:
+    """How many inputs there are, for the time left; None where finding out would read a stream or an archive."""
+    if STDIN in (*inputs, files_from) or any(".tar" in text or "://" in text for text in inputs):
+        return None
+    with sources(inputs, files_from, null, Messages(quiet=True)) as found:
+        return sum(1 for _ in found)
+
+
+def _format_of(output: Path | None) -> TableFormat:
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    return TableFormat(suffix) if suffix in (*TableFormat,) else TableFormat.jsonl
+
+
+def _settings(assignments: list[str], compat: bool) -> dict[str, str]:
+    settings = {"compat": "true"} if compat else {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: expected KEY=VALUE")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def _print_kinds() -> None:
+    from hitpredict.featurizing import KINDS, kind_class
+
+    for name in KINDS:
+        cls = kind_class(name)
+        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        sys.stdout.write(f"{name}\t{summary}\n")
+        for field in fields(cls):
+            sys.stdout.write(f"\t{field.name}={field.default}\n")
+
+
+def _path(source: Source) -> str:
+    return source.path

@@ -1,0 +1,41 @@
+"""`hitpredict fetch`: public data sets, labels, charts and weights, one sub-command per source."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from hitpredict.cli import (
+    fetch_charts,
+    fetch_deezer,
+    fetch_fma,
+    fetch_spotgentrack,
+    fetch_spotify,
+    fetch_synth,
+    fetch_weights,
+    fetch_zalo2019,
+)
+
+_SOURCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "fma": (fetch_fma.fma, fetch_fma.COMMAND),
+    "spotgentrack": (fetch_spotgentrack.spotgentrack, fetch_spotgentrack.COMMAND),
+    "zalo2019": (fetch_zalo2019.zalo2019, fetch_zalo2019.COMMAND),
+    "deezer": (fetch_deezer.deezer, fetch_deezer.COMMAND),
+    "spotify": (fetch_spotify.spotify, fetch_spotify.COMMAND),
+    "charts": (fetch_charts.charts, fetch_charts.COMMAND),
+    "weights": (fetch_weights.weights, fetch_weights.COMMAND),
+    "synth": (fetch_synth.synth, fetch_synth.COMMAND),
+}
+
+
+def app(reported: Callable[..., Any]) -> typer.Typer:
+    """The sub-commands, each wrapped by `reported`."""
+    commands = typer.Typer(
+        help="Get data sets, popularity labels, chart histories and pretrained weights.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    for name, (command, settings) in _SOURCES.items():
+        commands.command(name, **settings)(reported(command))
+    return commands

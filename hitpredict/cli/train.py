@@ -1,0 +1,150 @@
+"""`hitpredict train`, and `hitpredict recipes`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hitpredict.cli import options
+from hitpredict.cli.messages import Messages
+from hitpredict.cli.streams import is_terminal
+from hitpredict.errors import EnvironmentProblem, UsageError
+
+COMMAND: dict[str, Any] = {
+    "help": "Train a published system, or a baseline, on feature and label tables.",
+    "epilog": "Example: hitpredict train --recipe hmn --features hmn207.parquet --labels tracks.jsonl "
+    "--target popularity -o model/",
+}
+RECIPES: dict[str, Any] = {"help": "List the recipes, one a line: name, source, what it predicts; or show one."}
+
+
+class Accelerator(StrEnum):
+    """Where training runs."""
+
+    cpu = "cpu"
+    gpu = "gpu"
+    auto = "auto"
+
+
+FeatureTables = Annotated[
+    list[Path],
+    typer.Option(metavar="TABLE", help="Feature table (Parquet, CSV, CSV.gz, JSON Lines); once for each input."),
+]
+Labels = Annotated[Path, typer.Option(metavar="TABLE", help="Label table, joined on track_id.")]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of groups to keep apart [default: connected artists and duplicates]."),
+]
+
+
+def train(
+    recipe: Annotated[str, typer.Option("-r", "--recipe", metavar="NAME", help="A recipe's name or a TOML file.")],
+    features: FeatureTables,
+    labels: Labels,
+    target: Annotated[
+        list[str],
+        typer.Option(metavar="COLUMN", help="Label column; a leading minus turns it round; several are combined."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="The model folder to write.")],
+    group: Group = None,
+    split: Annotated[
+        str,
+        typer.Option(metavar="SPLIT", help="groups, fma, temporal:COLUMN, column:COLUMN, or random (inflates results)."),
+    ] = "groups",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set an entry of the recipe, such as training.epochs=5."),
+    ] = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="Reproduce the original's mistakes where the recipe has any.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split, the weights and the order of training.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was killed.")] = False,
+    device: Annotated[Accelerator, typer.Option(help="Where to train.")] = Accelerator.cpu,
+    devices: Annotated[int, typer.Option(min=1, help="How many GPUs.")] = 1,
+    precision: Annotated[str, typer.Option(help="Lightning's precision, such as 16-mixed or bf16-mixed.")] = "32-true",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Train, evaluate on held-out groups, and write the model folder."""
+    messages = Messages(quiet, verbose)
+    if output.exists() and not force:
+        raise UsageError(f"{output}: exists already; use --force to replace it")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
+    training_run, training_data = _modules()
+    from hitpredict import recipes
+
+    chosen = recipes.load(recipe).changed(_settings(setting or []))
+    if compat:
+        chosen = _compat(chosen)
+    targets = [name for text in target for name in text.split(",")]
+    notes: list[str] = []
+    data = training_data.load(features, labels, targets, group, notes)
+    for note in notes:
+        messages.note(note)
+    if split == "random":
+        messages.note("a random split puts songs of the same artists on both sides: results will be inflated")
+    progress = is_terminal(sys.stderr) and not quiet
+    request = training_run.Request(
+        chosen, labels, split, seed, resume, device.value, devices, precision, progress=progress
+    )
+    result = training_run.train(request, data, output)
+    messages.note(f"{output}: trained on {len(data):,} tracks; {_headline(result)}")
+
+
+def _modules() -> tuple[Any, Any]:
+    try:
+        from hitpredict import training_data, training_run
+    except ImportError as error:
+        raise EnvironmentProblem(f"training needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
+    return training_run, training_data
+
+
+def _headline(result: dict[str, Any]) -> str:
+    key = next((name for name in ("spearman", "accuracy") if name in result["metrics"]), None)
+    if key is None:
+        return f"{result['rows']} test tracks"
+    found, baseline = result["metrics"][key], result["baselines"]["linear"].get(key, {"value": float("nan")})
+    low, high = found["interval"]
+    return f"{key} {found['value']:.3f} [{low:.3f}, {high:.3f}] on {result['rows']:,} test tracks, linear baseline " + (
+        f"{baseline['value']:.3f}"
+    )
+
+
+def _compat(recipe: Any) -> Any:
+    original = dict(recipe.network).get("compat") if recipe.network else None
+    if original is None:
+        raise UsageError(f"--compat: recipe {recipe.name} has no mistakes of its original to reproduce")
+    return recipe.changed({"network.compat": True})
+
+
+def _settings(assignments: list[str]) -> dict[str, Any]:
+    from hitpredict.recipes import parsed
+
+    settings = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: expected KEY=VALUE")
+        settings[key.strip()] = parsed(value.strip())
+    return settings
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this recipe's TOML.")] = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """List all recipes, or print one."""
+    from hitpredict import recipes as module
+
+    if name is not None:
+        sys.stdout.write(module.text_of(name))
+        return
+    for each in module.names():
+        recipe = module.load(each)
+        sys.stdout.write(f"{each}\t{recipe.task}\t{', '.join(recipe.inputs)}\t{recipe.source}\t{recipe.summary}\n")

@@ -1,0 +1,69 @@
+"""Zip archives from strangers: nothing is written outside the folder, and no more than they declare."""
+
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from hitpredict.audio.write import atomic
+from hitpredict.datasets.disk import full_disk_explained, need_room
+from hitpredict.errors import InputError
+
+_HIGHEST_RATIO = 200
+_SMALL = 100 * 10**6
+
+
+def unpack(archive: Path, folder: Path, rename: Callable[[str], str | None]) -> Iterator[Path]:
+    """Unpack the members that `rename` gives a path in `folder`; those that are there in full are left.
+
+    Yields each file's path. Raises `InputError`, before anything is written, for members that climb out of the
+    folder, that are links, or that claim to be many times the archive's size; `EnvironmentProblem` for a full disk.
+    """
+    with opened(archive) as members:
+        wanted = [(info, name) for info in members.infolist() if not info.is_dir() and (name := rename(info.filename))]
+        _check(archive, [info for info, _ in wanted], [name for _, name in wanted])
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = sum(info.file_size for info, name in wanted if not _there(folder / name, info))
+        need_room(folder, missing, archive.name)
+        for info, name in wanted:
+            if not _there(folder / name, info):
+                _write(members, info, folder / name)
+            yield folder / name
+
+
+@contextmanager
+def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; damage that shows while it is open becomes an `InputError`."""
+    try:
+        with zipfile.ZipFile(archive) as members:
+            yield members
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{archive}: is not a whole zip archive ({error})") from error
+
+
+def _check(archive: Path, infos: list[zipfile.ZipInfo], names: list[str]) -> None:
+    for text in (*(info.filename for info in infos), *names):
+        path = PurePosixPath(text)
+        if path.is_absolute() or ".." in path.parts or "\\" in text or ":" in path.parts[0]:
+            raise InputError(f"{archive}: member {text!r} would climb out of its folder; nothing was unpacked")
+    for info in infos:
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise InputError(f"{archive}: member {info.filename!r} is a link or no file; nothing was unpacked")
+    claimed, size = sum(info.file_size for info in infos), archive.stat().st_size
+    if claimed > max(_SMALL, _HIGHEST_RATIO * size):
+        raise InputError(f"{archive}: claims to hold {claimed:,} bytes in {size:,}; nothing was unpacked")
+
+
+def _there(path: Path, info: zipfile.ZipInfo) -> bool:
+    return path.is_file() and path.stat().st_size == info.file_size
+
+
+def _write(members: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
+    with full_disk_explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # zipfile reads no further than the declared size, and checks the sum of what it read.
+        with members.open(info) as source, atomic(path) as file:
+            shutil.copyfileobj(source, file, 2**20)

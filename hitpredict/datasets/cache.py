@@ -1,0 +1,36 @@
+"""Where downloads are kept: `HITPREDICT_CACHE`, or the user's cache folder (XDG on Linux)."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from hitpredict.errors import EnvironmentProblem
+
+VARIABLE = "HITPREDICT_CACHE"
+
+
+def cache_root() -> Path:
+    """The cache folder; it need not be there."""
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_path("hitpredict"))
+
+
+def cache_folder(name: str, *, offline: bool = False) -> Path:
+    """The folder of one source in the cache; made unless `offline`, which only reads.
+
+    Raises `EnvironmentProblem` where it cannot be made or written to.
+    """
+    folder = cache_root() / name
+    if offline:
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise EnvironmentProblem(f"{error.filename or folder}: {error.strerror}; {_ADVICE}") from error
+    if not writable:
+        raise EnvironmentProblem(f"{folder}: the cache cannot be written to; {_ADVICE}")
+    return folder
+
+
+_ADVICE = f"set {VARIABLE} to a folder that can hold downloads"

@@ -1,0 +1,34 @@
+"""Room on the disk: asked for before long work, and one clear line when it runs out."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hitpredict.errors import EnvironmentProblem
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MEGABYTE = 10**6
+
+
+def need_room(folder: Path, size: int, what: str) -> None:
+    """Raise `EnvironmentProblem` when the folder's disk has fewer than `size` free bytes."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise EnvironmentProblem(
+            f"{what}: needs {size / _MEGABYTE:,.0f} MB in {folder}, where {free / _MEGABYTE:,.0f} MB are free"
+        )
+
+
+@contextmanager
+def full_disk_explained(folder: Path) -> Iterator[None]:
+    """Turn the error of a disk that is full into an `EnvironmentProblem`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise EnvironmentProblem(
+            f"{folder}: the disk is full; free some space and run the same command again to go on from here"
+        ) from error

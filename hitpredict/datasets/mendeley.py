@@ -1,0 +1,128 @@
+"""Data sets on Mendeley Data: the listing of their files, with a SHA-256 for each, and the files."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hitpredict.audio.write import atomic
+from hitpredict.datasets.addresses import base
+from hitpredict.datasets.archives import unpack
+from hitpredict.datasets.cache import cache_folder
+from hitpredict.datasets.download import Web, hash_of
+from hitpredict.errors import InputError
+
+OFFICIAL = "https://data.mendeley.com"
+_ACCEPT = {"Accept": "application/vnd.mendeley-public-dataset.1+json"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """name: of its folder in the cache and its variable for mirrors."""
+
+    name: str
+    identifier: str
+    version: int
+
+
+@dataclass(frozen=True)
+class _Listed:
+    name: str
+    url: str
+    sha256: str
+
+
+def dataset_tables(web: Web, dataset: Dataset, wanted: Sequence[str], mirror: str | None = None) -> dict[str, Path]:
+    """The wanted files of a data set by name, in the cache, wherever in its folders or zip archives they are.
+
+    Every download is checked against the SHA-256 that the listing gives. Raises `InputError` when one is missing.
+    """
+    address, folder = base(dataset.name, OFFICIAL, mirror), cache_folder(dataset.name, offline=web.offline)
+    unpacked = folder / "unpacked"
+    listed = _listing(web, dataset, address, folder)
+    found = {
+        name: web.download(listed[name].url, folder / name, f"sha256:{listed[name].sha256}")
+        for name in wanted
+        if name in listed
+    }
+    if len(found) == len(wanted):
+        return found
+    for item in (entry for name, entry in sorted(listed.items()) if name.endswith(".zip")):
+        archive = web.download(item.url, folder / item.name, f"sha256:{item.sha256}")
+        found |= _unpacked(archive, unpacked, wanted)
+    return _complete(found, wanted, f"{OFFICIAL}/datasets/{dataset.identifier}/{dataset.version}")
+
+
+def tables_in(archive: Path, wanted: Sequence[str]) -> dict[str, Path]:
+    """The wanted files of a zip archive (or of a zip inside it) by name, unpacked into the cache.
+
+    A folder is taken as what was unpacked by hand. Raises `InputError` when one is missing.
+    """
+    if archive.is_dir():
+        return _complete({path.name: path for path in sorted(archive.rglob("*.csv"))}, wanted, str(archive))
+    if not archive.is_file():
+        raise InputError(f"{archive}: no such file")
+    folder = cache_folder("archives") / hash_of(archive, "sha256:")[:16]
+    return _complete(_unpacked(archive, folder, wanted), wanted, str(archive))
+
+
+def _complete(found: Mapping[str, Path], wanted: Sequence[str], where: str) -> dict[str, Path]:
+    if missing := [name for name in wanted if name not in found]:
+        raise InputError(f"{where}: holds no {', '.join(missing)}; its format has changed or it is another data set")
+    return {name: found[name] for name in wanted}
+
+
+def _unpacked(archive: Path, folder: Path, wanted: Sequence[str]) -> dict[str, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {path.name: path for path in unpack(archive, folder, lambda name: _known(name, wanted))}
+    if len(found) < len(wanted):
+        with tempfile.TemporaryDirectory(dir=folder) as inner:
+            for path in unpack(archive, Path(inner), lambda name: _known(name, (), ".zip")):
+                found |= {member.name: member for member in unpack(path, folder, lambda name: _known(name, wanted))}
+    return found
+
+
+def _known(member: str, wanted: Sequence[str], suffix: str = "\0") -> str | None:
+    """The plain name of a member that is wanted; the litter of other systems is not."""
+    path = PurePosixPath(member)
+    ours = path.name in wanted or path.name.endswith(suffix)
+    return path.name if ours and "__MACOSX" not in path.parts else None
+
+
+def _listing(web: Web, dataset: Dataset, address: str, folder: Path) -> dict[str, _Listed]:
+    """The files of all folders of the data set by name; kept in the cache, since a version never changes."""
+    kept = folder / f"files-{dataset.version}.json"
+    if not kept.exists():
+        where = f"{address}/public-api/datasets/{dataset.identifier}"
+        folders = ["root", *(entry["id"] for entry in _list_of(web, f"{where}/folders/{dataset.version}", {}, "id"))]
+        files = [
+            {"name": PurePosixPath(entry["filename"]).name, **_content(entry)}
+            for identifier in folders
+            for entry in _list_of(
+                web, f"{where}/files", {"folder_id": identifier, "version": dataset.version}, "filename"
+            )
+        ]
+        with atomic(kept) as file:
+            file.write(json.dumps(files).encode())
+    listed = [_Listed(**entry) for entry in json.loads(kept.read_text())]
+    return {item.name: replace(item, url=_moved(item.url, address)) for item in listed}
+
+
+def _moved(url: str, address: str) -> str:
+    return address + url.removeprefix(OFFICIAL) if url.startswith(OFFICIAL) else url
+
+
+def _list_of(web: Web, url: str, params: Mapping[str, str | int], key: str) -> list[dict[str, Any]]:
+    entries = web.json(url, params=params, headers=_ACCEPT)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and key in entry for entry in entries):
+        raise InputError(f"{url}: is no list of objects with {key!r}; the service's format has changed")
+    return entries
+
+
+def _content(entry: Mapping[str, Any]) -> dict[str, str]:
+    content = entry.get("content_details") or {}
+    if not content.get("download_url") or not content.get("sha256_hash"):
+        raise InputError(f"{entry['filename']}: is listed without address and hash; the service's format has changed")
+    return {"url": content["download_url"], "sha256": content["sha256_hash"]}

@@ -1,0 +1,206 @@
+"""Spotify's Web API with an application's own credentials (client-credentials flow): metadata and `popularity`.
+
+What an application may have depends on its age and kind. Since November 2024 new ones get no previews; since
+February 2026 those in development mode get no popularity, no batches of tracks, and `items` instead of `tracks` in
+playlists. Each is tried the old way and the new, and what is missing is said once.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hitpredict.datasets.addresses import base
+from hitpredict.datasets.collection import Collection
+from hitpredict.datasets.deezer import Deezer, Unknown
+from hitpredict.datasets.download import Refused, Web
+from hitpredict.datasets.manifest import Track, now
+from hitpredict.errors import EnvironmentProblem, InputError
+
+OFFICIAL_TOKEN, OFFICIAL = "https://accounts.spotify.com", "https://api.spotify.com"
+LICENCE = "Spotify developer terms"
+BATCH = 50
+_IDENTIFIER = re.compile(r"(?:^|track[:/]|playlist[:/])([A-Za-z0-9]{22})(?:\?|$)")
+_GONE = (400, 403, 404, 410)
+
+
+class Spotify:
+    """The API. credentials: client id and secret; they are sent to Spotify and written nowhere."""
+
+    def __init__(
+        self,
+        web: Web,
+        credentials: tuple[str, str],
+        mirror: str | None = None,
+        note: Callable[[str], None] = lambda _: None,
+    ):
+        self._web, self._credentials, self._note = web, credentials, note
+        self._token_base, self._base = (base("spotify", site, mirror) for site in (OFFICIAL_TOKEN, OFFICIAL))
+        self._token: str | None = None
+        self._said: set[str] = set()
+        self._batches = True
+
+    def tracks(self, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Up to 50 tracks by id; unknown ones are absent."""
+        if self._batches:
+            try:
+                answer = self._ask(f"{self._base}/v1/tracks", {"ids": ",".join(identifiers)})
+            except Refused as error:
+                if error.status not in _GONE:
+                    raise
+                self._batches = False
+                self._once("Spotify gives this application no batches of tracks; asking for one at a time")
+            else:
+                found = answer.get("tracks") if isinstance(answer, dict) else None
+                if not isinstance(found, list):
+                    raise InputError("Spotify: the answer holds no list `tracks`; the service's format has changed")
+                return {key: track for key, track in zip(identifiers, found, strict=False) if track}
+        return {key: track for key in identifiers if (track := self._track(key))}
+
+    def playlist(self, identifier: str) -> Iterator[dict[str, Any]]:
+        """The tracks of a playlist; local files, episodes and removed entries are left out."""
+        where = f"{self._base}/v1/playlists/{identifier}"
+        asked: dict[str, str | int] | None = {"limit": BATCH}
+        try:
+            page = self._ask(f"{where}/items", asked)
+        except Refused as error:
+            if error.status not in _GONE:
+                raise
+            page = self._ask(f"{where}/tracks", asked)
+        while True:
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise InputError(f"{where}: holds no list `items`; the service's format has changed")
+            entries = (entry.get(name) for entry in page["items"] for name in ("track", "item"))
+            yield from (entry for entry in entries if isinstance(entry, dict) and entry.get("id") and _is_song(entry))
+            if not page.get("next"):
+                return
+            page = self._ask(self._base + str(page["next"]).removeprefix(OFFICIAL).removeprefix(self._base))
+
+    def explain_missing(self, track: Mapping[str, Any]) -> None:
+        """Say once what this application is not given."""
+        if "popularity" not in track:
+            self._once("Spotify gives this application no popularity: the label is empty")
+        if not track.get("preview_url"):
+            self._once("Spotify gives this application no previews; --previews deezer fetches them by ISRC")
+
+    def _track(self, key: str) -> dict[str, Any] | None:
+        try:
+            answer = self._ask(f"{self._base}/v1/tracks/{key}")
+        except Refused as error:
+            if error.status in (400, 404):
+                return None
+            raise
+        if not isinstance(answer, dict) or "id" not in answer:
+            raise InputError(f"Spotify track {key}: lacks its id; the service's format has changed")
+        return answer
+
+    def _ask(self, url: str, params: Mapping[str, str | int] | None = None) -> Any:
+        for retry in (True, False):
+            try:
+                return self._web.json(url, params=params, headers={"Authorization": f"Bearer {self._bearer()}"})
+            except Refused as error:
+                # A token lives for an hour.
+                if error.status != 401 or not retry:
+                    raise
+                self._token = None
+        raise AssertionError
+
+    def _bearer(self) -> str:
+        if self._token is None:
+            identifier, secret = self._credentials
+            form = {"grant_type": "client_credentials", "client_id": identifier, "client_secret": secret}
+            try:
+                answer = self._web.json(f"{self._token_base}/api/token", form=form)
+            except Refused as error:
+                raise EnvironmentProblem(
+                    f"Spotify refused SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET (HTTP {error.status})"
+                ) from None
+            self._token = str(answer.get("access_token") or "") if isinstance(answer, dict) else ""
+            if not self._token:
+                raise InputError("Spotify: the answer holds no `access_token`; the service's format has changed")
+        return self._token
+
+    def _once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._note(text)
+
+
+def _is_song(entry: Mapping[str, Any]) -> bool:
+    return entry.get("type", "track") == "track" and not entry.get("is_local")
+
+
+def identifier_of(text: str) -> str:
+    """The id in an id, a URI or a link. Raises `InputError`."""
+    if found := _IDENTIFIER.search(text.strip()):
+        return found[1]
+    raise InputError(f"{text}: is no Spotify id, URI or link")
+
+
+def collection(
+    api: Spotify,
+    listed: Sequence[str],
+    playlists: Sequence[str],
+    output: Path,
+    limit: int | None = None,
+    deezer: Deezer | None = None,
+) -> Collection:
+    """The listed tracks and those of the playlists, each once; with previews where `deezer` is given."""
+    known = {track["id"]: track for name in playlists for track in api.playlist(identifier_of(name))}
+    keys = [*islice(dict.fromkeys([*(_key(text) for text in listed), *known]), limit)]
+
+    def make(key: str) -> Track:
+        if key not in known:
+            wanted = [name for name in keys[keys.index(key) :] if name not in known and _IDENTIFIER.search(name)]
+            known.update(api.tracks(wanted[:BATCH]) if identifier_of(key) else {})
+        if key not in known:
+            raise InputError(f"{key}: Spotify knows no such track")
+        track = known[key]
+        if deezer is None:
+            api.explain_missing(track)
+            return as_track(track)
+        if "popularity" not in track:
+            api.explain_missing({**track, "preview_url": "asked of Deezer"})
+        return _with_preview(track, deezer, output)
+
+    settings = {"source": "spotify", "keys": keys, "previews": deezer is not None}
+    return Collection(output, settings, keys, make)
+
+
+def _key(text: str) -> str:
+    try:
+        return identifier_of(text)
+    except InputError:
+        return text
+
+
+def _with_preview(track: Mapping[str, Any], deezer: Deezer, output: Path) -> Track:
+    isrc = (track.get("external_ids") or {}).get("isrc")
+    if not isrc:
+        return as_track(track)
+    try:
+        answer = deezer.track(f"isrc:{isrc}")
+    except Unknown:
+        return as_track(track)
+    return as_track(track, deezer.preview(answer, output), answer["rank"])
+
+
+def as_track(answer: Mapping[str, Any], path: str | None = None, deezer_rank: float | None = None) -> Track:
+    """A track of the API as a line of the manifest."""
+    artists, album = answer.get("artists") or [], answer.get("album") or {}
+    return Track(
+        track_id=answer["id"],
+        source="spotify",
+        retrieved=now(),
+        path=path,
+        title=answer.get("name"),
+        artist=", ".join(artist["name"] for artist in artists) or None,
+        artist_ids=tuple(artist["id"] for artist in artists),
+        album=album.get("name"),
+        release_date=album.get("release_date"),
+        duration=answer["duration_ms"] / 1000 if "duration_ms" in answer else None,
+        licence=LICENCE,
+        labels={"popularity": answer.get("popularity"), "deezer_rank": deezer_rank},
+        extra={"isrc": (answer.get("external_ids") or {}).get("isrc")},
+    )

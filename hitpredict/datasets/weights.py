@@ -1,0 +1,69 @@
+"""Pretrained weights that features and networks start from, in the cache, with their licences.
+
+Files on GitHub carry the beginning of their SHA-256 in their names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hitpredict.datasets.addresses import base
+from hitpredict.datasets.cache import cache_folder
+from hitpredict.datasets.download import Web
+from hitpredict.datasets.hub import snapshot
+from hitpredict.errors import UsageError
+
+OFFICIAL = "https://github.com"
+_RELEASE = "harritaylor/torchvggish/releases/download/v0.1"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint. size: about, in MB. free: the licence allows any use; else it must be accepted."""
+
+    size: float
+    licence: str
+    free: bool = True
+    file: str | None = None
+    sha256: str | None = None
+    repository: str | None = None
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people."""
+        return f"huggingface.co/{self.repository}" if self.repository else f"github.com/{self.file}"
+
+
+ALL: Mapping[str, Weights] = {
+    "vggish": Weights(289, "Apache-2.0", file=f"{_RELEASE}/vggish-10086976.pth", sha256="10086976"),
+    "vggish-pca": Weights(0.2, "Apache-2.0", file=f"{_RELEASE}/vggish_pca_params-970ea276.pth", sha256="970ea276"),
+    "ast": Weights(346, "BSD-3-Clause", repository="MIT/ast-finetuned-audioset-10-10-0.4593"),
+    "wav2vec2": Weights(380, "Apache-2.0", repository="facebook/wav2vec2-base"),
+    "vit-tiny": Weights(22, "Apache-2.0", repository="timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"),
+    "clap": Weights(780, "Apache-2.0", repository="laion/larger_clap_music"),
+    "apex": Weights(1, "Apache-2.0 (needs mert-95m)", repository="amaai-lab/apex"),
+    "mert-95m": Weights(378, "CC-BY-NC-4.0", free=False, repository="m-a-p/MERT-v1-95M"),
+    "mert-330m": Weights(1260, "CC-BY-NC-4.0", free=False, repository="m-a-p/MERT-v1-330M"),
+    "muq": Weights(1330, "CC-BY-NC-4.0", free=False, repository="OpenMuQ/MuQ-large-msd-iter"),
+    "fma2vec": Weights(378, "none stated", free=False, repository="mbien/fma2vec"),
+    "fma2vec-popularity": Weights(378, "none stated", free=False, repository="mbien/fma2vec2popularity"),
+}
+
+
+def chosen(names: list[str], accept_licence: bool) -> dict[str, Weights]:
+    """The checkpoints of these names. Raises `UsageError` for unknown ones and for licences not accepted."""
+    if unknown := [name for name in names if name not in ALL]:
+        raise UsageError(f"{', '.join(unknown)}: no such weights; there are {', '.join(ALL)}")
+    refused = [f"{name} ({ALL[name].licence})" for name in names if not (ALL[name].free or accept_licence)]
+    if refused:
+        raise UsageError(f"{', '.join(refused)}: not free for every use; read the licence, then give --accept-licence")
+    return {name: ALL[name] for name in names}
+
+
+def fetch(web: Web, weights: Weights, mirror: str | None = None) -> Path:
+    """Bring a checkpoint into the cache; gives the path of the file, or of the folder of a repository."""
+    folder = cache_folder("weights", offline=web.offline)
+    if weights.file:
+        url = f"{base('weights', OFFICIAL, mirror)}/{weights.file}"
+        return web.download(url, folder / Path(weights.file).name, f"sha256:{weights.sha256}")
+    return snapshot(str(weights.repository), folder, web.offline, mirror)

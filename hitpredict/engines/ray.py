@@ -1,0 +1,63 @@
+"""Work on many inputs on a Ray cluster, through Ray Data, in input order."""
+
+import logging
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from hitpredict.engines.local import attempt
+from hitpredict.errors import EnvironmentProblem, InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run(
+    prepare: Callable[..., Callable[[Item], Result]],
+    arguments: tuple[Any, ...],
+    items: Iterable[Item],
+    jobs: int | None,
+    describe: Callable[[Item], str] = str,
+) -> Iterator[tuple[Item, Result | InputError]]:
+    """Like `engines.local.run`, on the cluster that `RAY_ADDRESS` names, or one started on this machine.
+
+    The inputs' paths must mean the same on every node. Raises `EnvironmentProblem` without the package ray.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise EnvironmentProblem("--engine ray needs the package ray: pip install 'hitpredict[scale]'") from error
+    everything = list(items)
+    if not everything:
+        return
+    started = not ray.is_initialized()
+    if started:
+        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+    try:
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        dataset = ray.data.from_items([{"item": pickle.dumps(item)} for item in everything])
+        workers = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
+        compute = ray.data.ActorPoolStrategy(size=workers)
+        results = dataset.map(_Worker, fn_constructor_args=(prepare, arguments, describe), compute=compute, num_cpus=1)
+        for item, row in zip(everything, results.iter_rows(), strict=True):
+            yield item, pickle.loads(row["result"])
+    finally:
+        if started:
+            ray.shutdown()
+
+
+class _Worker:
+    """An actor that has loaded what the work needs."""
+
+    def __init__(
+        self, prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], describe: Callable[[Any], str]
+    ):
+        self._work, self._describe = prepare(*arguments), describe
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, bytes]:
+        item = pickle.loads(row["item"])
+        return {"result": pickle.dumps(attempt(self._work, item, self._describe))}

@@ -1,0 +1,126 @@
+"""Models that are not networks: baselines, linear models and trees, with scikit-learn, exported by skl2onnx."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.errors import TrainingError, UsageError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator as an ONNX graph: input `features` float32 (N, D), outputs as `Network` models have.
+
+    onnx: the serialized graph, without metadata; outputs `score` (N,) and, for classes, `probabilities` (N, K).
+    notes: what there is to say about it, such as coefficients, for the model card and `config.json`.
+    """
+
+    onnx: bytes
+    notes: dict[str, Any]
+
+
+def fit(
+    spec: Mapping[str, Any], features: NDArray[np.float32], values: Floats, classes: int, names: list[str], seed: int
+) -> Fitted:
+    """Fit the estimator of a recipe on the training rows.
+
+    spec: `name` and its parameters. values: on the target scale (N,), class numbers for a classifier. classes: their
+    number, 0 for regression. names: the features'. Raises `UsageError` for an unknown estimator.
+    """
+    name = spec["name"]
+    if name not in ESTIMATORS:
+        raise UsageError(f"estimator {name!r}: must be one of {', '.join(ESTIMATORS)}")
+    parameters = {key: value for key, value in spec.items() if key not in ("name", "collapse")}
+    model = ESTIMATORS[name](classes, seed, parameters)
+    model.fit(features, values.astype(np.int64) if classes else values)
+    return Fitted(_to_onnx(model, features.shape[1], classes), _coefficients(model, names))
+
+
+def _scaled(model: Any) -> Any:
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), model)
+
+
+def _constant(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
+    """A linear model whose slopes are penalised to nothing: the mean, or the shares of the classes, remains."""
+    return _linear(classes, seed, {"penalty": 1e20})
+
+
+def _linear(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
+    from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+
+    penalty = parameters.get("penalty", 0.0)
+    if classes:
+        return _scaled(LogisticRegression(C=1 / penalty if penalty else 1e6, max_iter=2000))
+    return _scaled(Ridge(alpha=penalty) if penalty else LinearRegression())
+
+
+def _trees(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
+    from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+
+    cls = GradientBoostingClassifier if classes else GradientBoostingRegressor
+    return _scaled(cls(random_state=seed, **parameters))
+
+
+ESTIMATORS: dict[str, Callable[[int, int, dict[str, Any]], Any]] = {
+    "constant": _constant,
+    "linear": _linear,
+    "boosted-trees": _trees,
+}
+
+
+def _coefficients(model: Any, names: list[str]) -> dict[str, Any]:
+    """The signs and sizes of a linear model's standardised coefficients, largest first."""
+    steps = getattr(model, "steps", None)
+    weights = getattr(steps[-1][1], "coef_", None) if steps else None
+    if weights is None or np.ndim(weights) > 1:
+        return {}
+    order = np.argsort(-np.abs(weights))
+    return {"coefficients": {names[i]: float(f"{weights[i]:.6g}") for i in order}}
+
+
+def _to_onnx(model: Any, width: int, classes: int) -> bytes:
+    """skl2onnx's graph with its outputs brought to `score` and `probabilities`."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from skl2onnx import to_onnx
+
+    options = {id(model): {"zipmap": False}} if classes else None
+    sample = np.zeros((1, width), np.float32)
+    try:
+        proto = to_onnx(model, sample, options=options, target_opset={"": 17, "ai.onnx.ml": 3})
+    except Exception as error:
+        # skl2onnx quotes whole models in its messages.
+        reason = str(error).splitlines()[0][:200]
+        raise TrainingError(f"this estimator cannot be written as ONNX: {reason}") from error
+    graph = proto.graph
+    source = graph.output[-1].name
+    made = [numpy_helper.from_array(np.array([-1], np.int64), "hp_flat")]
+    if classes:
+        made.append(numpy_helper.from_array(np.arange(classes, dtype=np.float32)[:, None], "hp_numbers"))
+        nodes = [
+            helper.make_node("Identity", [source], ["probabilities"]),
+            helper.make_node("MatMul", [source, "hp_numbers"], ["hp_expected"]),
+            helper.make_node("Reshape", ["hp_expected", "hp_flat"], ["score"]),
+        ]
+    else:
+        nodes = [helper.make_node("Reshape", [source, "hp_flat"], ["score"])]
+    graph.node.extend(nodes)
+    graph.initializer.extend(made)
+    graph.input[0].name, old = "features", graph.input[0].name
+    for node in graph.node:
+        node.input[:] = ["features" if name == old else name for name in node.input]
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]))
+    if classes:
+        graph.output.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes]))
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString(deterministic=True))

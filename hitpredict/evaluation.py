@@ -1,0 +1,173 @@
+"""How good a model is on songs it has not seen: every metric with its interval, beside baselines, in one shape.
+
+Conventions: scores and truth are on the model's target scale; of classifiers truth is the class number. Intervals
+are 95 % percentile bootstraps over whole groups.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict import metrics
+from hitpredict.calibration import Calibration
+from hitpredict.model_folder import Predictions
+from hitpredict.targets import Target
+from hitpredict.training_data import TrainingData
+
+SCHEMA = "hitpredict.evaluation/1"
+Floats = NDArray[np.float64]
+Metric = Callable[[Floats, Floats], float]
+
+REGRESSION: dict[str, Metric] = {
+    "mae": metrics.mae,
+    "mse": metrics.mse,
+    "r2": metrics.r2,
+    "spearman": metrics.spearman,
+    "kendall": metrics.kendall,
+    "ndcg@100": metrics.ndcg,
+    "recall@100": metrics.recall,
+}
+CLASSES: dict[str, Metric] = {
+    "accuracy": metrics.accuracy,
+    "balanced_accuracy": metrics.balanced_accuracy,
+    "macro_f1": metrics.macro_f1,
+}
+_RESAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What any model must beat: the training mean, normal noise around it, and a ridge on the features.
+
+    weights, intercept: of the ridge, for features filled with `fill` and standardised by `shift` and `scale`.
+    """
+
+    mean: float
+    deviation: float
+    seed: int
+    fill: Floats
+    shift: Floats
+    scale: Floats
+    weights: Floats
+    intercept: float
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float32], truth: Floats, seed: int) -> "Baselines":
+        """Fit on the training rows: features (N, D), truth (N,)."""
+        table = np.asarray(features, np.float64)
+        fill = np.nan_to_num(np.nanmedian(table, axis=0))
+        table = np.where(np.isfinite(table), table, fill)
+        shift, scale = table.mean(axis=0), table.std(axis=0)
+        scale = np.where(scale > 1e-9, scale, 1.0)
+        design = (table - shift) / scale
+        # As strong as the number of features: mild where rows are plenty, firm where columns outnumber them.
+        penalty = max(100.0, float(design.shape[1]))
+        gram = design.T @ design + penalty * np.eye(design.shape[1])
+        weights = np.linalg.solve(gram, design.T @ (truth - truth.mean()))
+        return cls(float(truth.mean()), float(truth.std()), seed, fill, shift, scale, weights, float(truth.mean()))
+
+    def predict(self, features: NDArray[np.float32]) -> dict[str, Floats]:
+        """Predictions of each baseline, (N,)."""
+        table = np.asarray(features, np.float64)
+        table = np.where(np.isfinite(table), table, self.fill)
+        noise = np.random.default_rng(self.seed).normal(self.mean, self.deviation, len(table))
+        linear = (table - self.shift) / self.scale @ self.weights + self.intercept
+        return {"constant": np.full(len(table), self.mean), "random-normal": noise, "linear": linear}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Baselines":
+        """The baselines that `to_json` wrote."""
+        return cls(**{key: np.array(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+def evaluate(
+    predictions: Predictions,
+    data: TrainingData,
+    target: Target,
+    calibration: Calibration,
+    baselines: Baselines,
+    published: Mapping[str, Any],
+    split: str,
+) -> dict[str, Any]:
+    """All metrics of predictions for the tracks of `data`, as plain data.
+
+    `metrics` and each of `baselines` map a metric to its `value` and `interval`; `coverage` is of the calibrated
+    interval; `published` is what the system's authors report.
+    """
+    values = target.values(data.labels)
+    truth = target.class_of(values).astype(float) if target.classes else values
+    low, high = calibration.interval(predictions.score)
+    by_row, by_group = metrics.coverage(truth, low, high, data.groups)
+    others = baselines.predict(data.summary)
+    result = {
+        "schema": SCHEMA,
+        "target": target.name,
+        "rows": len(data),
+        "groups": len(np.unique(data.groups)),
+        "split": split,
+        "metrics": measured(predictions, truth, data.groups, target.classes),
+        "baselines": {
+            name: measured(Predictions(scores), truth, data.groups, target.classes) for name, scores in others.items()
+        },
+        "coverage": {"level": calibration.level, "rows": round(by_row, 4), "groups": round(by_group, 4)},
+        "published": dict(published),
+    }
+    if split == "random":
+        result["warning"] = "a random split puts songs of the same artists on both sides; these numbers are inflated"
+    return result
+
+
+def measured(predictions: Predictions, truth: Floats, groups: NDArray[Any], classes: int) -> dict[str, Any]:
+    """Metric name to `{"value", "interval"}`; a metric that is undefined on these rows is left out."""
+    score = predictions.score
+    found = {name: _with_interval(metric, truth, score, groups) for name, metric in REGRESSION.items()}
+    if classes:
+        chosen = class_numbers(predictions, classes)
+        found |= {name: _with_interval(metric, truth, chosen, groups) for name, metric in CLASSES.items()}
+        if classes == 2:
+            found["roc_auc"] = _with_interval(lambda t, s: metrics.auc(t > 0, s), truth, score, groups)
+    return {name: entry for name, entry in found.items() if entry is not None}
+
+
+def class_numbers(predictions: Predictions, classes: int) -> Floats:
+    """The most probable class, or without probabilities the class nearest to the score."""
+    if predictions.probabilities is not None:
+        return predictions.probabilities.argmax(axis=1).astype(float)
+    return np.clip(np.rint(predictions.score), 0, classes - 1)
+
+
+def _with_interval(metric: Metric, truth: Floats, score: Floats, groups: NDArray[Any]) -> dict[str, Any] | None:
+    try:
+        value = metric(truth, score)
+        interval = metrics.group_bootstrap(lambda rows: metric(truth[rows], score[rows]), groups, _RESAMPLES)
+    except ValueError:
+        return None
+    return {"value": round(value, 5), "interval": [round(end, 5) for end in interval]}
+
+
+def compared(
+    first: Predictions, second: Predictions, truth: Floats, groups: NDArray[Any], classes: int
+) -> dict[str, Any]:
+    """Paired differences, first minus second, of each metric, with intervals from the same resamples."""
+    scores = first.score, second.score
+    chosen = class_numbers(first, classes), class_numbers(second, classes)
+    table = {name: (metric, scores) for name, metric in REGRESSION.items()}
+    table |= {name: (metric, chosen) for name, metric in CLASSES.items()} if classes else {}
+    return {name: _difference(metric, truth, *pair, groups) for name, (metric, pair) in table.items()}
+
+
+def _difference(metric: Metric, truth: Floats, a: Floats, b: Floats, groups: NDArray[Any]) -> dict[str, Any]:
+    def difference(rows: NDArray[np.intp]) -> float:
+        return metric(truth[rows], a[rows]) - metric(truth[rows], b[rows])
+
+    low, high = metrics.group_bootstrap(difference, groups, _RESAMPLES)
+    verdict = "no clear difference" if low <= 0 <= high else ("first is higher" if low > 0 else "second is higher")
+    value = difference(np.arange(len(truth)))
+    return {"value": round(value, 5), "interval": [round(low, 5), round(high, 5)], "verdict": verdict}

@@ -1,0 +1,69 @@
+"""What `evaluate` needs of a model, whether it is a model folder or an exported `.onnx` file."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitpredict.calibration import Calibration
+from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.evaluation import Baselines
+from hitpredict.model_folder import ModelFolder, Predictions, batches_of, by_owner
+from hitpredict.runtime import ModelFile, Session
+from hitpredict.targets import Target
+from hitpredict.training_data import TrainingData
+
+_BATCH = 32
+
+
+class FolderModel(ModelFolder):
+    """A model folder."""
+
+    @property
+    def name(self) -> str:
+        return str(self.recipe["name"])
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        return Baselines.from_json(self.config["baselines"])
+
+    @property
+    def published(self) -> dict[str, Any]:
+        return dict(self.recipe["published"])
+
+
+class OnnxModel:
+    """An exported model. Raises `EnvironmentProblem` when the file lacks what evaluation needs."""
+
+    def __init__(self, path: Path):
+        self._session = Session(ModelFile.find(str(path)), "cpu")
+        self.name = self._session.metadata.get("name", path.stem)
+        if "label_target" not in self._session.metadata:
+            raise EnvironmentProblem(f"{path}: was not made by `hitpredict export-onnx`; it cannot be evaluated here")
+        self.target = Target.from_json(self._session.json("label_target"))
+        self.calibration = Calibration.from_json(self._session.json("calibration"))
+        self.baselines = Baselines.from_json(self._session.json("baselines"))
+        self.published: dict[str, Any] = self._session.json("published")
+        self.seen: frozenset[str] = frozenset(self._session.json("trained_on"))
+        self._windows: list[dict[str, Any] | None] = self._session.json("windows")
+
+    def predict(self, data: TrainingData) -> Predictions:
+        """Predictions for every track of `data`; of longer arrays the mean over their windows."""
+        if len(data.inputs) != len(self._windows):
+            raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {len(data.inputs)} were given")
+        scores: list[Any] = []
+        probabilities: list[Any] = []
+        for start in range(0, len(data), _BATCH):
+            part = data.take(np.arange(start, min(start + _BATCH, len(data))))
+            inputs, owners = batches_of(part, self._windows)
+            outputs = [by_owner(np.asarray(o, np.float64), owners, len(part)) for o in self._session.outputs(inputs)]
+            scores.append(outputs[0])
+            probabilities += outputs[1:2]
+        return Predictions(np.concatenate(scores), np.concatenate(probabilities) if probabilities else None)
+
+
+def opened(path: Path) -> Any:
+    """A model to evaluate, from a folder or an `.onnx` file. Raises `EnvironmentProblem`."""
+    return FolderModel(path) if path.is_dir() else OnnxModel(path)
+

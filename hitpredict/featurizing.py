@@ -1,0 +1,133 @@
+"""From audio to rows of a feature table: the kinds of features, and the work on one source.
+
+A kind is a frozen dataclass whose fields are its parameters. Called with blocks of samples and their rate it gives
+either a vector, named by `columns`, or (columns None) an array of any shape: frames, patches, an image.
+"""
+
+import importlib
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol, get_args, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.audio.clip import Samples
+from hitpredict.audio.read import open_audio
+from hitpredict.audio.source import Source
+from hitpredict.errors import InputError, UsageError
+from hitpredict.frontends import FRONTENDS, Frontend
+from hitpredict.frontends.store import FrameStore
+
+
+class Kind(Protocol):
+    """What every kind of features is; see the module's docstring."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None: ...
+
+    def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class FromFrontend:
+    """A scoring front-end as a kind of features: its model input for the whole track."""
+
+    frontend: Frontend
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        return getattr(self.frontend, "columns", None)
+
+    def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[Any]:
+        with FrameStore(self.frontend.frames(blocks, rate)) as store:
+            if not store.frames:
+                raise InputError(f"too short for a single frame of {self.frontend.name}")
+            return self.frontend.finish(store.view())
+
+
+# Named by module, so that a kind's libraries are loaded only when it is used.
+_DESCRIPTORS = {
+    "fma518": "hitpredict.descriptors.fma:Fma518",
+    "hmn207": "hitpredict.descriptors.hmn:Hmn207",
+    "vggish_embedding": "hitpredict.embeddings.vggish:VggishEmbedding",
+    "ast": "hitpredict.embeddings.ast:AstEmbedding",
+    "wav2vec2": "hitpredict.embeddings.wav2vec2:Wav2Vec2Embedding",
+}
+KINDS = (*_DESCRIPTORS, *FRONTENDS)
+
+
+def kind_class(name: str) -> type:
+    """The dataclass of a kind. Raises `UsageError`, listing the kinds, when there is none of that name."""
+    if name in FRONTENDS:
+        return FRONTENDS[name]  # type: ignore[no-any-return]
+    if name not in _DESCRIPTORS:
+        raise UsageError(f"--kind {name}: unknown; known are {', '.join(sorted(KINDS))}")
+    module, attribute = _DESCRIPTORS[name].split(":")
+    return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
+    """A kind with some of its parameters set from text (`n_mels` = "64"). Raises `UsageError`."""
+    cls = kind_class(name)
+    types_of = get_type_hints(cls)
+    known = [field.name for field in fields(cls)]
+    for key in settings:
+        if key not in known:
+            raise UsageError(f"--set {key}: {name} has no such parameter; it has {', '.join(known)}")
+    made = cls(**{key: _typed(key, text, types_of[key]) for key, text in settings.items()})
+    return FromFrontend(made) if name in FRONTENDS else made
+
+
+def described(kind: Kind) -> dict[str, Any]:
+    """Name and parameters of a kind, as plain data: what tables and models store."""
+    made: Any = kind.frontend if isinstance(kind, FromFrontend) else kind
+    return {"name": made.name, **asdict(made)}
+
+
+def vector_kinds() -> list[Kind]:
+    """The kinds that give named vectors from sound alone, with their default parameters."""
+    return [make_kind(name, {}) for name in ("mfcc_stats", "fma518", "hmn207")]
+
+
+def _typed(key: str, text: str, wanted: Any) -> Any:
+    choices = get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+    if type(None) in choices and text.lower() in ("none", ""):
+        return None
+    for choice in choices:
+        try:
+            if choice is bool:
+                return {"true": True, "false": False}[text.lower()]
+            if choice in (int, float, str):
+                return choice(text)
+        except (ValueError, KeyError):
+            continue
+    raise UsageError(f"--set {key}={text}: expected {getattr(wanted, '__name__', wanted)}")
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """The features of one track: `values` is a vector, or an array of any shape."""
+
+    path: str
+    track_id: str
+    values: NDArray[Any]
+
+
+def featuring(name: str, settings: Mapping[str, str]) -> Callable[[Source], FeatureRow]:
+    """The function that makes one source's row: what each process of a batch runs."""
+    kind = make_kind(name, settings)
+    return lambda source: row_of(source, kind)
+
+
+def row_of(source: Source, kind: Kind) -> FeatureRow:
+    """Decode a source and describe it. Raises `InputError`, naming the source."""
+    with open_audio(source) as reader:
+        try:
+            values = kind(reader.blocks(), reader.rate)
+        except InputError as error:
+            if str(error).startswith(source.path):
+                raise
+            raise InputError(f"{source.path}: {error}") from error
+    return FeatureRow(source.path, source.track_id, np.asarray(values))

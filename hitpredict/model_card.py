@@ -1,0 +1,63 @@
+"""What a trained model says of itself, for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_SHOWN = ("spearman", "r2", "mae", "accuracy", "macro_f1", "roc_auc")
+
+
+def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+    """MODEL_CARD.md of a model folder: source, data, target, measured numbers beside baselines, limits."""
+    recipe, split = config["recipe"], config["split"]
+    sizes = ", ".join(f"{len(split[side]):,} {side}" for side in ("train", "validation", "test"))
+    kinds = ", ".join((each["kind"] or {}).get("name", "a table") for each in config["features"])
+    coverage = evaluation["coverage"]
+    lines = [
+        f"# {recipe['name']}",
+        "",
+        f"{recipe['summary']} Source: {recipe['source']}.",
+        "",
+        "## What it takes and gives",
+        f"- Input: {kinds}.",
+        f"- Output: {evaluation['target']}, from the labels in {config['labels']}.",
+        "",
+        "## How good it is",
+        f"{sizes} tracks, split by {split['name']} (seed {split['seed']}); the table is of the "
+        f"{evaluation['rows']:,} test tracks in {evaluation['groups']:,} groups, with 95 % intervals from a "
+        "bootstrap over groups.",
+        "",
+        table_of(evaluation, recipe["name"]),
+        "",
+        f"The {coverage['level'] * 100:g} % interval held the true value for {coverage['rows'] * 100:.1f} % of the "
+        f"test tracks ({coverage['groups'] * 100:.1f} % as a mean over groups).",
+    ]
+    if warning := evaluation.get("warning"):
+        lines += ["", f"**Beware:** {warning}."]
+    if published := evaluation["published"]:
+        lines += ["", "Published of this system: " + "; ".join(f"{k}: {v}" for k, v in published.items()) + "."]
+    lines += [
+        "",
+        "## What it must not be used for",
+        "Deciding about people or money; markets, years or labels other than those it learnt from; single scores "
+        "without their interval. A difference between two versions of a song says what moves this model, not what "
+        "listeners would do.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table_of(evaluation: Mapping[str, Any], name: str) -> str:
+    """The model's metrics and the baselines' as a Markdown table."""
+    shown = [metric for metric in _SHOWN if metric in evaluation["metrics"]]
+    rows = {name: evaluation["metrics"], **{f"baseline: {key}": value for key, value in evaluation["baselines"].items()}}
+    lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    for title, found in rows.items():
+        lines.append(f"| {title} | " + " | ".join(_cell(found.get(metric)) for metric in shown) + " |")
+    return "\n".join(lines)
+
+
+def _cell(entry: Mapping[str, Any] | None) -> str:
+    if entry is None:
+        return "–"
+    low, high = entry["interval"]
+    return f"{entry['value']:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,159 @@
+"""A trained model on disk: `config.json`, its weights, and what was measured of it.
+
+    config.json         recipe, features, target, split, baselines: everything but the weights
+    model.safetensors   weights of a network       (or estimator.onnx for linear models and trees)
+    calibration.json    the conformal interval
+    metrics.json        the evaluation on held-out rows
+    MODEL_CARD.md       the same for people
+    training.csv        loss by epoch (networks)
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.calibration import Calibration
+from hitpredict.domain import Domain
+from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.targets import Target
+from hitpredict.training_data import Features, TrainingData
+from hitpredict.windows import windows_of
+
+if TYPE_CHECKING:
+    from hitpredict.network_model import NetworkModel
+
+SCHEMA = "hitpredict.model-folder/1"
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """score: (N,) on the target scale. probabilities: (N, K) of a classifier, else None."""
+
+    score: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None = None
+
+
+class ModelFolder:
+    """A model folder opened for predicting. Raises `EnvironmentProblem` when it is not one."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        try:
+            self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise EnvironmentProblem(f"{folder}: not a model folder (its config.json cannot be read)") from error
+        if self.config.get("schema") != SCHEMA:
+            raise EnvironmentProblem(f"{folder}: config.json has schema {self.config.get('schema')!r}, not {SCHEMA!r}")
+        self.recipe: dict[str, Any] = self.config["recipe"]
+        self.target = Target.from_json(self.config["target"])
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        return Calibration.from_json(json.loads((self.folder / "calibration.json").read_text()))
+
+    @cached_property
+    def domain(self) -> Domain:
+        return Domain.from_json(json.loads((self.folder / "domain.json").read_text()))
+
+    @property
+    def windows(self) -> list[dict[str, Any] | None]:
+        return [features["window"] for features in self.config["features"]]
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Ids of the tracks that the model or its calibration was fitted on."""
+        return frozenset(self.config["split"]["train"]) | frozenset(self.config["split"]["validation"])
+
+    def check_inputs(self, data: TrainingData) -> None:
+        """Raises `InputError` when tables are not of the features the model was trained on."""
+        known = self.config["features"]
+        if len(known) != len(data.inputs):
+            raise InputError(f"{self.folder}: takes {len(known)} feature tables, {len(data.inputs)} were given")
+        for expected, found in zip(known, data.inputs, strict=True):
+            if expected["columns"] != (list(found.columns) if found.columns else None):
+                raise InputError(f"{found.path}: not the columns that {self.folder} was trained on")
+            if expected["kind"] and found.kind and expected["kind"] != dict(found.kind):
+                raise InputError(f"{found.path}: {found.kind} is not {expected['kind']}, which {self.folder} takes")
+
+    def predict(self, data: TrainingData) -> Predictions:
+        """Predictions for every track of `data`; of longer arrays the mean over their windows."""
+        self.check_inputs(data)
+        if (self.folder / "estimator.onnx").exists():
+            return self._predict_estimator(data)
+        return predict_network(self.network, data, self.windows)
+
+    def _predict_estimator(self, data: TrainingData) -> Predictions:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(self.folder / "estimator.onnx", providers=["CPUExecutionProvider"])
+        outputs = session.run(None, {"features": data.summary})
+        return Predictions(*(np.asarray(output, np.float64) for output in outputs))
+
+    @cached_property
+    def network(self) -> "NetworkModel":
+        from safetensors.torch import load_file
+
+        from hitpredict.network_model import NetworkModel, Scaler, build
+
+        features = self.config["features"]
+        spec = {**self.recipe["network"], **self.config.get("network_state", {})}
+        network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
+        scalers = [Scaler(each["scaling"], each["width"]) for each in features]
+        model = NetworkModel(
+            network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"]
+        )
+        model.load_state_dict(load_file(self.folder / "model.safetensors"))
+        return model.eval()
+
+
+def predict_network(
+    model: "NetworkModel", data: TrainingData, windows: Sequence[Mapping[str, Any] | None]
+) -> Predictions:
+    """Run a network over all tracks: each window of each track, then the mean by track."""
+    import torch
+
+    scores, probabilities = [], []
+    with torch.inference_mode():
+        for start in range(0, len(data), _BATCH):
+            parts = data.take(np.arange(start, min(start + _BATCH, len(data))))
+            inputs, owners = batches_of(parts, windows)
+            outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
+            means = [by_owner(output, owners, len(parts)) for output in outputs]
+            scores.append(means[0])
+            probabilities += means[1:]
+    return Predictions(np.concatenate(scores), np.concatenate(probabilities) if probabilities else None)
+
+
+def batches_of(
+    data: TrainingData, windows: Sequence[Mapping[str, Any] | None]
+) -> tuple[list[NDArray[np.float32]], NDArray[np.intp]]:
+    """Every window of every track as one batch for each input, and the track number of each row.
+
+    Tracks whose inputs have different numbers of windows use as many as the shortest input has.
+    """
+    cut = [
+        [windows_of(_row(features, row), spec) for row in rows]
+        for features, rows, spec in zip(data.inputs, data.rows, windows, strict=True)
+    ]
+    counts = [min(len(parts[track]) for parts in cut) for track in range(len(data))]
+    batches = [np.concatenate([part[:count] for part, count in zip(parts, counts, strict=True)]) for parts in cut]
+    return batches, np.repeat(np.arange(len(data)), counts)
+
+
+def by_owner(values: NDArray[Any], owners: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """The mean of the rows of each owner: (M, …) to (count, …)."""
+    total = np.zeros((count, *values.shape[1:]))
+    np.add.at(total, owners, values)
+    sizes = np.bincount(owners, minlength=count).reshape(-1, *(1,) * (values.ndim - 1))
+    return np.asarray(total / sizes)
+
+
+def _row(features: Features, row: int) -> NDArray[Any]:
+    return np.asarray(features.values[row], np.float32)

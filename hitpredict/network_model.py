@@ -1,0 +1,126 @@
+"""A network with what surrounds it: scaling of inputs, the target's scale, and the outputs that scoring reads.
+
+This is what is trained, evaluated and exported; the network inside knows only its own paper.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hitpredict.errors import UsageError
+
+NETWORKS = {
+    "mlp": "mlp:Mlp",
+    "hitmusicnet": "hitmusicnet:HitMusicNet",
+    "autoen-chorder": "autoen_chorder:AutoenChorder",
+    "single-autoencoder": "autoen_chorder:SingleAutoencoder",
+    "rnn": "autoen_chorder:Rnn",
+    "hmn-vggish": "autoen_chorder:HmnVggish",
+    "lossnet": "autoen_chorder:LossNet",
+    "cs230": "cs230:Cs230",
+    "hiphop-mlp": "hiphop:HipHopMlp",
+    "hiphop-cnn": "hiphop:HipHopCnn",
+    "hiphop-cnn2": "hiphop:HipHopCnn2",
+    "hiphop-crnn": "hiphop:HipHopCrnn",
+    "hsp-cnn": "hsp:HspCnn",
+    "hsp-inception": "hsp:HspInception",
+    "hsp-siamese": "hsp:HspSiamese",
+    "wide-deep": "wide_deep:WideDeep",
+    "ordinal-pairwise": "ordinal:OrdinalPairwise",
+    "ast": "ast:Ast",
+    "wav2vec2": "wav2vec2:Wav2Vec2",
+    "mp2": "mp2:Mp2",
+    "mp3": "mp3:Mp3",
+}
+
+
+def build(spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: int) -> nn.Module:
+    """The network of a recipe for inputs of these shapes. Raises `UsageError` for an unknown name or parameter."""
+    name = spec["name"]
+    if name not in NETWORKS:
+        raise UsageError(f"network {name!r}: must be one of {', '.join(NETWORKS)}")
+    module, attribute = NETWORKS[name].split(":")
+    cls = getattr(import_module(f"hitpredict.networks.{module}"), attribute)
+    try:
+        network: nn.Module = cls(shapes, outputs, **{key: value for key, value in spec.items() if key != "name"})
+    except TypeError as error:
+        raise UsageError(f"network {name}: {error}") from error
+    return network
+
+
+class Scaler(nn.Module):
+    """Brings one input to the range its network was published with; not numbers become the training median.
+
+    kind: `zscore` or `minmax` ([0, 1], cut there), per column of vectors and over everything of arrays; `none`.
+    """
+
+    shift: Tensor
+    scale: Tensor
+    fill: Tensor
+
+    def __init__(self, kind: str, width: int):
+        super().__init__()
+        if kind not in ("zscore", "minmax", "none"):
+            raise UsageError(f"scaling {kind!r}: must be zscore, minmax or none")
+        self.kind = kind
+        self.register_buffer("shift", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        self.register_buffer("fill", torch.zeros(width))
+
+    def fit(self, values: NDArray[Any]) -> None:
+        """Learn from training values: (N, D) of vectors, (M,) numbers of arrays."""
+        table = np.asarray(values, np.float64)
+        table = table if table.ndim == 2 else table[:, None]
+        fill = np.nan_to_num(np.nanmedian(table, axis=0))
+        table = np.where(np.isfinite(table), table, fill)
+        low, high = table.min(axis=0), table.max(axis=0)
+        shift, scale = (table.mean(axis=0), table.std(axis=0)) if self.kind == "zscore" else (low, high - low)
+        if self.kind == "none":
+            shift, scale = np.zeros_like(fill), np.ones_like(fill)
+        scale = np.where(scale > 1e-12 * np.maximum(1, np.abs(shift)), scale, 1.0)
+        for name, value in (("shift", shift), ("scale", scale), ("fill", fill)):
+            getattr(self, name).copy_(torch.as_tensor(value, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.where(torch.isnan(x), self.fill.expand_as(x), x)
+        x = (x - self.shift) / self.scale
+        return x.clamp(0.0, 1.0) if self.kind == "minmax" else x
+
+
+class NetworkModel(nn.Module):
+    """Scalers, network, and the way from its raw output to the target scale.
+
+    forward gives (`score`,) or, for classes, (`score`, `probabilities`): score (B,) is on the target scale, for
+    classes the expected class number; of curves it is the log10 of their sum.
+    """
+
+    target_shift: Tensor
+    target_scale: Tensor
+    numbers: Tensor
+
+    def __init__(self, network: nn.Module, scalers: Sequence[Scaler], task: str, classes: int, scaled: Sequence[float]):
+        super().__init__()
+        self.network, self.scalers, self.task = network, nn.ModuleList(scalers), task
+        self.register_buffer("target_shift", torch.tensor(float(scaled[0])))
+        self.register_buffer("target_scale", torch.tensor(float(scaled[1])))
+        self.register_buffer("numbers", torch.arange(max(classes, 1), dtype=torch.float32))
+
+    def prepared(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The inputs as the network takes them."""
+        return tuple(scaler(x) for scaler, x in zip(self.scalers, inputs, strict=True))
+
+    def learnt(self, values: Tensor) -> Tensor:
+        """Values on the target scale as the network learns them."""
+        return (values - self.target_shift) / self.target_scale
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        raw = self.network(*self.prepared(*inputs))
+        if self.task == "classification":
+            probabilities = torch.softmax(raw, dim=1)
+            return probabilities @ self.numbers, probabilities
+        return (raw[:, 0] * self.target_scale + self.target_shift,)

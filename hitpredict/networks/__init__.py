@@ -1,0 +1,1 @@
+"""The neural networks of the published systems, in torch: one file per system."""

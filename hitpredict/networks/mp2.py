@@ -1,0 +1,173 @@
+"""MP2: a vision transformer over filter-bank energies that predicts a song's streams, in all and at its debut."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.networks.vit import Block, read_weights, resize_positions, square, start_weights, timm_names
+
+REGION_MODES = ("token", "embedding")
+
+
+class AudioEncoder(nn.Module):
+    """Filter-bank energies (B, frames, bins), and the region (B, 1), to features (B, `features`).
+
+    Patches of `patch` × `patch` that do not overlap, learnt positions, `depth` blocks. Without regions the patches'
+    outputs are averaged. region_mode says what a region's index (0 to regions - 1; others are clipped) does:
+    `token`, each region has a class token, whose output is taken in place of the average; `embedding`, a vector of
+    the region is added to every patch.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        features: int,
+        dim: int,
+        depth: int,
+        heads: int,
+        patch: int,
+        regions: int,
+        region_mode: str,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        frames, bins = shape
+        self.grid = (bins // patch, frames // patch)
+        if min(self.grid) < 1:
+            raise UsageError(f"mp2: an input of {frames} × {bins} is smaller than one patch of {patch} × {patch}")
+        self.regions, self.region_mode = regions, region_mode
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1, dim, patch, stride=patch)})
+        self.pos_embed = nn.Parameter(torch.empty(1, self.grid[0] * self.grid[1], dim))
+        self.region = nn.Embedding(regions, dim) if regions else None
+        self.blocks = nn.Sequential(*(Block(dim, heads, 4 * dim, dropout) for _ in range(depth)))
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.head = nn.Linear(dim, features)
+        self.apply(start_weights)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        if self.region is not None:
+            nn.init.trunc_normal_(self.region.weight, std=0.02)
+
+    def forward(self, energies: Tensor, region: Tensor | None = None) -> Tensor:
+        image = energies.transpose(1, 2).unsqueeze(1)
+        tokens = self.patch_embed["proj"](image).flatten(2).transpose(1, 2) + self.pos_embed
+        if self.region is None or region is None:
+            return self._features(tokens).mean(dim=1)
+        vector = self.region(region.round().long().clamp(0, self.regions - 1))
+        if self.region_mode == "embedding":
+            return self._features(tokens + vector).mean(dim=1)
+        return self._features(torch.cat([vector, tokens], dim=1))[:, 0]
+
+    def _features(self, tokens: Tensor) -> Tensor:
+        result: Tensor = self.head(self.norm(self.blocks(tokens)))
+        return result
+
+    def load_image_weights(self, path: str | Path) -> None:
+        """Start from a vision transformer for images: timm's or Hugging Face's names, a file or a folder.
+
+        The kernel of its patches is summed over the colours; its positions are cropped or interpolated; its class
+        token starts every region's. Raises `EnvironmentProblem` when the weights are not there or do not fit.
+        """
+        found = timm_names(read_weights(path))
+        own = self.state_dict()
+        try:
+            kernel = found["patch_embed.proj.weight"].sum(dim=1, keepdim=True)
+            special = 1 if "cls_token" in found else 0
+            positions = found["pos_embed"]
+            old = square(positions.shape[1] - special)
+            chosen = {name: found[name] for name in own if name.startswith(("blocks.", "norm.")) and name in found}
+            chosen["patch_embed.proj.weight"] = kernel
+            chosen["patch_embed.proj.bias"] = found["patch_embed.proj.bias"]
+            chosen["pos_embed"] = resize_positions(positions, special, old, self.grid)[:, special:]
+            if self.region is not None and self.region_mode == "token" and special:
+                chosen["region.weight"] = (found["cls_token"] + positions[:, :1])[0].repeat(self.regions, 1)
+            missing = sorted(name for name in own if name not in chosen and not name.startswith(("head.", "region.")))
+            if missing:
+                raise KeyError(missing[0])
+            self.load_state_dict({**own, **chosen})
+        except (KeyError, ValueError, RuntimeError) as error:
+            reason = f"lacks {error.args[0]}" if isinstance(error, KeyError) else str(error).strip().splitlines()[-1]
+            raise EnvironmentProblem(f"{path}: not weights of this vision transformer: {reason.strip()}") from error
+
+
+def audio_encoder(shapes: Sequence[tuple[int, ...]], features: int, **options: Any) -> AudioEncoder:
+    """The encoder for inputs of these shapes. Raises `UsageError` when they do not fit its options."""
+    if len(shapes) not in (1, 2) or len(shapes[0]) != 2:
+        raise UsageError(f"mp2 takes energies (frames, bins), and a region (1,) if wanted; the shapes are {shapes}")
+    if len(shapes) == 2 and (tuple(shapes[1]) != (1,) or options["regions"] < 1):
+        raise UsageError("mp2: a second input must hold the region's index, shape (1,), and needs regions above 0")
+    if options["region_mode"] not in REGION_MODES:
+        raise UsageError(f"mp2: region_mode {options['region_mode']!r} is unknown; use {' or '.join(REGION_MODES)}")
+    regions = options.pop("regions") if len(shapes) == 2 else 0
+    return AudioEncoder((shapes[0][0], shapes[0][1]), features, regions=regions, **options)
+
+
+class Mp2(nn.Module):
+    """MP2 (2022, github.com/bhbbbbb/MPPP; no paper): filter-bank energies to two standardised targets.
+
+    Input: energies (frames, bins), published as 2800 × 128 at 16 kHz; a second input (1,) holds the index of the
+    region. Outputs: log10 of the sum of a song's streams and of its first week's, standardised; the loss weighs them
+    `loss_weights` (4 to 1). The encoder is that of timm's `vit_tiny_patch16_224` with one channel: 16 × 16 patches
+    (8 × 175 of them), 192 wide, 12 blocks, 3 heads; average, then 32 features, then the targets.
+    checkpoint: a file or folder with a vision transformer's weights to start from.
+
+    Regions are an idea of its authors that they did not publish in code: both forms are reconstructed, see
+    `AudioEncoder`. With other outputs than two the targets weigh the same.
+    """
+
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        outputs: int = 2,
+        *,
+        features: int = 32,
+        dim: int = 192,
+        depth: int = 12,
+        heads: int = 3,
+        patch: int = 16,
+        regions: int = 0,
+        region_mode: str = "token",
+        dropout: float = 0.0,
+        loss_weights: Sequence[float] = (4.0, 1.0),
+        checkpoint: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.hyperparameters = {
+            "features": features,
+            "dim": dim,
+            "depth": depth,
+            "heads": heads,
+            "patch": patch,
+            "regions": regions,
+            "region_mode": region_mode,
+            "dropout": dropout,
+            "loss_weights": list(loss_weights),
+        }
+        options = {name: self.hyperparameters[name] for name in ENCODER_OPTIONS}
+        self.encoder = audio_encoder(shapes, features, **options)
+        self.head = nn.Linear(features, outputs)
+        weights = list(loss_weights) if len(loss_weights) == outputs else [1.0] * outputs
+        self.loss_weights = [weight / sum(weights) for weight in weights]
+        if checkpoint is not None:
+            self.encoder.load_image_weights(checkpoint)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(B, frames, bins) and, with regions, (B, 1), to (B, outputs)."""
+        result: Tensor = self.head(self.encoder(*inputs))
+        return result
+
+    def training_loss(
+        self, inputs: tuple[Tensor, ...], targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """The weighted mean of each target's loss."""
+        outputs = self(*inputs)
+        if outputs.shape[1] == 1:
+            return loss(outputs, targets).mean()
+        each = [loss(outputs[:, [k]], targets[:, k]).mean() * weight for k, weight in enumerate(self.loss_weights)]
+        return torch.stack(each).sum()
+
+
+ENCODER_OPTIONS = ("dim", "depth", "heads", "patch", "regions", "region_mode", "dropout")

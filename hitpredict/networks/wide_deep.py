@@ -1,0 +1,72 @@
+"""Wide and deep (Zangerle et al. 2019, ISMIR): low-level descriptors squeezed by groups beside high-level ones."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+
+from hitpredict.errors import UsageError
+from hitpredict.networks.mlp import Mlp, dense_layers, join, joined_width
+
+GROUPS: Mapping[int, Sequence[int]] = {
+    40: (20, 20),
+    207: (128, 48, 12, 7, 6, *(1,) * 6),
+    518: tuple(size for size in (12, 12, 12, 20, 1, 1, 1, 7, 1, 6, 1) for _ in range(7)),
+}
+"""Families of columns in the tables of MFCC statistics (40), HitMusicNet (207) and FMA (518), by their width."""
+_NUMBER = re.compile(r"_\d+$")
+
+
+class WideDeep(nn.Module):
+    """Each group of low-level columns becomes one number, which joins the high-level values in a dense stack.
+
+    shapes: the low-level vector, then the high-level ones if there are any. outputs: 1 for a number, the number of
+    classes for logits. groups: how many neighbouring columns of the low-level vector each group has, all of them in
+    all; none takes `GROUPS` for its width, see also `column_groups`. hidden: widths of the dense stack; none is two
+    layers as wide as what enters them, where the published code makes them as wide as it has groups of inputs.
+    dropout: after each of them. nonlinearity: of the groups' numbers and the stack. activation: of a single output,
+    `linear` here; published is `elu` on chart positions, which would cut standardised targets.
+    """
+
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        outputs: int,
+        groups: Sequence[int] | None = None,
+        hidden: Sequence[int] | None = None,
+        dropout: float = 0.1,
+        nonlinearity: str = "elu",
+        activation: str = "linear",
+    ):
+        super().__init__()
+        width = joined_width(shapes[:1])
+        self.groups = _checked(groups, width)
+        self.squeezed = nn.ModuleList(nn.Sequential(*dense_layers((size, 1), nonlinearity)) for size in self.groups)
+        entering = len(self.groups) + (joined_width(shapes[1:]) if len(shapes) > 1 else 0)
+        stack = (entering, entering) if hidden is None else hidden
+        self.deep = Mlp([(entering,)], outputs, stack, dropout, nonlinearity, activation)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        parts = torch.split(inputs[0].flatten(1), self.groups, dim=1)
+        squeezed = [layer(part) for layer, part in zip(self.squeezed, parts, strict=True)]
+        result: Tensor = self.deep(torch.cat([*squeezed, join(inputs[1:])], dim=1) if inputs[1:] else join(squeezed))
+        return result
+
+
+def column_groups(columns: Sequence[str]) -> list[int]:
+    """Sizes of the families of neighbouring columns whose names differ only in a number at their end.
+
+    `["mfcc_mean_0", "mfcc_mean_1", "mfcc_std_0", "mfcc_std_1", "tempo"]` gives `[2, 2, 1]`.
+    """
+    return [len(list(family)) for _, family in groupby(columns, key=lambda name: _NUMBER.sub("", name))]
+
+
+def _checked(groups: Sequence[int] | None, width: int) -> list[int]:
+    sizes = GROUPS.get(width) if groups is None else groups
+    if sizes is None:
+        raise UsageError(f"{width} low-level columns are of no known table; give the sizes of their families as groups")
+    if sum(sizes) != width or min(sizes) < 1:
+        raise UsageError(f"groups {', '.join(map(str, sizes))} do not add up to {width} low-level columns")
+    return list(sizes)

@@ -1,0 +1,121 @@
+"""Named systems as data: one TOML file each, every hyper-parameter in plain sight.
+
+Tables of a recipe: the top level says what the system is and where it comes from (`summary`, `source`, `task`,
+`inputs`); `[target]` how labels become what is learnt; `[scaling]` how inputs are scaled; `[network]` or
+`[estimator]` the model and its parameters; `[loss]`, `[training]` and `[[augment]]` how it is fitted;
+`[published]` the figures its authors report, with their caveats.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hitpredict.errors import UsageError
+
+FOLDER = Path(__file__).parent
+TASKS = ("regression", "classification", "curve")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One system.
+
+    name: what `--recipe` calls it. summary: one line. source: the paper or code. task: one of `TASKS`.
+    inputs: the kinds of features the published system took, in order; `vector` or `frames` stand for any.
+    The other fields are the recipe's tables, as plain data.
+    """
+
+    name: str
+    summary: str
+    source: str
+    task: str
+    inputs: tuple[str, ...]
+    target: Mapping[str, Any] = field(default_factory=dict)
+    scaling: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    estimator: Mapping[str, Any] = field(default_factory=dict)
+    loss: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    augment: tuple[Mapping[str, Any], ...] = ()
+    published: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain data, for a model's `config.json`."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
+        """The recipe of `to_json`, or of a parsed TOML file. Raises `UsageError` for fields it does not know."""
+        unknown = sorted(set(data) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise UsageError(f"recipe {data.get('name')}: unknown entries {', '.join(unknown)}")
+        if data["task"] not in TASKS:
+            raise UsageError(f"recipe {data.get('name')}: task {data['task']!r} must be one of {', '.join(TASKS)}")
+        tuples = {key: tuple(data[key]) for key in ("inputs", "augment") if key in data}
+        return cls(**{**data, **tuples})
+
+    def changed(self, assignments: Mapping[str, Any]) -> "Recipe":
+        """The recipe with some entries set: `training.epochs`, or `epochs` where that is unambiguous.
+
+        Raises `UsageError` for an entry that does not exist or exists more than once.
+        """
+        data = deepcopy(self.to_json())
+        for key, value in assignments.items():
+            *tables, leaf = self._full_key(key).split(".")
+            table = data
+            for name in tables:
+                table = table[name]
+            table[leaf] = value
+        return Recipe.from_json(data)
+
+    def _full_key(self, key: str) -> str:
+        tables = {name: value for name, value in vars(self).items() if isinstance(value, Mapping)}
+        if key == "augment":
+            return key
+        if "." in key:
+            table, _, leaf = key.partition(".")
+            # New leaves are allowed below a table: networks take parameters that a recipe leaves at their defaults.
+            if table in tables and leaf:
+                return key
+            raise UsageError(f"--set {key}: there is no table {table}; there are {', '.join(tables)}")
+        found = [f"{name}.{key}" for name, table in tables.items() if key in table]
+        if len(found) != 1:
+            hint = f"is ambiguous: {' or '.join(found)}" if found else f"recipe {self.name} has no such entry"
+            raise UsageError(f"--set {key}: {hint}; `hitpredict recipes {self.name}` shows them all")
+        return found[0]
+
+
+def names() -> list[str]:
+    """The names of all recipes, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Recipe:
+    """A recipe by name, or from the path of a TOML file. Raises `UsageError`."""
+    path = FOLDER / f"{name}.toml"
+    if not path.exists():
+        path = Path(name)
+        if path.suffix != ".toml" or not path.exists():
+            raise UsageError(f"--recipe {name}: unknown; there are {', '.join(names())}")
+    try:
+        return Recipe.from_json({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise UsageError(f"recipe {path}: {error}") from error
+
+
+def text_of(name: str) -> str:
+    """The TOML text of a recipe, comments and all."""
+    load(name)
+    path = FOLDER / f"{name}.toml"
+    return (path if path.exists() else Path(name)).read_text(encoding="utf-8")
+
+
+def parsed(text: str) -> Any:
+    """The value of a `--set KEY=VALUE`, in TOML's syntax; bare words are text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

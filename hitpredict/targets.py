@@ -1,0 +1,156 @@
+"""From labels to what a model learns, and back to the scale on which it scores.
+
+A target is fitted on the training rows alone: columns are combined, transformed and, for a classifier, cut into
+classes. Its values are the model's *target scale*: what `score` prints, and what intervals are in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.errors import UsageError
+
+Floats = NDArray[np.float64]
+TRANSFORMS = ("none", "log1p", "log10", "minmax", "zscore", "quantile")
+_QUANTILES = 1001
+
+
+@dataclass(frozen=True)
+class Target:
+    """A fitted target.
+
+    columns: label columns, a leading `-` turning one round. transforms: applied to each column in order; each
+    entry of `fitted` holds the numbers that a transform learnt, per column. component: the weights of the first
+    principal component where several columns are combined (PCA-1), with `centre`. edges: class edges on the
+    transformed scale (K - 1 of them for K classes), empty for regression.
+    """
+
+    columns: tuple[str, ...]
+    transforms: tuple[str, ...] = ()
+    fitted: tuple[tuple[dict[str, Any], ...], ...] = ()
+    component: tuple[float, ...] = ()
+    centre: tuple[float, ...] = ()
+    edges: tuple[float, ...] = ()
+    scaled: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, 0 for regression."""
+        return len(self.edges) + 1 if self.edges else 0
+
+    @property
+    def name(self) -> str:
+        chain = "".join(f"{transform}(" for transform in reversed(self.transforms))
+        inner = " + ".join(self.columns) if not self.component else f"first component of {', '.join(self.columns)}"
+        return f"{chain}{inner}{')' * len(self.transforms)}"
+
+    def values(self, labels: Floats) -> Floats:
+        """Labels (N, C), signs as in the table, on the target scale: (N,)."""
+        turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in self.columns])
+        for transform, learnt in zip(self.transforms, self.fitted, strict=True):
+            turned = np.stack([_apply(transform, column, p) for column, p in zip(turned.T, learnt, strict=True)], axis=1)
+        if self.component:
+            return np.asarray((turned - np.array(self.centre)) @ np.array(self.component))
+        return np.asarray(turned[:, 0])
+
+    def class_of(self, values: Floats) -> NDArray[np.int64]:
+        """Class numbers, 0 the lowest, of values on the target scale."""
+        return np.searchsorted(np.array(self.edges), values, side="right")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Target":
+        """The target that `to_json` wrote."""
+        fitted = tuple(tuple(learnt) for learnt in data["fitted"])
+        keys = ("columns", "transforms", "component", "centre", "edges")
+        return cls(**{key: tuple(data[key]) for key in keys}, fitted=fitted, scaled=dict(data["scaled"]))
+
+
+def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Target:
+    """Fit a target on the training rows' labels (N, C).
+
+    spec: `transforms` (names from `TRANSFORMS`), and for a classifier `thresholds` (edges on the label's scale,
+    one column only), `quantiles` (shares of the training rows below each edge) or `classes` (as many equal
+    classes). Raises `UsageError` for values a transform cannot take, or a constant target.
+    """
+    transforms = tuple(spec.get("transforms", ()))
+    for name in transforms:
+        if name not in TRANSFORMS:
+            raise UsageError(f"target transform {name!r}: must be one of {', '.join(TRANSFORMS)}")
+    bare = Target(tuple(columns))
+    turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in columns])
+    learnt: list[tuple[dict[str, Any], ...]] = []
+    for transform in transforms:
+        found = tuple(_learn(transform, column, name) for column, name in zip(turned.T, columns, strict=True))
+        turned = np.stack([_apply(transform, c, p) for c, p in zip(turned.T, found, strict=True)], axis=1)
+        learnt.append(found)
+    centre, component = _first_component(turned) if len(columns) > 1 else ((), ())
+    target = Target(bare.columns, transforms, tuple(learnt), component, centre)
+    values = target.values(labels)
+    if not np.ptp(values) > 0:
+        raise UsageError(f"the target {target.name} is constant on the training rows; there is nothing to learn")
+    scaled = {"mean": float(values.mean()), "deviation": float(values.std()), "low": float(values.min())}
+    scaled["high"] = float(values.max())
+    return Target(
+        target.columns, transforms, target.fitted, component, centre, _edges(target, values, spec), scaled
+    )
+
+
+def _edges(target: Target, values: Floats, spec: Mapping[str, Any]) -> tuple[float, ...]:
+    if "thresholds" in spec:
+        if len(target.columns) > 1:
+            raise UsageError("target thresholds need a single label column")
+        sign = -1.0 if target.columns[0].startswith("-") else 1.0
+        raw = np.sort(sign * np.array(spec["thresholds"], float))
+        edges = np.sort(target.values(sign * raw[:, None]))
+    elif "quantiles" in spec:
+        edges = np.quantile(values, np.sort(spec["quantiles"]))
+    elif "classes" in spec:
+        edges = np.quantile(values, np.arange(1, spec["classes"]) / spec["classes"])
+    else:
+        return ()
+    sizes = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    if (sizes == 0).any():
+        raise UsageError(f"class {int(sizes.argmin())} of the target has no training rows (sizes {sizes.tolist()})")
+    return tuple(float(edge) for edge in edges)
+
+
+def _learn(transform: str, column: Floats, name: str) -> dict[str, Any]:
+    if transform in ("log1p", "log10") and column.min() < (0 if transform == "log1p" else 1e-300):
+        raise UsageError(f"target {name}: {transform} cannot take {column.min():g}")
+    if transform == "minmax":
+        return {"low": float(column.min()), "span": float(np.ptp(column)) or 1.0}
+    if transform == "zscore":
+        return {"mean": float(column.mean()), "deviation": float(column.std()) or 1.0}
+    if transform == "quantile":
+        return {"quantiles": np.quantile(column, np.linspace(0, 1, min(_QUANTILES, len(column)))).tolist()}
+    return {}
+
+
+def _apply(transform: str, column: Floats, learnt: Mapping[str, Any]) -> Floats:
+    if transform == "log1p":
+        return np.log1p(column)
+    if transform == "log10":
+        return np.log10(column)
+    if transform == "minmax":
+        return np.asarray((column - learnt["low"]) / learnt["span"])
+    if transform == "zscore":
+        return np.asarray((column - learnt["mean"]) / learnt["deviation"])
+    if transform == "quantile":
+        grid = np.array(learnt["quantiles"])
+        return np.interp(column, grid, np.linspace(0, 1, len(grid)))
+    return column
+
+
+def _first_component(columns: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Centre and weights of PCA-1, turned so that most weights are positive."""
+    centre = columns.mean(axis=0)
+    _, _, directions = np.linalg.svd(columns - centre, full_matrices=False)
+    weights = directions[0] * (1 if directions[0].sum() >= 0 else -1)
+    return tuple(map(float, centre)), tuple(map(float, weights))

@@ -1,0 +1,278 @@
+"""Fitting networks: Lightning runs the loop, and a run that was killed ends with the weights it would have had."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from hitpredict.augment import from_config
+from hitpredict.errors import TrainingError, UsageError
+from hitpredict.losses import make_loss
+from hitpredict.network_model import NetworkModel
+from hitpredict.training_data import TrainingData
+from hitpredict.windows import window_at
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run. folder: where checkpoints and `training.csv` go. accelerator, devices, precision: Lightning's."""
+
+    folder: Path
+    seed: int = 0
+    resume: bool = False
+    accelerator: str = "cpu"
+    devices: int = 1
+    precision: str = "32-true"
+    progress: bool = False
+
+
+class Tracks(Dataset[Any]):
+    """Tracks as tensors, a batch at a time; arrays are cut to windows, at random where `random` is set."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        rows: NDArray[np.intp],
+        targets: NDArray[np.float32],
+        windows: Sequence[Mapping[str, Any] | None],
+        seed: int,
+        augment: Sequence[Mapping[str, Any]] = (),
+        random: bool = False,
+    ):
+        self._data, self._rows, self._targets, self._windows = data, rows, targets, windows
+        self._seed, self._random = seed, random
+        self._augment = from_config(list(augment)) if augment else None
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitems__(self, places: list[int]) -> tuple[tuple[Tensor, ...], Tensor]:
+        chosen = self._rows[places]
+        inputs = tuple(self._batch(number, chosen) for number in range(len(self._data.inputs)))
+        return inputs, torch.as_tensor(self._targets[places])
+
+    def _batch(self, number: int, chosen: NDArray[np.intp]) -> Tensor:
+        features, rows = self._data.inputs[number], self._data.rows[number]
+        if features.is_vector:
+            return torch.as_tensor(features.values[rows[chosen]])
+        return torch.as_tensor(np.stack([self._array(features, number, row, rows[row]) for row in chosen]))
+
+    def _array(self, features: Any, number: int, track: int, row: int) -> NDArray[np.float32]:
+        array, spec = features.values[row], self._windows[number]
+        random = np.random.default_rng([self._seed, self.epoch, int(track)])
+        start = 0
+        if spec is not None and self._random and len(array) > spec["length"]:
+            start = int(random.integers(len(array) - spec["length"] + 1))
+        window = window_at(array, spec, start) if spec is not None else np.asarray(array, np.float32)
+        if self._random and self._augment is not None and number == 0:
+            window = np.asarray(self._augment(window, random), np.float32)
+        return window
+
+
+class _Shuffled(Sampler[list[int]]):
+    """Batches in an order that depends on the seed and the epoch alone, so that any epoch can be begun anew."""
+
+    def __init__(self, tracks: Tracks, size: int, seed: int):
+        self._tracks, self._size, self._seed = tracks, size, seed
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._tracks) / self._size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self._seed, self._tracks.epoch]).permutation(len(self._tracks))
+        yield from ([int(place) for place in part] for part in np.array_split(order, len(self)))
+
+
+class _Fit(lightning.LightningModule):
+    """One fit: a loss over some parameters, an optimiser, and the numbers of `training.csv`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        parameters: Iterable[nn.Parameter],
+        loss: Callable[[tuple[Tensor, ...], Tensor], Tensor],
+        spec: Mapping[str, Any],
+        seed: int,
+        tracks: Tracks,
+        log: Path,
+    ):
+        super().__init__()
+        self.model, self._fitted, self._loss = model, list(parameters), loss
+        self._spec, self._seed, self._tracks, self._log = spec, seed, tracks, log
+        self._sums: list[Tensor] = []
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout and shuffling follow the epoch's number, not what happened before it.
+        torch.manual_seed(self._seed * 1_000_003 + self.current_epoch)
+        self._tracks.epoch = self.current_epoch
+        self._sums = []
+
+    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], number: int) -> Tensor:
+        loss = self._loss(*batch)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, batch {number + 1}; lower "
+                "training.learning_rate or look for extreme values in the features"
+            )
+        self._sums.append(loss.detach())
+        return loss
+
+    def validation_step(self, batch: tuple[tuple[Tensor, ...], Tensor], number: int) -> None:
+        self.log("validation_loss", self._loss(*batch), batch_size=len(batch[1]))
+
+    def on_train_epoch_end(self) -> None:
+        train = float(torch.stack(self._sums).mean())
+        validation = float(self.trainer.callback_metrics.get("validation_loss", torch.tensor(float("nan"))))
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= self.current_epoch]
+        row = f"{self.current_epoch + 1},{train:.6g},{validation:.6g},{rate:.6g}"
+        self._log.write_text("\n".join(["epoch,training_loss,validation_loss,learning_rate", *kept, row]) + "\n")
+
+    def configure_optimizers(self) -> Any:
+        spec = self._spec
+        name = spec.get("optimizer", "adam")
+        if name not in OPTIMIZERS:
+            raise UsageError(f"training.optimizer {name!r}: must be one of {', '.join(OPTIMIZERS)}")
+        arguments = {key: spec[key] for key in ("weight_decay", "betas") if key in spec}
+        optimizer = OPTIMIZERS[name](self._fitted, lr=spec["learning_rate"], **arguments)
+        if spec.get("schedule") == "plateau":
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=spec.get("factor", 0.9), patience=2)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"}}
+        if spec.get("schedule") == "cosine":
+            return {"optimizer": optimizer, "lr_scheduler": _cosine(optimizer, spec)}
+        return optimizer
+
+
+def _cosine(optimizer: torch.optim.Optimizer, spec: Mapping[str, Any]) -> Any:
+    """Linear warm-up, then half a cosine down to 1 %."""
+    warm, epochs = spec.get("warmup_epochs", 0), spec["epochs"]
+
+    def factor(epoch: int) -> float:
+        if epoch < warm:
+            return (epoch + 1) / (warm + 1)
+        return 0.01 + 0.495 * (1 + math.cos(math.pi * (epoch - warm) / max(1, epochs - warm)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def fit(
+    model: NetworkModel,
+    data: TrainingData,
+    parts: Mapping[str, NDArray[np.intp]],
+    targets: NDArray[np.float32],
+    recipe: Mapping[str, Any],
+    windows: Sequence[Mapping[str, Any] | None],
+    options: Options,
+) -> None:
+    """Fit the model's network in place: its stages of pre-training first, then the main training.
+
+    parts: row numbers of `train` and `validation`. targets: (N,) or (N, K), what the network learns, for every
+    row of `data`. recipe: its tables `training`, `loss` and `augment`. Raises `TrainingError` when the loss is not
+    finite any more.
+    """
+    network: Any = model.network
+    train = Tracks(data, parts["train"], targets[parts["train"]], windows, options.seed, recipe["augment"], True)
+    validation = Tracks(data, parts["validation"], targets[parts["validation"]], windows, options.seed)
+    for number, stage in enumerate(network.stages() if hasattr(network, "stages") else []):
+        spec = {"optimizer": "adam", "epochs": stage.epochs, "learning_rate": stage.lr, "patience": stage.patience}
+        spec["batch_size"] = stage.batch_size or recipe["training"]["batch_size"]
+
+        def stage_loss(inputs: tuple[Tensor, ...], target: Tensor, stage: Any = stage) -> Tensor:
+            return stage.loss(model.prepared(*inputs), target).mean()  # type: ignore[no-any-return]
+
+        folder = options.folder / f"{number}-{stage.name}"
+        _run(model, list(stage.parameters()), stage_loss, spec, train, validation, options, folder)
+        if stage.freeze:
+            for parameter in stage.parameters():
+                parameter.requires_grad_(False)
+    loss = make_loss(**recipe["loss"])
+
+    def main_loss(inputs: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        prepared = model.prepared(*inputs)
+        if hasattr(network, "training_loss"):
+            return network.training_loss(prepared, target, loss)  # type: ignore[no-any-return]
+        return loss(network(*prepared), target).mean()
+
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    _run(model, trainable, main_loss, recipe["training"], train, validation, options, options.folder / "main")
+    if hasattr(network, "finish_training"):
+        _finish(model, train, targets[parts["train"]])
+
+
+def _finish(model: NetworkModel, train: Tracks, targets: NDArray[np.float32]) -> None:
+    network: Any = model.network
+    with torch.inference_mode():
+        inputs, _ = train.__getitems__(list(range(len(train))))
+        network.finish_training(model.prepared(*inputs), torch.as_tensor(targets))
+
+
+def _run(
+    model: NetworkModel,
+    parameters: list[nn.Parameter],
+    loss: Callable[[tuple[Tensor, ...], Tensor], Tensor],
+    spec: Mapping[str, Any],
+    train: Tracks,
+    validation: Tracks,
+    options: Options,
+    folder: Path,
+) -> None:
+    """One fit with early stopping; the model is left with its best weights by validation loss."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    module = _Fit(model, parameters, loss, spec, options.seed, train, folder / "training.csv")
+    best = ModelCheckpoint(folder, "best", monitor="validation_loss", save_last=True, enable_version_counter=False)
+    best.CHECKPOINT_NAME_LAST = "last"
+    callbacks: list[Any] = [best]
+    if spec.get("patience"):
+        callbacks.append(EarlyStopping("validation_loss", patience=spec["patience"], check_finite=False))
+    last = folder / "last.ckpt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = lightning.Trainer(
+            max_epochs=spec["epochs"],
+            callbacks=callbacks,
+            accelerator=options.accelerator,
+            devices=options.devices,
+            precision=options.precision,  # type: ignore[arg-type]
+            gradient_clip_val=spec.get("gradient_clip"),
+            deterministic="warn",
+            logger=False,
+            num_sanity_val_steps=0,
+            enable_progress_bar=options.progress,
+            enable_model_summary=False,
+        )
+        size = spec["batch_size"]
+        loaders = [
+            DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), collate_fn=_as_is),
+            DataLoader(validation, batch_size=size, collate_fn=_as_is),
+        ]
+        trainer.fit(
+            module, *loaders, ckpt_path=last if options.resume and last.exists() else None, weights_only=False
+        )
+    found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
+    module.load_state_dict(found["state_dict"])
+    model.eval()
+
+
+def _as_is(batch: Any) -> Any:
+    return batch

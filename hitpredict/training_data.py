@@ -1,0 +1,303 @@
+"""Features and labels, read from tables and joined on `track_id`: what training and evaluation work on.
+
+Vectors are matrices in memory. Arrays (frames, patches, images) of more than a gibibyte are kept in a file that is
+mapped into memory, so that a data set may be larger than the machine.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.splits import connected_groups
+from hitpredict.windows import summary_of
+
+_IN_MEMORY = 2**30
+
+
+class Arrays:
+    """Arrays of different shapes but one type, end to end in one flat buffer."""
+
+    def __init__(self, flat: NDArray[Any], shapes: Sequence[Sequence[int]], file: Any = None):
+        self._flat, self.shapes, self._file = flat, [tuple(map(int, shape)) for shape in shapes], file
+        self._starts = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        return self._flat[self._starts[row] : self._starts[row + 1]].reshape(self.shapes[row])
+
+
+@dataclass(frozen=True)
+class Features:
+    """One feature table. kind: name and parameters of what made it, where known.
+
+    values: float32 (N, D) with `columns`, or `Arrays` (columns None).
+    rows: for each track of the data set the row of `values` (after joining).
+    """
+
+    path: str
+    kind: Mapping[str, Any] | None
+    track_ids: tuple[str, ...]
+    columns: tuple[str, ...] | None
+    values: Any
+
+    @property
+    def is_vector(self) -> bool:
+        return self.columns is not None
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Tracks with features, labels and groups, one row each, in the order of the first feature table.
+
+    labels: float64 (N, C), one column for each of `targets`, signs as in the table; NaN never. groups: (N,) text.
+    table: the label table's other columns, (N,) each, to split by.
+    """
+
+    track_ids: tuple[str, ...]
+    inputs: tuple[Features, ...]
+    rows: tuple[NDArray[np.intp], ...]
+    targets: tuple[str, ...]
+    labels: NDArray[np.float64]
+    groups: NDArray[np.str_]
+    table: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    def take(self, keep: NDArray[np.intp]) -> "TrainingData":
+        """The tracks of some row numbers, in that order."""
+        return replace(
+            self,
+            track_ids=tuple(self.track_ids[row] for row in keep),
+            rows=tuple(rows[keep] for rows in self.rows),
+            labels=self.labels[keep],
+            groups=self.groups[keep],
+            table={name: column[keep] for name, column in self.table.items()},
+        )
+
+    def vectors(self, number: int = 0) -> NDArray[np.float32]:
+        """Input `number` as a matrix (N, D); of arrays the mean and the deviation over their first axis."""
+        features = self.inputs[number]
+        if features.is_vector:
+            return np.asarray(features.values[self.rows[number]], np.float32)
+        return np.stack([summary_of(features.values[row]) for row in self.rows[number]])
+
+    @cached_property
+    def summary(self) -> NDArray[np.float32]:
+        """All inputs as one matrix, for linear baselines."""
+        return np.concatenate([self.vectors(number) for number in range(len(self.inputs))], axis=1)
+
+
+def load(
+    features: Sequence[Path], labels: Path, targets: Sequence[str], group: str | None, notes: list[str]
+) -> TrainingData:
+    """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
+    for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
+
+    Tracks without features, without a label, or with one that is no number are left out and counted in `notes`.
+    Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
+    """
+    tables = [read_features(path, notes) for path in features]
+    label_table = read_table(labels)
+    ids = _ids(label_table, labels)
+    numbers = np.stack([_numeric(label_table, name.removeprefix("-"), labels) for name in targets], axis=1)
+    row_of = {track: row for row, track in reversed(list(enumerate(ids)))}
+    kept, missing, empty = [], 0, 0
+    elsewhere = [set(table.track_ids) for table in tables[1:]]
+    for track in dict.fromkeys(tables[0].track_ids):
+        if track not in row_of or not all(track in others for others in elsewhere):
+            missing += 1
+        elif np.isfinite(numbers[row_of[track]]).all():
+            kept.append(track)
+        else:
+            empty += 1
+    if missing:
+        notes.append(f"{missing} of {missing + empty + len(kept)} tracks are not in all tables and are left out")
+    if empty:
+        notes.append(f"{empty} tracks have no label in {', '.join(targets)} and are left out")
+    if not kept:
+        example = f"{tables[0].track_ids[:1]} and {ids[:1]}"
+        raise UsageError(f"{features[0]} and {labels}: no track with features has a label; ids look like {example}")
+    rows = np.array([row_of[track] for track in kept])
+    columns = {name: np.asarray(label_table[name], object)[rows] for name in label_table}
+    places = [{track: row for row, track in enumerate(table.track_ids)} for table in tables]
+    joined = tuple(np.array([place[track] for track in kept]) for place in places)
+    groups = _groups(columns, group, tables[0], joined[0], labels, notes)
+    return TrainingData(tuple(kept), tuple(tables), joined, tuple(targets), numbers[rows], groups, columns)
+
+
+def _groups(
+    table: Mapping[str, NDArray[Any]],
+    column: str | None,
+    features: Features,
+    rows: NDArray[np.intp],
+    path: Path,
+    notes: list[str],
+) -> NDArray[np.str_]:
+    if column is not None:
+        if column not in table:
+            raise UsageError(f"--group {column}: {path} has no such column; it has {', '.join(table)}")
+        return np.array([str(value) for value in table[column]])
+    artists = next((name for name in ("artist_ids", "artist_id", "artist", "artist_name") if name in table), None)
+    memberships = [_artists(value) for value in table[artists]] if artists else [[] for _ in rows]
+    if artists is None:
+        notes.append(f"{path}: no artist column, so groups are equal recordings only; name one with --group")
+    # Equal feature rows are the same recording under another id.
+    values = features.values
+    for names, row in zip(memberships, rows, strict=True):
+        names.append(f"\0{hash(np.round(np.asarray(values[row], np.float64), 4).tobytes())}")
+    return connected_groups(memberships)
+
+
+def _artists(value: Any) -> list[str]:
+    if isinstance(value, str) and value.startswith("["):
+        value = json.loads(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return [str(name) for name in value]
+    text = "" if value is None else str(value)
+    # Joint artists come as `12.34`, `12,34` or `12;34`; a name may hold a full stop.
+    separators = ".,;" if text.replace(".", "").replace(",", "").replace(";", "").isdigit() else ";"
+    for separator in separators[1:]:
+        text = text.replace(separator, separators[0])
+    return [name.strip() for name in text.split(separators[0]) if name.strip()]
+
+
+def canonical_id(track: Any) -> str:
+    """A track id as text; `000002`, `2` and `2.0` are the same."""
+    text = str(int(track)) if isinstance(track, float) and track.is_integer() else str(track)
+    return str(int(text)) if text.isdigit() else text
+
+
+def _ids(table: Mapping[str, Sequence[Any]], path: Path) -> list[str]:
+    for name in ("track_id", "id"):
+        if name in table:
+            return [canonical_id(track) for track in table[name]]
+    raise UsageError(f"{path}: has no column track_id to join on; it has {', '.join(list(table)[:8])}")
+
+
+def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path) -> NDArray[np.float64]:
+    if name not in table:
+        raise UsageError(f"--target {name}: {path} has no such column; it has {', '.join(table)}")
+    return np.array([_number(value) for value in table[name]])
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def read_table(path: Path) -> dict[str, list[Any]]:
+    """A table of Parquet, CSV, TSV (both also gzipped) or JSON Lines as lists by column. Raises `InputError`."""
+    names = path.name.removesuffix(".gz")
+    try:
+        if names.endswith((".jsonl", ".json")):
+            return _read_jsonl(path)
+        arrow = _read_arrow(path, names)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from error
+    return {name: arrow.column(name).to_pylist() for name in arrow.column_names}
+
+
+def _read_arrow(path: Path, name: str) -> Any:
+    try:
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError as error:
+        raise EnvironmentProblem("tables need the package pyarrow: pip install 'hitpredict[train]'") from error
+    if name.endswith(".parquet"):
+        return pyarrow.parquet.read_table(path)
+    options = pyarrow.csv.ParseOptions(delimiter="\t" if name.endswith(".tsv") else ",", newlines_in_values=True)
+    return pyarrow.csv.read_csv(path, parse_options=options)
+
+
+def _read_jsonl(path: Path) -> dict[str, list[Any]]:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def read_features(path: Path, notes: list[str]) -> Features:
+    """One feature table. Of a table with the columns of a known kind of features only those are taken."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.name.endswith(".parquet"):
+        import pyarrow.parquet
+
+        schema = pyarrow.parquet.read_schema(path)
+        kind = json.loads((schema.metadata or {}).get(b"hitpredict.kind", b"null"))
+        if "values" in schema.names and "shape" in schema.names:
+            return _read_arrays(path, kind)
+    else:
+        kind = None
+    table = read_table(path)
+    ids = tuple(_ids(table, path))
+    names = [name for name in table if name not in ("path", "track_id", "id") and _is_numeric(table[name])]
+    columns, kind = _known_columns(names, kind, path, notes)
+    values = np.array([[_number(value) for value in table[name]] for name in columns], np.float32).T
+    if not columns:
+        raise UsageError(f"{path}: has no numeric columns")
+    return Features(str(path), kind, ids, tuple(columns), values)
+
+
+def _is_numeric(column: Sequence[Any]) -> bool:
+    first = next((value for value in column if value is not None), None)
+    return isinstance(first, int | float) and not isinstance(first, bool)
+
+
+def _known_columns(
+    names: list[str], kind: Mapping[str, Any] | None, path: Path, notes: list[str]
+) -> tuple[list[str], Mapping[str, Any] | None]:
+    from hitpredict.featurizing import described, vector_kinds
+
+    for candidate in [] if kind else vector_kinds():
+        columns = candidate.columns or ()
+        if set(columns) <= set(names):
+            if others := [name for name in names if name not in columns]:
+                notes.append(f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out")
+            return list(columns), described(candidate)
+    if kind is None:
+        notes.append(f"{path}: not the columns of a known kind of features, so the model cannot score audio")
+    return names, kind
+
+
+def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(path)
+    ids: list[str] = []
+    shapes: list[list[int]] = []
+    for group in _groups_of(file, ["track_id", "shape"]):
+        ids += [canonical_id(track) for track in group["track_id"].to_pylist()]
+        shapes += group["shape"].to_pylist()
+    dtype = file.schema_arrow.field("values").type.value_type.to_pandas_dtype()
+    size = sum(int(np.prod(shape)) for shape in shapes)
+    backing = None
+    if size * np.dtype(dtype).itemsize > _IN_MEMORY:
+        backing = tempfile.NamedTemporaryFile(prefix="hitpredict-")  # noqa: SIM115 - lives as long as the arrays
+        flat: NDArray[Any] = np.memmap(backing.name, dtype, "w+", shape=(size,))
+    else:
+        flat = np.empty(size, dtype)
+    start = 0
+    for group in _groups_of(file, ["values"]):
+        for chunk in group["values"].chunks:
+            values = chunk.flatten().to_numpy(zero_copy_only=False)
+            flat[start : start + len(values)] = values
+            start += len(values)
+    return Features(str(path), kind, tuple(ids), None, Arrays(flat, shapes, backing))
+
+
+def _groups_of(file: Any, columns: list[str]) -> Iterator[Any]:
+    for number in range(file.num_row_groups):
+        yield file.read_row_group(number, columns=columns)

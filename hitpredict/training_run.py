@@ -1,0 +1,322 @@
+"""From a recipe and data to a model folder: split, fit, check, calibrate, measure, write."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict import __version__, targets
+from hitpredict.calibration import Calibration
+from hitpredict.domain import Domain
+from hitpredict.errors import TrainingError, UsageError
+from hitpredict.evaluation import Baselines, evaluate
+from hitpredict.model_card import card_of
+from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
+from hitpredict.recipes import Recipe
+from hitpredict.splits import TEST, TRAIN, VALIDATION, group_split, temporal_split
+from hitpredict.training_data import TrainingData
+
+_COLLAPSED = 1e-3
+_REFERENCE_QUANTILES = 201
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train. split: `groups`, `random`, `fma`, `temporal:COLUMN` or `column:COLUMN`. labels: their table."""
+
+    recipe: Recipe
+    labels: Path
+    split: str = "groups"
+    seed: int = 0
+    resume: bool = False
+    accelerator: str = "cpu"
+    devices: int = 1
+    precision: str = "32-true"
+    progress: bool = False
+
+
+def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
+    """`train`, `validation` or `test` for each row. Raises `UsageError` for a split the table cannot give."""
+    kind, _, column = split.partition(":")
+    if kind == "groups":
+        try:
+            return group_split(data.groups, seed)
+        except ValueError as error:
+            raise UsageError(f"--split groups: {error}") from error
+    if kind == "random":
+        return group_split(np.arange(len(data)), seed)
+    column = "split" if kind == "fma" else column
+    if kind not in ("fma", "temporal", "column") or not column:
+        raise UsageError(f"--split {split}: must be groups, random, fma, temporal:COLUMN or column:COLUMN")
+    if column not in data.table:
+        raise UsageError(f"--split {split}: the label table has no column {column}")
+    if kind == "temporal":
+        return temporal_split(np.array([str(value) for value in data.table[column]]))
+    names = {"training": TRAIN, "train": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "test": TEST}
+    found = [str(value) for value in data.table[column]]
+    if unknown := sorted(set(found) - set(names)):
+        raise UsageError(f"--split {split}: {unknown[0]!r} is not train, validation or test")
+    sides = np.array([names[value] for value in found])
+    if VALIDATION not in sides:
+        # A published split of two sides: the validation rows come out of the training side, by groups.
+        inner = group_split(data.groups[sides == TRAIN], seed)
+        sides = sides.astype("U10")
+        sides[sides == TRAIN] = np.where(inner == TRAIN, TRAIN, VALIDATION)
+    return sides
+
+
+def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
+    """Train and write the model folder, which appears whole; returns the evaluation on the test rows.
+
+    Raises `UsageError` for data that cannot be learnt from and `TrainingError` when the fit fails, or its
+    predictions collapse to a constant (unless the recipe is a constant).
+    """
+    recipe = request.recipe
+    sides = split_of(data, request.split, request.seed)
+    parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)}
+    if empty := [side for side, rows in parts.items() if not len(rows)]:
+        raise UsageError(f"--split {request.split}: leaves no rows for {empty[0]}")
+    spec = dict(recipe.target) | ({"classes": 3} if _needs_classes(recipe) else {})
+    target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
+    values = target.values(data.labels)
+    work = folder.with_name(f".{folder.name}.partial")
+    if work.exists() and not request.resume:
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    config = _config(request, data, parts, target)
+    predictions = _fit(request, data, parts, target, values, work, config)
+    held_out = np.concatenate([parts[VALIDATION], parts[TEST]])
+    _check_collapse(recipe, predictions.score[held_out], values[held_out], target)
+    truth = target.class_of(values).astype(float) if target.classes else values
+    calibration = Calibration.fit(
+        truth[parts[VALIDATION]],
+        predictions.score[parts[VALIDATION]],
+        data.groups[parts[VALIDATION]],
+        **dict(zip(("low", "high"), _ends(target, config), strict=True)),
+    )
+    config["reference"] = {
+        "name": f"{len(parts[VALIDATION]):,} validation tracks of {request.labels.name}",
+        "scores": np.quantile(
+            predictions.score[parts[VALIDATION]], np.linspace(0, 1, _REFERENCE_QUANTILES)
+        ).tolist(),
+    }
+    baselines = Baselines.fit(data.summary[parts[TRAIN]], truth[parts[TRAIN]], request.seed)
+    config["baselines"] = baselines.to_json()
+    _dump(work / "calibration.json", calibration.to_json())
+    _dump(work / "domain.json", _domain(data, parts[TRAIN]).to_json())
+    _dump(work / "config.json", config)
+    test = data.take(parts[TEST])
+    result = evaluate(
+        _taken(predictions, parts[TEST]), test, target, calibration, baselines, recipe.published, request.split
+    )
+    _dump(work / "metrics.json", result)
+    (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
+    _finish(work, folder)
+    return result
+
+
+def _needs_classes(recipe: Recipe) -> bool:
+    return recipe.task == "classification" and not {"thresholds", "quantiles", "classes"} & set(recipe.target)
+
+
+def _config(
+    request: Request, data: TrainingData, parts: Mapping[str, NDArray[np.intp]], target: targets.Target
+) -> dict[str, Any]:
+    recipe = request.recipe
+    windows = list(recipe.scaling.get("windows", [])) or [None] * len(data.inputs)
+    if len(windows) < len(data.inputs):
+        raise UsageError(f"recipe {recipe.name}: takes {len(windows)} feature tables, {len(data.inputs)} were given")
+    features = []
+    for each, window in zip(data.inputs, windows, strict=False):
+        spec = dict(window) if window and not each.is_vector else None
+        shape = (len(each.columns),) if each.columns is not None else _shape(each.values, spec)
+        features.append(
+            {
+                "kind": dict(each.kind) if each.kind else None,
+                "columns": list(each.columns) if each.columns is not None else None,
+                "shape": list(shape),
+                "window": spec,
+                "scaling": recipe.scaling.get("inputs", "zscore"),
+                "width": shape[0] if each.is_vector else 1,
+            }
+        )
+    return {
+        "schema": SCHEMA,
+        "hitpredict": __version__,
+        "recipe": recipe.to_json(),
+        "features": features,
+        "target": target.to_json(),
+        "labels": request.labels.name,
+        "outputs": target.classes or 1,
+        "split": {
+            "name": request.split,
+            "seed": request.seed,
+            **{side: [data.track_ids[row] for row in rows] for side, rows in parts.items()},
+        },
+    }
+
+
+def _shape(arrays: Any, window: Mapping[str, Any] | None) -> tuple[int, ...]:
+    shapes = set(arrays.shapes)
+    if window is not None:
+        shapes = {(int(window["length"]), *shape[1:]) for shape in shapes}
+    if len(shapes) > 1:
+        raise UsageError(
+            f"the feature arrays have different shapes (such as {sorted(shapes)[0]} and {sorted(shapes)[-1]}); "
+            "set scaling.windows in the recipe"
+        )
+    return tuple(shapes.pop())
+
+
+def _fit(
+    request: Request,
+    data: TrainingData,
+    parts: Mapping[str, NDArray[np.intp]],
+    target: targets.Target,
+    values: NDArray[np.float64],
+    work: Path,
+    config: dict[str, Any],
+) -> Predictions:
+    """Fit the recipe's estimator or network, write its weights, and predict every row."""
+    recipe, rows = request.recipe, parts[TRAIN]
+    classes = target.classes
+    if recipe.estimator:
+        from hitpredict import estimators
+
+        names = [f"{name}" for each in data.inputs for name in (each.columns or [])] or [
+            str(i) for i in range(data.summary.shape[1])
+        ]
+        learnt = target.class_of(values) if classes else values
+        fitted = estimators.fit(recipe.estimator, data.summary[rows], learnt[rows], classes, names, request.seed)
+        (work / "estimator.onnx").write_bytes(fitted.onnx)
+        config["notes"] = fitted.notes
+        config["target_range"] = [0.0, 1.0]
+        _dump(work / "config.json", config)
+        return ModelFolder(work).predict(data)
+    return _fit_network(request, data, parts, target, values, work, config)
+
+
+def _fit_network(
+    request: Request,
+    data: TrainingData,
+    parts: Mapping[str, NDArray[np.intp]],
+    target: targets.Target,
+    values: NDArray[np.float64],
+    work: Path,
+    config: dict[str, Any],
+) -> Predictions:
+    import torch
+    from safetensors.torch import save_file
+
+    from hitpredict import training
+    from hitpredict.network_model import NetworkModel, Scaler, build
+
+    recipe, rows = request.recipe, parts[TRAIN]
+    torch.manual_seed(request.seed)
+    network = build(recipe.network, [tuple(each["shape"]) for each in config["features"]], config["outputs"])
+    scalers = []
+    for number, each in enumerate(config["features"]):
+        scaler = Scaler(each["scaling"], each["width"])
+        scaler.fit(_scaling_sample(data, number, rows))
+        scalers.append(scaler)
+    config["target_range"] = _target_range(recipe, target)
+    model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])
+    shift, scale = config["target_range"]
+    learnt = target.class_of(values) if target.classes else ((values - shift) / scale).astype(np.float32)
+    options = training.Options(
+        work / "checkpoints",
+        request.seed,
+        request.resume,
+        request.accelerator,
+        request.devices,
+        request.precision,
+        request.progress,
+    )
+    tables = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
+    if tables["loss"].pop("balanced", False):
+        counts = np.bincount(learnt[rows].astype(int), minlength=target.classes)
+        tables["loss"]["class_weights"] = (counts.sum() / (len(counts) * counts)).tolist()
+    windows = [each["window"] for each in config["features"]]
+    training.fit(model, data, parts, learnt, tables, windows, options)
+    model = model.cpu()
+    config["parameters"] = sum(parameter.numel() for parameter in network.parameters())
+    save_file({key: value.contiguous().clone() for key, value in model.state_dict().items()}, work / "model.safetensors")
+    shutil.copy(work / "checkpoints" / "main" / "training.csv", work / "training.csv")
+    return predict_network(model, data, windows)
+
+
+def _scaling_sample(data: TrainingData, number: int, rows: NDArray[np.intp]) -> NDArray[Any]:
+    """The training values of an input, of arrays at most a million numbers spread over the tracks."""
+    features = data.inputs[number]
+    if features.is_vector:
+        return data.vectors(number)[rows]
+    arrays = [np.asarray(features.values[row], np.float32).ravel() for row in data.rows[number][rows]]
+    step = max(1, sum(array.size for array in arrays) // 1_000_000)
+    return np.concatenate([array[::step] for array in arrays])
+
+
+def _target_range(recipe: Recipe, target: targets.Target) -> list[float]:
+    """Shift and scale from what the network learns to the target scale."""
+    kind = "none" if target.classes else recipe.target.get("learnt", "zscore")
+    scaled = target.scaled
+    if kind == "zscore":
+        return [scaled["mean"], scaled["deviation"]]
+    if kind == "minmax":
+        return [scaled["low"], scaled["high"] - scaled["low"]]
+    return [0.0, 1.0]
+
+
+def _ends(target: targets.Target, config: Mapping[str, Any]) -> tuple[float, float]:
+    if target.classes:
+        return 0.0, float(target.classes - 1)
+    return target.scaled["low"], target.scaled["high"]
+
+
+def _check_collapse(
+    recipe: Recipe, predicted: NDArray[np.float64], truth: NDArray[np.float64], target: targets.Target
+) -> None:
+    """A model that answers the same for every song has learnt nothing; a published system shipped like this."""
+    if recipe.estimator.get("name") == "constant":
+        return
+    spread = float(np.std(predicted))
+    limit = _COLLAPSED * (float(np.std(truth)) if not target.classes else 1.0)
+    if not spread > limit:
+        raise TrainingError(
+            f"recipe {recipe.name} collapsed: its predictions vary by {spread:.2g} only (target: {np.std(truth):.2g}); "
+            "lower training.learning_rate, train longer, or give it more data"
+        )
+
+
+def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
+    features = data.inputs[0]
+    table = data.vectors(0)[rows].astype(np.float64)
+    fill = np.nan_to_num(np.nanmedian(table, axis=0))
+    table = np.where(np.isfinite(table), table, fill)
+    # Deviations come second in summaries of arrays and in the MFCC statistics; logarithms make them symmetric.
+    halves = not features.is_vector or (features.kind or {}).get("name") == "mfcc_stats"
+    log_from = table.shape[1] // 2 if halves else table.shape[1]
+    durations = np.array(data.table.get("duration", np.zeros(len(data))), float)[rows]
+    return Domain.fit(table, log_from, np.nan_to_num(durations), data.groups[rows])
+
+
+def _taken(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    probabilities = predictions.probabilities
+    return Predictions(predictions.score[rows], probabilities[rows] if probabilities is not None else None)
+
+
+def _dump(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _finish(work: Path, folder: Path) -> None:
+    """Put the finished folder in its place; the checkpoints are no longer needed."""
+    shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(work, folder)

@@ -1,0 +1,40 @@
+"""Cutting arrays of any length into the windows that a model takes at once. NumPy only."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def window_at(array: NDArray[Any], spec: Mapping[str, Any], start: int) -> NDArray[np.float32]:
+    """`spec["length"]` entries of the first axis from `start`, padded at the end: with the array's least value
+    (`pad` "least", as silence in decibels) or with zeros ("zero")."""
+    length = int(spec["length"])
+    cut = np.asarray(array[start : start + length], np.float32)
+    missing = length - len(cut)
+    if not missing:
+        return cut
+    value = cut.min() if spec.get("pad") == "least" and cut.size else 0.0
+    return np.pad(cut, ((0, missing), *((0, 0) for _ in cut.shape[1:])), constant_values=value)
+
+
+def windows_of(array: NDArray[Any], spec: Mapping[str, Any] | None) -> NDArray[np.float32]:
+    """All windows of an array, one behind the other: (windows, length, …).
+
+    A last window of less than half its length is left out unless it is the only one. spec None: the array itself.
+    """
+    if spec is None:
+        return np.asarray(array, np.float32)[None]
+    length = int(spec["length"])
+    count = max(1, round(len(array) / length))
+    return np.stack([window_at(array, spec, number * length) for number in range(count)])
+
+
+def summary_of(array: NDArray[Any]) -> NDArray[np.float32]:
+    """One vector for an input: a vector as it is, of an array the means and deviations over its first axis."""
+    array = np.asarray(array, np.float32)
+    if array.ndim == 1:
+        return array
+    flat = array.reshape(len(array), -1)
+    return np.concatenate([flat.mean(axis=0), flat.std(axis=0)])

@@ -1,0 +1,207 @@
+"""Promise 12: files appear whole or not at all, nothing is overwritten unasked, a killed run can be taken up."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from commands import MUTATE, SCORE
+from processes import PROGRAM, environment, finished, run, start
+from sounds import encoded, saved, tune
+
+
+def seen(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def until(condition, process) -> None:
+    """Wait while the process runs until something is true."""
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), [(SCORE, "s.jsonl"), (MUTATE, "m.wav"), (MUTATE, "m.tar"), (MUTATE, "m.flac")], ids=str
+)
+def test_existing_files_are_safe(tmp_path, command, output):
+    song, target = saved(tmp_path), tmp_path / output
+    target.write_bytes(b"precious")
+    refused = run(*command.call(song, "-o", target))
+    assert refused.code == 2
+    assert len(refused.complaints) == 1
+    assert "--force" in refused.err
+    assert target.read_bytes() == b"precious"
+    kept = run(*command.call(song, "-o", target, "--skip-existing"))
+    assert kept.code == 0
+    assert target.read_bytes() == b"precious"
+    forced = run(*command.call(song, "-o", target, "--force"))
+    assert forced.code == 0
+    assert target.read_bytes() != b"precious"
+    assert set(seen(tmp_path)) == {"tune.wav", output}
+
+
+def test_existing_variants_are_safe(tmp_path):
+    song, folder = saved(tmp_path), tmp_path / "out"
+    folder.mkdir()
+    (folder / "tune.gain-2.wav").write_bytes(b"precious")
+    asked = ("mutate", song, "--gain", "-1,-2,-3", "-o", folder)
+    assert run(*asked).code == 2
+    assert seen(folder) == {"tune.gain-2.wav": b"precious"}
+    assert run(*asked, "--skip-existing").code == 0
+    assert set(seen(folder)) == {f"tune.gain-{n}.wav" for n in (1, 2, 3)}
+    assert seen(folder)["tune.gain-2.wav"] == b"precious"
+    assert run(*asked, "--force").code == 0
+    assert seen(folder)["tune.gain-2.wav"].startswith(b"RIFF")
+
+
+@pytest.mark.parametrize("target", ["out", "out.tar"])
+def test_collisions_are_found_before_work(tmp_path, target):
+    songs = [saved(tmp_path / folder, "same.wav", tune(seed=n)) for n, folder in enumerate("ab")]
+    outcome = run("mutate", *songs, "--gain", "-3", "-o", tmp_path / target)
+    assert outcome.code == 2
+    assert len(outcome.complaints) == 1
+    assert str(songs[0]) in outcome.err
+    assert str(songs[1]) in outcome.err
+    assert set(seen(tmp_path)) == {"a/same.wav", "b/same.wav"}
+
+
+@pytest.mark.parametrize("command", [SCORE, MUTATE], ids=str)
+def test_a_folder_that_is_not_there(tmp_path, command):
+    outcome = run(*command.call(saved(tmp_path), "-o", tmp_path / "missing" / "out.wav"))
+    assert outcome.code == 2
+    assert "missing" in outcome.err
+    assert len(outcome.complaints) == 1
+
+
+@pytest.mark.parametrize("output", ["s.jsonl", "s.csv", "s.tsv", "s.parquet"])
+def test_formats_follow_the_suffix(tmp_path, output):
+    song = saved(tmp_path)
+    assert run("score", song, "-o", tmp_path / output).code == 0
+    form = output.removeprefix("s.")
+    assert (tmp_path / output).read_bytes() == run("score", song, "-f", form).out
+    assert set(seen(tmp_path)) == {"tune.wav", output}
+
+
+def test_files_of_failed_runs_hold_what_succeeded(tmp_path):
+    outcome = run("score", saved(tmp_path), tmp_path / "missing.wav", "-o", tmp_path / "s.jsonl")
+    assert outcome.code == 1
+    assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("jobs", "end"),
+    [("1", signal.SIGKILL), ("2", signal.SIGKILL), ("2", signal.SIGINT), ("1", signal.SIGTERM)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_killed_score_is_taken_up(tmp_path, jobs, end):
+    music, out, whole = tmp_path / "music", tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    song = saved(music, "00.ogg", tune(20))
+    for n in range(1, 10):
+        os.link(song, music / f"{n:02}.ogg")
+    asked = ("score", "-j", jobs, music, "-o")
+    journal = tmp_path / ".out.jsonl.partial"
+    process = start(*asked, out)
+    until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 2, process)
+    process.send_signal(end)
+    assert finished(process).code == {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[end]
+    assert not out.exists()
+    taken_up = run(*asked, out)
+    assert taken_up.code == 0
+    assert "taking up an interrupted run" in taken_up.err
+    assert run(*asked, whole).code == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert not journal.exists()
+
+
+def test_a_torn_journal_is_mended(tmp_path):
+    music, out = tmp_path / "music", tmp_path / "out.jsonl"
+    for n in range(3):
+        saved(music, f"{n}.wav", tune(seed=n))
+    assert run("score", music, "-o", out).code == 0
+    whole = out.read_bytes()
+    out.unlink()
+    first = json.loads(whole.splitlines()[0])
+    settings = {"model": first["model"], "device": first["device"], "segments": None}
+    torn = json.dumps(settings).encode() + b"\n" + whole[: len(whole) * 2 // 3]
+    (tmp_path / ".out.jsonl.partial").write_bytes(torn)
+    outcome = run("score", music, "-o", out)
+    assert "1 of its records" in outcome.err or "2 of its records" in outcome.err
+    assert out.read_bytes() == whole
+
+
+def test_other_settings_do_not_take_up_a_run(tmp_path):
+    song, out = saved(tmp_path), tmp_path / "out.jsonl"
+    (record,) = run("score", song).records
+    settings = {"model": record["model"], "device": "cpu", "segments": 30.0}
+    journal = json.dumps(settings) + "\n" + json.dumps({**record, "score": -1}) + "\n"
+    (tmp_path / ".out.jsonl.partial").write_text(journal)
+    assert run("score", song, "-o", out).code == 0
+    assert json.loads(out.read_text()) == record
+
+
+@pytest.mark.parametrize("target", ["out", "out.tar"])
+def test_a_killed_mutate_is_taken_up(tmp_path, target):
+    song = saved(tmp_path, "song.wav", tune(5, channels=1))
+    asked = ("mutate", song, "--pitch", "-3:3:0.5", "-j", "2", "--quality", "draft", "-o")
+    output, whole = tmp_path / target, tmp_path / f"whole{target.removeprefix('out')}"
+    process = start(*asked, output)
+    if target == "out":
+        until(lambda: output.exists() and len(list(output.glob("song*.wav"))) > 2, process)
+    else:
+        until(lambda: any(p.stat().st_size > 500_000 for p in tmp_path.glob(".out.tar.*.part")), process)
+    process.kill()
+    assert finished(process).code == -9
+    assert run(*asked, output, "--skip-existing").code == 0
+    assert run(*asked, whole).code == 0
+    made = seen(output) if target == "out" else {"tar": output.read_bytes()}
+    made = {name: data for name, data in made.items() if not name.endswith(".part")}
+    assert made == (seen(whole) if target == "out" else {"tar": whole.read_bytes()})
+
+
+def test_an_interrupted_mutate_leaves_nothing_half_made(tmp_path):
+    song = saved(tmp_path, "song.wav", tune(8))
+    process = start("mutate", song, "--pitch", "-4:4:1", "-j", "2", "-o", tmp_path / "out.tar")
+    until(lambda: list(tmp_path.glob(".out.tar.*.part")), process)
+    process.send_signal(signal.SIGINT)
+    outcome = finished(process)
+    assert outcome.code == 130
+    assert outcome.complaints == ["hitpredict: interrupted"]
+    assert set(seen(tmp_path)) == {"song.wav"}
+
+
+@pytest.mark.parametrize("command", [SCORE, MUTATE], ids=str)
+def test_pipes_and_devices_are_not_replaced(tmp_path, command):
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    outcome = run(*command.call(saved(tmp_path), "-o", pipe, "--force"))
+    assert outcome.code == 2
+    assert len(outcome.complaints) == 1
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", [SCORE, MUTATE], ids=str)
+def test_a_full_disk_is_one_line(tmp_path, command):
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [*PROGRAM, *command.call(saved(tmp_path))],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+    assert process.returncode == 3
+    assert process.stderr.decode().splitlines() == ["hitpredict: No space left on device"]
+
+
+def test_output_may_not_be_an_input(tmp_path):
+    song = saved(tmp_path)
+    before = song.read_bytes()
+    outcome = run("mutate", song, "--gain", "-3", "-o", song)
+    assert outcome.code == 2
+    assert song.read_bytes() == before
+    assert len(encoded(tune())) == len(before)

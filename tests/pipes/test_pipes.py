@@ -1,0 +1,239 @@
+"""Promises 4, 6, 9 and 15: what people type into a shell."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+from processes import shell
+from sounds import encoded, saved, tune
+
+SAME = ("name", "duration", "score", "percentile", "interval", "warnings", "model", "device")
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
+
+
+def judged(line: str) -> dict[str, object]:
+    record = json.loads(line)
+    return {key: record[key] for key in SAME}
+
+
+@pytest.mark.parametrize("bits", ["16", "24", "float"])
+def test_one_variant_through_a_pipe_equals_a_file(tmp_path, bits):
+    saved(tmp_path, "song.flac", tune(6))
+    asked = f"hitpredict mutate song.flac --pitch +2 --quality draft --bits {bits}"
+    piped = shell(f"set -o pipefail; {asked} | hitpredict score -", tmp_path)
+    filed = shell(f"{asked} -o changed.wav && hitpredict score changed.wav", tmp_path)
+    assert (piped.code, piped.err) == (0, "")
+    assert judged(piped.out.decode()) == judged(filed.out.decode())
+    assert piped.records[0]["name"] == "song [pitch+2]"
+
+
+@pytest.mark.parametrize("name", ["song.wav", "song.mp3"])
+def test_several_variants_through_a_pipe_equal_files(tmp_path, name):
+    saved(tmp_path, name, tune(6, 44100))
+    asked = f"hitpredict mutate {name} --with-original --gain=-6,-3 --lowpass 4000,8000"
+    piped = shell(f"{asked} | hitpredict score -", tmp_path)
+    shell(f"{asked} -o out/", tmp_path)
+    assert len(piped.records) == 5
+    for line in piped.out.decode().splitlines():
+        member = json.loads(line)["path"].removeprefix("-/")
+        filed = shell(f"hitpredict score 'out/{member}'", tmp_path)
+        assert judged(line) == judged(filed.out.decode())
+
+
+def test_a_tar_file_equals_its_stream(tmp_path):
+    saved(tmp_path, "song.wav")
+    script = "hitpredict mutate song.wav --gain=-6,-3 | tee piped.tar | hitpredict score - > piped.jsonl"
+    assert shell(f"{script}; hitpredict mutate song.wav --gain=-6,-3 -o filed.tar", tmp_path).code == 0
+    assert (tmp_path / "piped.tar").read_bytes() == (tmp_path / "filed.tar").read_bytes()
+    filed = shell("hitpredict score filed.tar", tmp_path).records
+    piped = [json.loads(line) for line in (tmp_path / "piped.jsonl").read_text().splitlines()]
+    assert [judged(json.dumps(r)) for r in piped] == [judged(json.dumps(r)) for r in filed]
+    listed = shell("tar -tf piped.tar", tmp_path)
+    assert listed.out.decode().split() == ["song.gain-6.wav", "song.gain-3.wav"]
+
+
+def test_an_unchanged_song_scores_as_itself(tmp_path):
+    saved(tmp_path, "song.wav", tune(5))
+    piped = shell("hitpredict mutate song.wav --with-original --gain -3 | hitpredict score -", tmp_path)
+    direct = shell("hitpredict score song.wav", tmp_path)
+    assert judged(piped.out.decode().splitlines()[0]) == judged(direct.out.decode())
+
+
+def test_mutations_chain(tmp_path):
+    saved(tmp_path, "song.wav")
+    chained = shell(
+        "hitpredict mutate song.wav --gain -3 | hitpredict mutate - --reverse | hitpredict score -", tmp_path
+    )
+    assert chained.code == 0
+    assert chained.records[0]["name"] == "song [gain-3] [reverse]"
+
+
+@needs("ffmpeg")
+@pytest.mark.parametrize("bits", ["16", "24", "float"])
+def test_ffmpeg_reads_the_stream(tmp_path, bits):
+    saved(tmp_path, "song.wav")
+    script = (
+        f"set -o pipefail; hitpredict mutate song.wav --reverse --bits {bits}"
+        " | ffmpeg -v error -i - -c:a pcm_s24le -f wav read.wav"
+    )
+    outcome = shell(script, tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    expected = soundfile.read(tmp_path / "song.wav")[0][::-1]
+    assert np.abs(soundfile.read(tmp_path / "read.wav")[0] - expected).max() < 2**-14
+
+
+@needs("sox")
+@pytest.mark.parametrize("bits", ["16", "24", "float"])
+def test_sox_reads_the_stream(tmp_path, bits):
+    saved(tmp_path, "song.wav")
+    script = f"set -o pipefail; hitpredict mutate song.wav --reverse --bits {bits} | sox -t wav - -D -b 24 read.wav"
+    outcome = shell(script, tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    expected = soundfile.read(tmp_path / "song.wav")[0][::-1]
+    assert np.abs(soundfile.read(tmp_path / "read.wav")[0] - expected).max() < 2**-14
+
+
+@needs("ffmpeg")
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg", "mp3"])
+def test_streams_of_ffmpeg_are_read(tmp_path, form):
+    saved(tmp_path, "song.wav", tune(4))
+    outcome = shell(f"ffmpeg -v error -i song.wav -f {form} - | hitpredict score -", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.records[0]["duration"] == pytest.approx(4, abs=0.1)
+    assert not [w for w in outcome.records[0]["warnings"] if w.startswith("truncated")]
+
+
+@needs("sox")
+def test_streams_of_sox_are_read(tmp_path):
+    saved(tmp_path, "song.wav", tune(4))
+    outcome = shell("sox song.wav -t wav - | hitpredict score -", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.records[0]["duration"] == 4.0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "hitpredict score $(yes song.wav | head -60) | head -1",
+        "hitpredict score -j 2 $(yes song.wav | head -60) | head -1",
+        "hitpredict score -f tsv -j 1 $(yes song.wav | head -60) | head -2",
+        "hitpredict mutate song.wav --gain=-30:-1:0.5 | head -c 3000",
+        "hitpredict mutate long.wav --gain -3 | head -c 3000",
+        "(sleep 1; hitpredict mutate song.wav --gain=-30:-1:0.5 -n) | true",
+        "(sleep 1; hitpredict models list) | true",
+        "(sleep 1; hitpredict models show) | true",
+    ],
+)
+def test_a_reader_that_leaves_is_no_error(tmp_path, script):
+    saved(tmp_path, "song.wav")
+    saved(tmp_path, "long.wav", tune(60))
+    outcome = shell(f"{script}; echo ${{PIPESTATUS[0]}} >status", tmp_path)
+    assert (tmp_path / "status").read_text() == "141\n"
+    assert outcome.err == ""
+
+
+def test_help_into_a_closed_pipe_is_silent(tmp_path):
+    outcome = shell("(sleep 1; hitpredict score --help) | true", tmp_path)
+    assert (outcome.out, outcome.err) == (b"", "")
+
+
+@pytest.mark.parametrize(
+    "command", ["hitpredict score -j 1", "hitpredict score -j 2", "hitpredict mutate --gain=-3 -o out --force"]
+)
+def test_while_read_loops_survive(tmp_path, command):
+    for n in range(3):
+        saved(tmp_path, f"{n}.wav")
+    script = f'ls [0-9].wav | while read -r file; do {command} "$file" "$file.missing" 2>>errors; echo "$file"; done'
+    outcome = shell(script, tmp_path)
+    assert [line for line in outcome.out.decode().splitlines() if not line.startswith("{")] == [
+        f"{n}.wav" for n in range(3)
+    ]
+    assert (tmp_path / "errors").read_text().count("missing") == 3
+
+
+@needs("rubberband")
+def test_programs_started_do_not_eat_the_loop(tmp_path):
+    for n in range(2):
+        saved(tmp_path, f"{n}.wav")
+    script = (
+        'ls [0-9].wav | while read -r file; do hitpredict mutate "$file" --pitch 1 --engine rubberband -o "new$file";'
+        " done"
+    )
+    outcome = shell(script, tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert sorted(path.name for path in tmp_path.glob("new*")) == ["new0.wav", "new1.wav"]
+
+
+def test_process_substitution(tmp_path):
+    saved(tmp_path, "song.wav", tune(3))
+    outcome = shell("hitpredict score <(cat song.wav) <(hitpredict mutate song.wav --gain=-6,-3)", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    paths = [r["path"] for r in outcome.records]
+    assert len(paths) == 3
+    assert paths[0].startswith("/dev/fd/")
+    assert paths[2].endswith("/song.gain-3.wav")
+
+
+def test_redirection_from_a_file(tmp_path):
+    saved(tmp_path, "song.mp3", tune(3))
+    outcome = shell("hitpredict score - < song.mp3; hitpredict score < song.mp3", tmp_path)
+    assert outcome.code == 0
+    assert [r["path"] for r in outcome.records] == ["-", "-"]
+
+
+def odd_names(tmp_path) -> list[str]:
+    names = ["a b.wav", "new\nline.wav", "quote'.wav"]
+    for name in names:
+        saved(tmp_path / "music", name)
+    return [f"music/{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "find music -name '*.wav' -print0 | sort -z | xargs -0 hitpredict score --",
+        "find music -name '*.wav' -print0 | sort -z | hitpredict score --files-from - -0",
+        "hitpredict score music",
+        "hitpredict score --files-from <(find music -name '*.wav' -print0 | sort -z) -0",
+    ],
+)
+def test_names_with_anything_in_them(tmp_path, script):
+    names = odd_names(tmp_path)
+    outcome = shell(script, tmp_path, LC_ALL="C")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [r["path"] for r in outcome.records] == names
+
+
+def test_failures_loop_back(tmp_path):
+    odd_names(tmp_path)
+    (tmp_path / "music" / "bad\nname.wav").write_bytes(b"words")
+    script = "hitpredict score -0 --failures failed music >first; xargs -0 -n1 printf '%s' <failed"
+    assert shell(script, tmp_path).out.decode() == "music/bad\nname.wav"
+    fix = encoded(tune())
+    (tmp_path / "music" / "bad\nname.wav").write_bytes(fix)
+    assert len(shell("hitpredict score -0 --files-from failed", tmp_path).records) == 1
+
+
+def test_a_latin_locale_changes_nothing(tmp_path):
+    saved(tmp_path, "Für Elise ♫.wav")
+    for locale in ("C", "POSIX", "C.UTF-8"):
+        outcome = shell("hitpredict score *.wav", tmp_path, LC_ALL=locale)
+        assert outcome.records[0]["path"] == "Für Elise ♫.wav"
+
+
+def test_tables_join_with_the_tools_of_the_shell(tmp_path):
+    for n in range(3):
+        saved(tmp_path, f"{n}.wav", tune(3, seed=n))
+    outcome = shell("hitpredict score -f tsv [0-9].wav | tail -n +2 | cut -f 1 | sort -r", tmp_path)
+    assert outcome.out.decode().split() == ["2.wav", "1.wav", "0.wav"]
+
+
+def test_appending_and_dev_stdout(tmp_path):
+    saved(tmp_path, "song.wav")
+    outcome = shell("hitpredict score song.wav >> all; hitpredict score song.wav -o - >> all; wc -l < all", tmp_path)
+    assert outcome.out.split() == [b"2"]

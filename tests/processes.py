@@ -1,0 +1,176 @@
+"""The program as its users run it: real processes with pipes, files or terminals as their standard streams."""
+
+import fcntl
+import json
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import hitpredict
+
+PROGRAM = (sys.executable, "-m", "hitpredict")
+_HOME = str(Path(hitpredict.__file__).parent.parent)
+_PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a process left behind. out: standard output. err: standard error, decoded."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Standard output as JSON Lines."""
+        return [json.loads(line) for line in self.out.decode().splitlines()]
+
+    @property
+    def complaints(self) -> list[str]:
+        """The lines on standard error."""
+        return self.err.splitlines()
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """This process's environment, with the package under test and nothing that changes how terminals are seen."""
+    unwanted = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONWARNINGS")
+    kept = {key: value for key, value in os.environ.items() if key not in unwanted}
+    return {**kept, "TERM": "xterm-256color", "PYTHONPATH": _HOME, "HITPREDICT_TESTS": sys.executable, **extra}
+
+
+def run(
+    *arguments: object,
+    stdin: bytes | IO[bytes] | int = b"",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    program: Iterable[str] = PROGRAM,
+) -> Outcome:
+    """Run to the end with pipes. stdin: bytes to feed, or a file."""
+    feed = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    done = subprocess.run(
+        [*program, *map(str, arguments)],
+        capture_output=True,
+        cwd=cwd,
+        env=environment(**(env or {})),
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+        **feed,  # type: ignore[call-overload]
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr.decode())
+
+
+def start(*arguments: object, cwd: Path | None = None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start and go on, with pipes for standard output and standard error; in a process group of its own."""
+    return subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=environment(),
+        start_new_session=True,
+    )
+
+
+def finished(process: subprocess.Popen[bytes]) -> Outcome:
+    """Wait for a started process."""
+    out, err = process.communicate(timeout=_PATIENCE_SECONDS)
+    return Outcome(process.returncode, out, err.decode())
+
+
+def python(code: str, *arguments: object, cwd: Path | None = None) -> Outcome:
+    """Run a few lines of Python in a fresh process."""
+    return run(*arguments, cwd=cwd, program=(sys.executable, "-c", code))
+
+
+def shell(script: str, cwd: Path, **env: str) -> Outcome:
+    """Run a bash script in which `hitpredict` is the program under test."""
+    folder = cwd / ".program"
+    folder.mkdir(exist_ok=True)
+    program = folder / "hitpredict"
+    program.write_text('#!/bin/sh\nexec "$HITPREDICT_TESTS" -m hitpredict "$@"\n')
+    program.chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return run("-c", script, cwd=cwd, env={"PATH": path, **env}, program=("bash",))
+
+
+def in_terminal(
+    *arguments: object,
+    terminals: str = "012",
+    stdin: bytes | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run with the standard streams whose digits are in `terminals` on pseudo-terminals of 100 columns.
+
+    The others are pipes; `stdin`, where given, is fed through one, or else it is empty.
+    """
+    ours, theirs = {}, {}
+    for number in range(3):
+        if str(number) in terminals:
+            ours[number], theirs[number] = pty.openpty()
+            fcntl.ioctl(theirs[number], termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        elif number:
+            ours[number], theirs[number] = os.pipe()
+        else:
+            theirs[number], ours[number] = os.pipe()
+    command = [*PROGRAM, *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdin=theirs[0], stdout=theirs[1], stderr=theirs[2], cwd=cwd, env=environment(**(env or {}))
+    )
+    for descriptor in theirs.values():
+        os.close(descriptor)
+    if "0" not in terminals:
+        with os.fdopen(ours[0], "wb") as pipe:
+            pipe.write(stdin or b"")
+    collected = _drained({ours[1], ours[2]})
+    code = process.wait(_PATIENCE_SECONDS)
+    for descriptor in ours.values():
+        if descriptor != ours[0] or "0" in terminals:
+            os.close(descriptor)
+    return Outcome(code, collected[ours[1]], collected[ours[2]].decode())
+
+
+def _drained(descriptors: set[int]) -> dict[int, bytes]:
+    """Everything that comes out of each descriptor until its other end is closed."""
+    collected = dict.fromkeys(descriptors, b"")
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while descriptors and time.monotonic() < deadline:
+        for descriptor in select.select(list(descriptors), [], [], 1)[0]:
+            try:
+                data = os.read(descriptor, 2**16)
+            except OSError:  # a terminal whose last process has gone
+                data = b""
+            collected[descriptor] += data
+            if not data:
+                descriptors = descriptors - {descriptor}
+    return collected
+
+
+PEAK = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+sys.stderr.write(f"peak {usage.ru_maxrss}\\n")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def with_peak(*arguments: object, cwd: Path | None = None) -> tuple[Outcome, float]:
+    """Run, and measure the peak of resident memory in MB (10⁶ bytes) of that process alone.
+
+    A small process in between, because a child's peak begins with the memory of whoever forked it.
+    """
+    outcome = python(PEAK, *PROGRAM, *arguments, cwd=cwd)
+    peak = next(line for line in reversed(outcome.complaints) if line.startswith("peak "))
+    return outcome, int(peak.split()[1]) * 1024 / 1e6

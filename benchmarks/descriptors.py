@@ -27,7 +27,11 @@ from hitpredict.descriptors import Descriptor, Fma518, Hmn207
 
 HERE = Path(__file__).parent
 SONG = HERE.parent / "examples" / "song.ogg"
-KINDS: tuple[tuple[Descriptor, str], ...] = ((Fma518(), "fma518"), (Fma518(compat=True), "fma518"), (Hmn207(), "hmn207"))
+KINDS: tuple[tuple[Descriptor, str], ...] = (
+    (Fma518(), "fma518"),
+    (Fma518(compat=True), "fma518"),
+    (Hmn207(), "hmn207"),
+)
 RATES = (8000, 16000, 22050, 44100, 48000)
 RELATIVE, OF_RANGE = 1e-3, 1e-4
 
@@ -67,7 +71,9 @@ def parity(folder: Path | None) -> str:
     """How many values agree, by family of columns, and which do not."""
     sounds = list(synthetic()) + [read_audio(SONG), compressed(read_audio(SONG))]
     if folder:
-        sounds += [read_audio(path) for path in sorted(folder.iterdir()) if path.suffix in {".ogg", ".wav", ".mp3", ".flac"}]
+        sounds += [
+            read_audio(path) for path in sorted(folder.iterdir()) if path.suffix in {".ogg", ".wav", ".mp3", ".flac"}
+        ]
     rows, exceptions = [], []
     for kind, peer in KINDS:
         label = f"{kind.name}{' compat' if kind.compat else ''}"

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = {"score": ["score"], "mutate": ["mutate"], "models": ["models list", "models show"]}
+SOURCES = ("fma", "spotgentrack", "zalo2019", "deezer", "spotify", "charts", "weights", "synth")
+COMMANDS = {"score": ["score"], "mutate": ["mutate"], "models": ["models list", "models show"], "fetch": [f"fetch {source}" for source in SOURCES]}
 START, END = "<!-- reference: written by docs/update.py -->", "<!-- end of reference -->"
 
 

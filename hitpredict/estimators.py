@@ -70,10 +70,23 @@ def _trees(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
     return _scaled(cls(random_state=seed, **parameters))
 
 
+class _Noise:
+    """Normal random numbers that ignore the features: a baseline with nothing to export."""
+
+    def __init__(self, seed: int, mean: float = float("nan"), deviation: float = float("nan")):
+        self.seed, self.mean, self.deviation = seed, mean, deviation
+
+    def fit(self, features: Any, values: Floats) -> None:
+        """Take the mean and the deviation of the training values where none were given."""
+        self.mean = float(np.mean(values)) if np.isnan(self.mean) else self.mean
+        self.deviation = float(np.std(values)) if np.isnan(self.deviation) else self.deviation
+
+
 ESTIMATORS: dict[str, Callable[[int, int, dict[str, Any]], Any]] = {
     "constant": _constant,
     "linear": _linear,
     "boosted-trees": _trees,
+    "random-normal": lambda classes, seed, parameters: _Noise(seed, **parameters),
 }
 
 
@@ -87,8 +100,33 @@ def _coefficients(model: Any, names: list[str]) -> dict[str, Any]:
     return {"coefficients": {names[i]: float(f"{weights[i]:.6g}") for i in order}}
 
 
+def _noise_onnx(model: _Noise, width: int) -> bytes:
+    """A graph that draws anew at every call, one number a row."""
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("ReduceMean", ["features"], ["row"], axes=[1], keepdims=0),
+        helper.make_node(
+            "RandomNormalLike",
+            ["row"],
+            ["score"],
+            dtype=1,
+            mean=model.mean,
+            scale=model.deviation,
+            seed=float(model.seed),
+        ),
+    ]
+    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", width])]
+    outputs = [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"])]
+    graph = helper.make_graph(nodes, "random-normal", inputs, outputs)
+    proto = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
 def _to_onnx(model: Any, width: int, classes: int) -> bytes:
     """skl2onnx's graph with its outputs brought to `score` and `probabilities`."""
+    if isinstance(model, _Noise):
+        return _noise_onnx(model, width)
     import onnx
     from onnx import TensorProto, helper, numpy_helper
     from skl2onnx import to_onnx

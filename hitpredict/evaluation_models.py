@@ -66,4 +66,3 @@ class OnnxModel:
 def opened(path: Path) -> Any:
     """A model to evaluate, from a folder or an `.onnx` file. Raises `EnvironmentProblem`."""
     return FolderModel(path) if path.is_dir() else OnnxModel(path)
-

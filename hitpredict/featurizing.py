@@ -70,6 +70,8 @@ def kind_class(name: str) -> type:
 
 def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
     """A kind with some of its parameters set from text (`n_mels` = "64"). Raises `UsageError`."""
+    if name == "vggish" and "weights" in settings:
+        name = "vggish_embedding"
     cls = kind_class(name)
     types_of = get_type_hints(cls)
     known = [field.name for field in fields(cls)]

@@ -49,7 +49,10 @@ def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
 def table_of(evaluation: Mapping[str, Any], name: str) -> str:
     """The model's metrics and the baselines' as a Markdown table."""
     shown = [metric for metric in _SHOWN if metric in evaluation["metrics"]]
-    rows = {name: evaluation["metrics"], **{f"baseline: {key}": value for key, value in evaluation["baselines"].items()}}
+    rows = {
+        name: evaluation["metrics"],
+        **{f"baseline: {key}": value for key, value in evaluation["baselines"].items()},
+    }
     lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
     for title, found in rows.items():
         lines.append(f"| {title} | " + " | ".join(_cell(found.get(metric)) for metric in shown) + " |")

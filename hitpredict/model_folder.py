@@ -1,11 +1,11 @@
 """A trained model on disk: `config.json`, its weights, and what was measured of it.
 
-    config.json         recipe, features, target, split, baselines: everything but the weights
-    model.safetensors   weights of a network       (or estimator.onnx for linear models and trees)
-    calibration.json    the conformal interval
-    metrics.json        the evaluation on held-out rows
-    MODEL_CARD.md       the same for people
-    training.csv        loss by epoch (networks)
+config.json         recipe, features, target, split, baselines: everything but the weights
+model.safetensors   weights of a network       (or estimator.onnx for linear models and trees)
+calibration.json    the conformal interval
+metrics.json        the evaluation on held-out rows
+MODEL_CARD.md       the same for people
+training.csv        loss by epoch (networks)
 """
 
 import json
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.runtime import quiet_onnxruntime
 from hitpredict.targets import Target
 from hitpredict.training_data import Features, TrainingData
 from hitpredict.windows import windows_of
@@ -90,9 +91,9 @@ class ModelFolder:
         return predict_network(self.network, data, self.windows)
 
     def _predict_estimator(self, data: TrainingData) -> Predictions:
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(self.folder / "estimator.onnx", providers=["CPUExecutionProvider"])
+        session = quiet_onnxruntime().InferenceSession(
+            self.folder / "estimator.onnx", providers=["CPUExecutionProvider"]
+        )
         outputs = session.run(None, {"features": data.summary})
         return Predictions(*(np.asarray(output, np.float64) for output in outputs))
 
@@ -106,9 +107,7 @@ class ModelFolder:
         spec = {**self.recipe["network"], **self.config.get("network_state", {})}
         network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
         scalers = [Scaler(each["scaling"], each["width"]) for each in features]
-        model = NetworkModel(
-            network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"]
-        )
+        model = NetworkModel(network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"])
         model.load_state_dict(load_file(self.folder / "model.safetensors"))
         return model.eval()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.model_folder import ModelFolder
-from hitpredict.runtime import MODEL_SCHEMA
+from hitpredict.runtime import MODEL_SCHEMA, quiet_onnxruntime
 
 TOLERANCE = 1e-4
 _BATCHES = (1, 3)
@@ -42,6 +42,8 @@ def export(folder: ModelFolder, samples: Sequence[NDArray[np.float32]] | None = 
         graph = (folder.folder / "estimator.onnx").read_bytes()
     else:
         graph = _network_graph(folder)
+    if folder.recipe["estimator"].get("name") == "random-normal":
+        raise UsageError(f"{folder.folder}: random-normal draws anew for every song; there is no model to export")
     data = _with_metadata(_half(graph) if fp16 else graph, metadata_of(folder))
     difference = _difference(folder, data, samples)
     limit = 100 * TOLERANCE if fp16 else TOLERANCE
@@ -185,8 +187,7 @@ def quantized(data: bytes) -> bytes:
 
 def run(data: bytes, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Scores of an exported model for a batch of each input."""
-    import onnxruntime
-
+    onnxruntime = quiet_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,15 @@ Device = Literal["auto", "cpu", "cuda"]
 MODEL_SCHEMA = "hitpredict.model/1"
 BUNDLED = Path(__file__).parent / "models"
 _SILENT = 4
+
+
+def quiet_onnxruntime() -> Any:
+    """The module onnxruntime, without its telemetry and its log."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_SILENT)
+    return onnxruntime
 
 
 @dataclass(frozen=True)
@@ -59,9 +69,7 @@ class Session:
 
         Raises `EnvironmentProblem` when the file is not a hitpredict model or the device is not to be had.
         """
-        import onnxruntime
-
-        onnxruntime.set_default_logger_severity(_SILENT)
+        onnxruntime = quiet_onnxruntime()
         self.file, self.note = file, ""
         self.device: Literal["cpu", "cuda"] = "cpu"
         problem = "" if device == "cpu" else _cuda_problem(onnxruntime)

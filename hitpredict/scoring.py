@@ -16,7 +16,7 @@ from hitpredict.audio.read import AudioReader, open_audio
 from hitpredict.audio.source import Source
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
-from hitpredict.errors import InputError
+from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.model_inputs import model_inputs, segment_edges
 from hitpredict.records import ScoreRecord, Segment
 from hitpredict.runtime import Device, ModelFile, Session
@@ -37,12 +37,16 @@ class Scorer:
 
     def __init__(self, model: str | None = None, device: Device = "auto", threads: int = 1):
         self.session = Session(ModelFile.find(model), device, threads)
-        self.inputs = model_inputs(self.session.json("frontend"))
-        self.windows = self.session.json("windows") if "windows" in self.session.metadata else [None]
-        self.calibration = Calibration.from_json(self.session.json("calibration"))
-        self.domain = Domain.from_json(self.session.json("domain"))
-        self.reference = Reference(**self.session.json("reference"))
-        self.target = Target(**self.session.json("target"))
+        try:
+            self.inputs = model_inputs(self.session.json("frontend"))
+            self.windows = self.session.json("windows") if "windows" in self.session.metadata else [None]
+            self.calibration = Calibration.from_json(self.session.json("calibration"))
+            self.domain = Domain.from_json(self.session.json("domain"))
+            self.reference = Reference(**self.session.json("reference"))
+            self.target = Target(**self.session.json("target"))
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            path = self.session.file.path
+            raise EnvironmentProblem(f"model {path}: its metadata is not what this version reads: {error}") from error
 
     def score(
         self, audio: Clip | Source | str | os.PathLike[str] | bytes, segments: float | None = None
@@ -156,9 +160,7 @@ class _Meter:
 
 
 @contextmanager
-def _opened(
-    audio: Clip | Source | str | os.PathLike[str] | bytes, last: bool
-) -> Iterator["AudioReader | _ClipReader"]:
+def _opened(audio: Clip | Source | str | os.PathLike[str] | bytes, last: bool) -> Iterator["AudioReader | _ClipReader"]:
     if isinstance(audio, Clip):
         yield _ClipReader(audio)
     else:

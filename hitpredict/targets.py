@@ -51,7 +51,9 @@ class Target:
         """Labels (N, C), signs as in the table, on the target scale: (N,)."""
         turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in self.columns])
         for transform, learnt in zip(self.transforms, self.fitted, strict=True):
-            turned = np.stack([_apply(transform, column, p) for column, p in zip(turned.T, learnt, strict=True)], axis=1)
+            turned = np.stack(
+                [_apply(transform, column, p) for column, p in zip(turned.T, learnt, strict=True)], axis=1
+            )
         if self.component:
             return np.asarray((turned - np.array(self.centre)) @ np.array(self.component))
         return np.asarray(turned[:, 0])
@@ -97,9 +99,7 @@ def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Targ
         raise UsageError(f"the target {target.name} is constant on the training rows; there is nothing to learn")
     scaled = {"mean": float(values.mean()), "deviation": float(values.std()), "low": float(values.min())}
     scaled["high"] = float(values.max())
-    return Target(
-        target.columns, transforms, target.fitted, component, centre, _edges(target, values, spec), scaled
-    )
+    return Target(target.columns, transforms, target.fitted, component, centre, _edges(target, values, spec), scaled)
 
 
 def _edges(target: Target, values: Floats, spec: Mapping[str, Any]) -> tuple[float, ...]:

@@ -1,9 +1,11 @@
 """Fitting networks: Lightning runs the loop, and a run that was killed ends with the weights it would have had."""
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ from hitpredict.losses import make_loss
 from hitpredict.network_model import NetworkModel
 from hitpredict.training_data import TrainingData
 from hitpredict.windows import window_at
+
+# Lightning's remarks on hardware and its tips; errors and our own progress remain.
+for _name in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -114,11 +120,18 @@ class _Fit(lightning.LightningModule):
         seed: int,
         tracks: Tracks,
         log: Path,
+        refresh: Callable[[], None] | None = None,
     ):
         super().__init__()
         self.model, self._fitted, self._loss = model, list(parameters), loss
         self._spec, self._seed, self._tracks, self._log = spec, seed, tracks, log
         self._sums: list[Tensor] = []
+        self._refresh = refresh
+
+    def on_validation_epoch_start(self) -> None:
+        # Networks that answer by comparing with training songs need them at hand to be judged.
+        if self._refresh is not None:
+            self._refresh()
 
     def on_train_epoch_start(self) -> None:
         # Dropout and shuffling follow the epoch's number, not what happened before it.
@@ -214,14 +227,17 @@ def fit(
         return loss(network(*prepared), target).mean()
 
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    _run(model, trainable, main_loss, recipe["training"], train, validation, options, options.folder / "main")
-    if hasattr(network, "finish_training"):
-        _finish(model, train, targets[parts["train"]])
+    refresh = partial(_refresh, model, train, targets[parts["train"]]) if hasattr(network, "finish_training") else None
+    folder = options.folder / "main"
+    _run(model, trainable, main_loss, recipe["training"], train, validation, options, folder, refresh)
+    if refresh is not None:
+        refresh()
 
 
-def _finish(model: NetworkModel, train: Tracks, targets: NDArray[np.float32]) -> None:
+def _refresh(model: NetworkModel, train: Tracks, targets: NDArray[np.float32]) -> None:
+    """Show the network all training songs, as it asks for."""
     network: Any = model.network
-    with torch.inference_mode():
+    with torch.no_grad():
         inputs, _ = train.__getitems__(list(range(len(train))))
         network.finish_training(model.prepared(*inputs), torch.as_tensor(targets))
 
@@ -235,11 +251,12 @@ def _run(
     validation: Tracks,
     options: Options,
     folder: Path,
+    refresh: Callable[[], None] | None = None,
 ) -> None:
     """One fit with early stopping; the model is left with its best weights by validation loss."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    module = _Fit(model, parameters, loss, spec, options.seed, train, folder / "training.csv")
+    module = _Fit(model, parameters, loss, spec, options.seed, train, folder / "training.csv", refresh)
     best = ModelCheckpoint(folder, "best", monitor="validation_loss", save_last=True, enable_version_counter=False)
     best.CHECKPOINT_NAME_LAST = "last"
     callbacks: list[Any] = [best]
@@ -266,9 +283,7 @@ def _run(
             DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), collate_fn=_as_is),
             DataLoader(validation, batch_size=size, collate_fn=_as_is),
         ]
-        trainer.fit(
-            module, *loaders, ckpt_path=last if options.resume and last.exists() else None, weights_only=False
-        )
+        trainer.fit(module, *loaders, ckpt_path=last if options.resume and last.exists() else None, weights_only=False)
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
     module.load_state_dict(found["state_dict"])
     model.eval()

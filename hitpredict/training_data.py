@@ -265,7 +265,9 @@ def _known_columns(
         columns = candidate.columns or ()
         if set(columns) <= set(names):
             if others := [name for name in names if name not in columns]:
-                notes.append(f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out")
+                notes.append(
+                    f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out"
+                )
             return list(columns), described(candidate)
     if kind is None:
         notes.append(f"{path}: not the columns of a known kind of features, so the model cannot score audio")

@@ -102,9 +102,7 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
     )
     config["reference"] = {
         "name": f"{len(parts[VALIDATION]):,} validation tracks of {request.labels.name}",
-        "scores": np.quantile(
-            predictions.score[parts[VALIDATION]], np.linspace(0, 1, _REFERENCE_QUANTILES)
-        ).tolist(),
+        "scores": np.quantile(predictions.score[parts[VALIDATION]], np.linspace(0, 1, _REFERENCE_QUANTILES)).tolist(),
     }
     baselines = Baselines.fit(data.summary[parts[TRAIN]], truth[parts[TRAIN]], request.seed)
     config["baselines"] = baselines.to_json()
@@ -215,6 +213,7 @@ def _fit_network(
     from safetensors.torch import save_file
 
     from hitpredict import training
+    from hitpredict.losses import balanced_weights
     from hitpredict.network_model import NetworkModel, Scaler, build
 
     recipe, rows = request.recipe, parts[TRAIN]
@@ -240,13 +239,17 @@ def _fit_network(
     )
     tables = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
     if tables["loss"].pop("balanced", False):
-        counts = np.bincount(learnt[rows].astype(int), minlength=target.classes)
-        tables["loss"]["class_weights"] = (counts.sum() / (len(counts) * counts)).tolist()
+        tables["loss"]["weights"] = balanced_weights(torch.as_tensor(learnt[rows]), target.classes)
+    if tables["loss"]["name"] == "hit-weighted":
+        # The spread of the targets in the weights is that of the training songs.
+        tables["loss"].setdefault("sd", float(np.std(learnt[rows])))
     windows = [each["window"] for each in config["features"]]
     training.fit(model, data, parts, learnt, tables, windows, options)
     model = model.cpu()
     config["parameters"] = sum(parameter.numel() for parameter in network.parameters())
-    save_file({key: value.contiguous().clone() for key, value in model.state_dict().items()}, work / "model.safetensors")
+    save_file(
+        {key: value.contiguous().clone() for key, value in model.state_dict().items()}, work / "model.safetensors"
+    )
     shutil.copy(work / "checkpoints" / "main" / "training.csv", work / "training.csv")
     return predict_network(model, data, windows)
 

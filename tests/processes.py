@@ -19,7 +19,7 @@ import hitpredict
 
 PROGRAM = (sys.executable, "-m", "hitpredict")
 _HOME = str(Path(hitpredict.__file__).parent.parent)
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -157,20 +157,28 @@ def _drained(descriptors: set[int]) -> dict[int, bytes]:
     return collected
 
 
-PEAK = """
+MEASURE = """
 import os, sys
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(pid, 0)
-sys.stderr.write(f"peak {usage.ru_maxrss}\\n")
+sys.stderr.write(f"{usage.ru_maxrss} {usage.ru_utime + usage.ru_stime}\\n")
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def with_peak(*arguments: object, cwd: Path | None = None) -> tuple[Outcome, float]:
-    """Run, and measure the peak of resident memory in MB (10⁶ bytes) of that process alone.
+@dataclass(frozen=True)
+class Usage:
+    """What one process used. peak: resident memory in MB (10⁶ bytes). seconds: of processor time."""
+
+    peak: float
+    seconds: float
+
+
+def measured(*arguments: object, cwd: Path | None = None) -> tuple[Outcome, Usage]:
+    """Run, and measure that process alone.
 
     A small process in between, because a child's peak begins with the memory of whoever forked it.
     """
-    outcome = python(PEAK, *PROGRAM, *arguments, cwd=cwd)
-    peak = next(line for line in reversed(outcome.complaints) if line.startswith("peak "))
-    return outcome, int(peak.split()[1]) * 1024 / 1e6
+    outcome = python(MEASURE, *PROGRAM, *arguments, cwd=cwd)
+    kilobytes, seconds = outcome.complaints[-1].split()
+    return outcome, Usage(int(kilobytes) * 1024 / 1e6, float(seconds))

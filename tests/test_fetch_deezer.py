@@ -111,7 +111,9 @@ def test_recordings_by_isrc(server, tmp_path, capsys):
 
 
 def test_a_quota_error_inside_a_good_answer_is_waited_out(server, tmp_path):
-    server.json("/track/1", QUOTA, {"error": {"type": "Exception", "message": "Service busy", "code": 700}}, details(server, 1))
+    server.json(
+        "/track/1", QUOTA, {"error": {"type": "Exception", "message": "Service busy", "code": 700}}, details(server, 1)
+    )
     slept = []
     with Web(sleep=slept.append) as web:
         assert Deezer(web, seconds=0.5).track("1")["rank"] == 1000
@@ -211,7 +213,9 @@ def test_offline_there_is_nothing_to_ask(server, tmp_path):
     assert "--offline forbids the network" in outcome.err
 
 
-@pytest.mark.parametrize(("start", "known"), [(MP3, True), (b"ID3\4", True), (b"\xff\xf3\x40", True), (b"RIFF", False), (b"", False)])
+@pytest.mark.parametrize(
+    ("start", "known"), [(MP3, True), (b"ID3\4", True), (b"\xff\xf3\x40", True), (b"RIFF", False), (b"", False)]
+)
 def test_mp3_is_known_by_its_beginning(tmp_path, start, known):
     (tmp_path / "a").write_bytes(start)
     assert deezer.is_mp3(tmp_path / "a") == known

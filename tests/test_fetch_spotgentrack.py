@@ -4,13 +4,14 @@ import csv
 import hashlib
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from processes import run
-from servers import Server, serving
+from processes import finished, run, start
+from servers import Reply, Server, serving
 
 from hitpredict.cli import fetch_spotgentrack
 from hitpredict.datasets import spotgentrack as sgt
@@ -35,7 +36,7 @@ def tables() -> dict[str, bytes]:
     """Four tracks: A whole, B of two artists without a row of lyrics, C without sound, A again."""
     numbers = {name: index / 10 for index, name in enumerate(sgt.HIGH_LEVEL)} | {"duration_ms": 200_040}
     track = {
-        **{name: "" for name in ("analysis_url", "country", "disc_number", "href", "playlist", "preview_url", "type")},
+        **dict.fromkeys(("analysis_url", "country", "disc_number", "href", "playlist", "preview_url", "type"), ""),
         **numbers,
         "id": "A",
         "name": "Song, one",
@@ -63,12 +64,14 @@ def tables() -> dict[str, bytes]:
         ),
         sgt.ARTISTS: pandas_csv(
             ["artist_popularity", "followers", "genres", "id", "name", "track_id", "track_name_prev", "type"],
-            [[60, 1000.0, "[\"children's music\", 'pop']", "a1", "One", "A", "", ""], [20, 10, "[]", "a2", "Two", "B", "", ""]],
+            [
+                [60, 1000.0, "[\"children's music\", 'pop']", "a1", "One", "A", "", ""],
+                [20, 10, "[]", "a2", "Two", "B", "", ""],
+            ],
         ),
         sgt.SOUND: pandas_csv([*reversed(sgt.LOW_LEVEL), "track_id"], sound),
         sgt.LYRICS: pandas_csv(
-            ["track_id", "mean_syllables_word", "mean_words_sentence", "n_sentences", "n_words", "sentence_similarity"]
-            + ["vocabulary_wealth"],
+            ["track_id", *sorted(sgt.LYRIC)],
             lyrics,
         ),
     }
@@ -105,7 +108,10 @@ def serve_folders(server: Server, files: dict[str, bytes]) -> None:
     identifiers = {name: f"id-{number}" for number, name in enumerate(FOLDERS)}
     entries = {
         "root": [],
-        **{identifiers[folder]: [listed(server, name, files[name]) for name in names] for folder, names in FOLDERS.items()},
+        **{
+            identifiers[folder]: [listed(server, name, files[name]) for name in names]
+            for folder, names in FOLDERS.items()
+        },
     }
     server.json(f"{LISTING}/folders/1", [{"id": key, "name": name} for name, key in identifiers.items()])
     pages = [entries["root"], *(entries[key] for key in identifiers.values())]
@@ -133,7 +139,12 @@ def check(out: Path) -> None:
     assert (row["n_sentences"], row["mean_syllables_word"], row["vocabulary_wealth"]) == (30, 1.5, 0.5)
     assert (row["n_markets"], row["artist_followers"], row["artist_popularity"]) == (3, 1000, 60)
     one, two, three = manifest(out)
-    assert (one["title"], one["artist"], one["album"], one["genre"]) == ("Song, one", "One", "An Album", "children's music")
+    assert (one["title"], one["artist"], one["album"], one["genre"]) == (
+        "Song, one",
+        "One",
+        "An Album",
+        "children's music",
+    )
     assert (one["release_date"], one["duration"], one["licence"]) == ("2019-02-01", 200.04, "CC BY 4.0")
     assert (one["popularity"], one["labels"]) == (51, ["popularity", "artist_popularity", "artist_followers"])
     assert (two["artist"], two["artist_ids"], two["artist_followers"]) == ("One, Two", ["a1", "a2", "unknown"], 505)
@@ -214,3 +225,23 @@ def test_a_changed_table_is_said(tmp_path, name):
 def test_as_a_process_with_a_missing_archive(tmp_path):
     outcome = run("fetch", "spotgentrack", "--archive", tmp_path / "none.zip", "-o", tmp_path / "out")
     assert (outcome.code, outcome.complaints) == (1, [f"hitpredict: {tmp_path / 'none.zip'}: no such file"])
+
+
+def test_a_killed_download_is_taken_up_by_range(server, tmp_path):
+    serve_folders(server, tables())
+    data = tables()[sgt.SOUND]
+    server.answers[f"/public-files/{sgt.SOUND}"] = lambda _: Reply(data, headers={"ETag": '"one"'}, delay=0.02)
+    process = start("fetch", "spotgentrack", "-o", tmp_path / "out")
+    part = tmp_path / "cache" / "spotgentrack" / f".{sgt.SOUND}.part"
+    deadline = time.monotonic() + 30
+    while not (part.exists() and part.stat().st_size > 300) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    finished(process)
+    size = part.stat().st_size
+    assert 300 < size < len(data)
+    server.file(f"/public-files/{sgt.SOUND}", data)
+    outcome = run("fetch", "spotgentrack", "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert [r.headers["Range"] for r in server.asked if r.path.endswith(sgt.SOUND)][-1] == f"bytes={size}-"
+    check(tmp_path / "out")

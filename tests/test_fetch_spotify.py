@@ -85,7 +85,9 @@ def test_the_token_is_fetched_once_with_the_credentials(server, tmp_path):
     fetch_spotify.spotify(tmp_path / "out", NAMES[:60])
     (asked,) = [request for request in server.asked if request.path == "/api/token"]
     assert asked.form == {"grant_type": "client_credentials", "client_id": "me", "client_secret": "hush"}
-    assert {request.headers["Authorization"] for request in server.asked if request.path == "/v1/tracks"} == {"Bearer t1"}
+    assert {request.headers["Authorization"] for request in server.asked if request.path == "/v1/tracks"} == {
+        "Bearer t1"
+    }
 
 
 def test_an_expired_token_is_renewed(server, tmp_path):

@@ -9,6 +9,7 @@ from processes import run
 from servers import Reply, Request, Server, serving
 
 from hitpredict.datasets import weights
+from hitpredict.datasets.cache import fetched_repository
 from hitpredict.datasets.download import Web
 from hitpredict.errors import InputError, UsageError
 
@@ -110,6 +111,8 @@ def test_a_repository_comes_without_code_and_pickles_and_works_offline(server, t
     assert path.startswith(str(folder))
     found = {file.name: file.read_bytes() for file in (folder / path).iterdir()}
     assert found == {"model.safetensors": BIG, "config.json": SMALL}
+    assert fetched_repository(REPOSITORY) == folder / path
+    assert fetched_repository("some/other") is None
     asked = len(server.asked)
     again = run("fetch", "weights", "wav2vec2", "--offline", "-q")
     assert (again.code, again.out) == (0, outcome.out)
@@ -118,7 +121,9 @@ def test_a_repository_comes_without_code_and_pickles_and_works_offline(server, t
 
 def test_pickles_come_where_there_is_nothing_safer(server, tmp_path):
     serve_repository(server, {name: data for name, data in FILES.items() if name != "model.safetensors"})
-    outcome = run("fetch", "weights", "wav2vec2", "-q", "--mirror", server.url, env={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    outcome = run(
+        "fetch", "weights", "wav2vec2", "-q", "--mirror", server.url, env={"HF_ENDPOINT": "http://127.0.0.1:9"}
+    )
     assert outcome.code == 0, outcome.err
     assert {path.name for path in (tmp_path / "cache").rglob("snapshots/*/*")} == {"config.json", "pytorch_model.bin"}
 

@@ -97,9 +97,7 @@ class AudioReader:
 
 
 @contextmanager
-def open_audio(
-    source: Source | str | os.PathLike[str] | bytes, *, keep: bool = False
-) -> Iterator[AudioReader]:
+def open_audio(source: Source | str | os.PathLike[str] | bytes, *, keep: bool = False) -> Iterator[AudioReader]:
     """Open a file, encoded bytes or a `Source` for reading by blocks.
 
     keep: leave a spooled copy where it is, to be opened again.

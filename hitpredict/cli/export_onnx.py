@@ -17,10 +17,14 @@ COMMAND: dict[str, Any] = {
 
 
 def export_onnx(
-    model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A model folder, as `hitpredict train` writes it.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL_DIR", help="A model folder, as `hitpredict train` writes it.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.onnx", help="The file to write.")],
     fp16: Annotated[bool, typer.Option("--fp16", help="Half-precision weights; reports the change of scores.")] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights (dynamic); reports the change of scores.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights (dynamic); reports the change of scores.")
+    ] = False,
     waveform: Annotated[
         bool, typer.Option("--waveform", help="Fold the log-mel front-end in: the file takes samples (also --fp16).")
     ] = False,
@@ -38,7 +42,9 @@ def export_onnx(
         from hitpredict import onnx_export
         from hitpredict.model_folder import ModelFolder
     except ImportError as error:
-        raise EnvironmentProblem(f"exporting needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
+        raise EnvironmentProblem(
+            f"exporting needs more packages ({error.name}): pip install 'hitpredict[train]'"
+        ) from error
     from hitpredict.audio.write import atomic
 
     folder = ModelFolder(model)

@@ -51,7 +51,9 @@ def train(
     group: Group = None,
     split: Annotated[
         str,
-        typer.Option(metavar="SPLIT", help="groups, fma, temporal:COLUMN, column:COLUMN, or random (inflates results)."),
+        typer.Option(
+            metavar="SPLIT", help="groups, fma, temporal:COLUMN, column:COLUMN, or random (inflates results)."
+        ),
     ] = "groups",
     setting: Annotated[
         list[str] | None,
@@ -100,7 +102,9 @@ def _modules() -> tuple[Any, Any]:
     try:
         from hitpredict import training_data, training_run
     except ImportError as error:
-        raise EnvironmentProblem(f"training needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
+        raise EnvironmentProblem(
+            f"training needs more packages ({error.name}): pip install 'hitpredict[train]'"
+        ) from error
     return training_run, training_data
 
 

@@ -33,4 +33,15 @@ def cache_folder(name: str, *, offline: bool = False) -> Path:
     return folder
 
 
+def fetched_repository(repository: str) -> Path | None:
+    """The folder of a Hugging Face repository that `fetch weights` has brought in full, or None."""
+    note = repository_note(repository, cache_root() / "weights")
+    return note.parent / note.read_text() if note.is_file() else None
+
+
+def repository_note(repository: str, folder: Path) -> Path:
+    """The file that says where in `folder` a repository is, written when all of it is there and right."""
+    return folder / f"{repository.replace('/', '--')}.whole"
+
+
 _ADVICE = f"set {VARIABLE} to a folder that can hold downloads"

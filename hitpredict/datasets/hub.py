@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from hitpredict.datasets.cache import cache_folder, fetched_repository, repository_note
 from hitpredict.datasets.disk import full_disk_explained
 from hitpredict.datasets.download import hash_of
 from hitpredict.errors import EnvironmentProblem, InputError
@@ -17,25 +18,25 @@ _SETTINGS = ("*.json", "*.txt", "*.model", "README.md")
 _SAFE, _PICKLED = ("*.safetensors",), ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def snapshot(repository: str, folder: Path, offline: bool = False, mirror: str | None = None) -> Path:
-    """The folder of a repository's newest weights and settings; the hub's cache layout is below `folder`.
+def snapshot(repository: str, offline: bool = False, mirror: str | None = None) -> Path:
+    """The folder of a repository's newest weights and settings, in the cache, in the hub's own layout.
 
     Offline it is the folder of the last time. Raises `InputError` when the hub cannot be reached, refuses or sends a
     damaged file, `EnvironmentProblem` when offline without a copy.
     """
-    whole = folder / f"{repository.replace('/', '--')}.whole"
     if offline:
-        if not whole.is_file():
-            raise EnvironmentProblem(
-                f"{repository} is not in the cache and --offline forbids the network; run once without --offline"
-            )
-        return folder / whole.read_text()
+        if found := fetched_repository(repository):
+            return found
+        raise EnvironmentProblem(
+            f"{repository} is not in the cache and --offline forbids the network; run once without --offline"
+        )
+    folder = cache_folder("weights")
     with full_disk_explained(folder):
         path = _downloaded(repository, folder, mirror)
     for file in sorted(path.rglob("*")):
         if file.is_file():
             check_blob(file)
-    whole.write_text(str(path.relative_to(folder)))
+    repository_note(repository, folder).write_text(str(path.relative_to(folder)))
     return path
 
 
@@ -77,4 +78,6 @@ def check_blob(file: Path) -> None:
     if not right:
         blob.unlink()
         file.unlink(missing_ok=True)
-        raise InputError(f"{file}: was damaged (its hash is not {blob.name}) and is deleted; run the same command again")
+        raise InputError(
+            f"{file}: was damaged (its hash is not {blob.name}) and is deleted; run the same command again"
+        )

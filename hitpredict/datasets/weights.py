@@ -62,8 +62,8 @@ def chosen(names: list[str], accept_licence: bool) -> dict[str, Weights]:
 
 def fetch(web: Web, weights: Weights, mirror: str | None = None) -> Path:
     """Bring a checkpoint into the cache; gives the path of the file, or of the folder of a repository."""
-    folder = cache_folder("weights", offline=web.offline)
     if weights.file:
+        folder = cache_folder("weights", offline=web.offline)
         url = f"{base('weights', OFFICIAL, mirror)}/{weights.file}"
         return web.download(url, folder / Path(weights.file).name, f"sha256:{weights.sha256}")
-    return snapshot(str(weights.repository), folder, web.offline, mirror)
+    return snapshot(str(weights.repository), web.offline, mirror)

@@ -3,6 +3,7 @@
 Chroma is (frames, 12), from C.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -16,13 +17,22 @@ _CLASSES = 12
 _OCTAVE_CENTRE, _OCTAVE_WIDTH = 5.0, 2.0
 _STEPS = (0.4, 0.2, 0.1, 0.05)
 _SMOOTHING = 41
+_PART = 2**15
 
 
 def normalised(rows: Chroma, order: float) -> Chroma:
     """Each row divided by its norm (1, 2 or np.inf); rows of zeros stay."""
-    length = np.linalg.norm(rows.astype(np.float64), order, axis=1, keepdims=True)
-    length[length < np.finfo(np.float32).tiny] = 1
-    return (rows / length).astype(np.float32)
+    result = np.empty_like(rows)
+    for part, out in zip(_parts(rows), _parts(result), strict=True):
+        length = np.linalg.norm(part.astype(np.float64), order, axis=1, keepdims=True)
+        length[length < np.finfo(np.float32).tiny] = 1
+        out[:] = part / length
+    return result
+
+
+def _parts(rows: Chroma) -> Iterator[Chroma]:
+    """Views, small enough for what is made of them in double precision not to matter in two hours."""
+    return (rows[first : first + _PART] for first in range(0, len(rows), _PART))
 
 
 @lru_cache(maxsize=32)
@@ -41,30 +51,34 @@ def filters(rate: float, tuning: float) -> NDArray[np.float32]:
     bumps /= np.linalg.norm(bumps, axis=1, keepdims=True)
     bumps *= np.exp(-0.5 * ((pitch[:, None] / _CLASSES - _OCTAVE_CENTRE) / _OCTAVE_WIDTH) ** 2)
     # Pitch counts from A.
-    return np.roll(bumps, -3, axis=1)[: N_FFT // 2 + 1].astype(np.float32)
+    return np.asarray(np.roll(bumps, -3, axis=1)[: N_FFT // 2 + 1], np.float32)
 
 
 def cens(energies: Chroma) -> Chroma:
     """Chroma energy normalised statistics (Müller & Ewert 2011): quantised shares, smoothed over 41 frames."""
-    shares = normalised(energies, 1)
-    quantised = 0 * shares
-    for step in _STEPS:
-        quantised += np.float32(0.25) * (shares > step)
     window = np.hanning(_SMOOTHING + 2)
     window /= window.sum()
     half = window.size // 2
-    smooth = [np.convolve(column, window)[half : half + len(column)] for column in quantised.T]
-    return normalised(np.stack(smooth, axis=1).astype(np.float32), 2)
+    result = normalised(energies, 1)
+    for column in result.T:
+        quantised = 0 * column
+        for step in _STEPS:
+            quantised += np.float32(0.25) * (column > step)
+        column[:] = np.convolve(quantised, window)[half : half + column.size]
+    return normalised(result, 2)
 
 
 @lru_cache
 def _circles() -> NDArray[np.float64]:
     scale = np.array([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3])[:, None]
     phase = scale * np.arange(_CLASSES)
-    phase[::2] -= 0.5
+    phase[::2] = phase[::2] - 0.5
     return np.asarray(np.array([1, 1, 1, 1, 0.5, 0.5])[:, None] * np.cos(np.pi * phase))
 
 
 def tonnetz(chroma: Chroma) -> Chroma:
     """Tonal centroids (Harte et al. 2006), (frames, 6): fifths, minor thirds, major thirds as x and y."""
-    return (normalised(chroma, 1) @ _circles().T).astype(np.float32)
+    result = np.empty((len(chroma), 6), np.float32)
+    for part, out in zip(_parts(chroma), _parts(result), strict=True):
+        out[:] = normalised(part, 1) @ _circles().T
+    return result

@@ -122,7 +122,7 @@ class _Octave:
 def _frames(samples: int, filters: Kernels) -> int:
     """Frames of the octave that has fewest."""
     length = -(-samples // 2**filters.halvings)
-    counts = []
+    counts: list[int] = []
     for octave in range(OCTAVES):
         counts.append(1 + length // (filters.hop >> octave))
         length = -(-length // 2)

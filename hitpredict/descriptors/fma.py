@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -81,7 +82,7 @@ class Fma518:
             closing(Peaks(assumed)) as strong,
             closing(Spool(spectral.N_MELS, _MEL_MEMORY)) as mels,
         ):
-            rows, kept = [], _Kept()
+            rows, kept = np.empty((track.frames, 19), np.float32), _Kept()
             for batch in track.batches():
                 magnitude = spectral.magnitudes(batch)
                 power = magnitude * magnitude
@@ -90,21 +91,17 @@ class Fma518:
                 tones.add(magnitude, where)
                 strong.add(power, where)
                 mels.append(spectral.decibels(spectral.mel_power(power, rate)))
-                rows.append(
-                    np.concatenate(
-                        [
-                            spectral.band_extremes(magnitude, assumed),
-                            spectral.centroid_and_bandwidth(magnitude, assumed),
-                            spectral.rolloff(magnitude, assumed, (0.85,)),
-                            spectral.rms(power),
-                            spectral.zero_crossing_rate(batch, track.samples),
-                        ],
-                        axis=1,
-                    )
-                )
-            yield from _plain(np.concatenate(rows))
-            yield "mfcc", _cepstra(mels)
+                now = rows[batch.frame : batch.frame + len(power)]
+                now[:, :14] = spectral.band_extremes(magnitude, assumed)
+                now[:, 14:16] = spectral.centroid_and_bandwidth(magnitude, assumed)
+                now[:, 16:17] = spectral.rolloff(magnitude, assumed, (0.85,))
+                now[:, 17:18] = spectral.rms(power)
+                now[:, 18:] = spectral.zero_crossing_rate(batch, track.samples)
+            yield from _plain(rows)
+            del rows
             yield "chroma_stft", _stft_chroma(kept, track, assumed, strong.tuning(12))
+            del kept
+            yield "mfcc", _cepstra(mels)
             energies = constant_q.chroma_energies(track, rate, 12, tones.tuning(12))
         yield "chroma_cqt", chroma.normalised(energies, np.inf)
         smooth = chroma.cens(energies)
@@ -121,7 +118,12 @@ def _plain(rows: Channels) -> Iterator[tuple[str, Channels]]:
 
 def _cepstra(mels: Spool) -> Channels:
     loudest = max(block.max() for block in mels.blocks())
-    return np.concatenate([spectral.cepstrum(block, loudest, _CHANNELS["mfcc"]) for block in mels.blocks()])
+    result = np.empty((mels.rows, _CHANNELS["mfcc"]), np.float32)
+    done = 0
+    for block in mels.blocks():
+        result[done : done + len(block)] = spectral.cepstrum(block, loudest, result.shape[1])
+        done += len(block)
+    return result
 
 
 class _Kept:
@@ -139,7 +141,13 @@ class _Kept:
 
 def _stft_chroma(kept: _Kept, track: MonoTrack, rate: int, tuning: float) -> Channels:
     weights = chroma.filters(rate, tuning)
-    energies = [power @ weights for power in kept.batches]
-    for batch in track.batches(len(kept.batches)):
-        energies.append(spectral.magnitudes(batch) ** 2 @ weights)
-    return chroma.normalised(np.concatenate(energies), np.inf)
+    result = np.empty((track.frames, 12), np.float32)
+    done = 0
+    for power in chain(kept.batches, _powers(track, len(kept.batches))):
+        result[done : done + len(power)] = power @ weights
+        done += len(power)
+    return chroma.normalised(result, np.inf)
+
+
+def _powers(track: MonoTrack, skip: int) -> Iterator[spectral.Spectra]:
+    return (spectral.magnitudes(batch) ** 2 for batch in track.batches(skip))

@@ -51,28 +51,22 @@ class Hmn207:
             closing(Peaks(rate)) as tones,
             closing(Spool(spectral.N_MELS, _MEL_MEMORY)) as mels,
         ):
-            rows, mel_sum = [], np.zeros(spectral.N_MELS)
+            rows, mel_sum = np.empty((track.frames, 20), np.float32), np.zeros(spectral.N_MELS)
             for batch in track.batches():
                 magnitude = spectral.magnitudes(batch)
                 power = spectral.mel_power(magnitude * magnitude, rate)
                 tones.add(magnitude, maxima(magnitude, rate))
                 mel_sum += power.sum(axis=0, dtype=np.float64)
                 mels.append(spectral.decibels(power))
-                rows.append(
-                    np.concatenate(
-                        [
-                            spectral.band_extremes(magnitude, rate),
-                            spectral.zero_crossing_rate(batch, track.samples),
-                            spectral.centroid_and_bandwidth(magnitude, rate)[:, ::-1],
-                            spectral.rolloff(magnitude, rate, (0.1, 0.85)),
-                            spectral.waveform_rms(batch),
-                        ],
-                        axis=1,
-                    )
-                )
+                now = rows[batch.frame : batch.frame + len(power)]
+                now[:, :14] = spectral.band_extremes(magnitude, rate)
+                now[:, 14:15] = spectral.zero_crossing_rate(batch, track.samples)
+                now[:, 15:17] = spectral.centroid_and_bandwidth(magnitude, rate)[:, ::-1]
+                now[:, 17:19] = spectral.rolloff(magnitude, rate, (0.1, 0.85))
+                now[:, 19:] = spectral.waveform_rms(batch)
             energies = constant_q.chroma_energies(track, rate, _BINS_PER_OCTAVE, tones.tuning(_BINS_PER_OCTAVE))
             vector = [mel_sum / track.frames, _mean_cepstrum(mels), *_chroma_means(energies)]
-        return self._ordered(vector, np.concatenate(rows))
+        return self._ordered(vector, rows)
 
     def _ordered(self, vector: list[NDArray[np.float64]], rows: NDArray[np.float32]) -> NDArray[np.float32]:
         mel, cepstrum, classes, tonal = vector

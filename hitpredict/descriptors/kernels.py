@@ -51,7 +51,7 @@ class Kernels:
         spectra = (self.spectra * rounding).astype(np.complex64)
         frames = fft.rfft(windows.astype(np.float64), axis=1).astype(np.complex64)
         responses = sparse.csr_matrix(spectra).dot(frames.T).T
-        return np.abs(responses) * (self.scale / np.float32(rounding))
+        return np.asarray(np.abs(responses) * (self.scale / np.float32(rounding)), np.float32)
 
 
 @lru_cache(maxsize=128)

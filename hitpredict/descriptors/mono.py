@@ -23,10 +23,11 @@ _MEMORY = 32 * 2**20
 class Batch(NamedTuple):
     """Some frames of a track.
 
-    start: the sound's sample at the first value of `samples` (negative within the zeros before the sound).
+    frame: the number of the first. start: the sound's sample at the first value of `samples` (negative within the zeros before the sound).
     samples: (N_FFT + (n - 1) * HOP,), zeros beyond the ends. windows: the n frames in it, (n, N_FFT), views.
     """
 
+    frame: int
     start: int
     samples: NDArray[np.float32]
     windows: NDArray[np.float32]
@@ -72,7 +73,7 @@ class MonoTrack:
             count = min(_BATCH, self.frames - first)
             start = first * HOP - N_FFT // 2
             samples = self.read(start, start + N_FFT + (count - 1) * HOP)
-            yield Batch(start, samples, np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP])
+            yield Batch(first, start, samples, np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP])
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +86,8 @@ class MonoTrack:
 
 def _mixed(block: Samples) -> NDArray[np.float32]:
     """The mean of the channels; one by one, since decoders interleave them and a reduction would crawl."""
-    total = block[0].astype(np.float32)
+    total: NDArray[np.float32] = block[0].astype(np.float32)
     for channel in block[1:]:
         total += channel
-    return total / np.float32(len(block))
+    total /= np.float32(len(block))
+    return total

@@ -5,6 +5,7 @@ What depends on the loudest value of the whole track comes in two steps.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ def cepstrum(levels: Rows, loudest: np.float32, count: int) -> Rows:
 def rms(power: Spectra) -> Rows:
     """Root mean square of the windowed frame, from its spectrum (Parseval)."""
     total = power.sum(axis=1) - np.float32(0.5) * (power[:, 0] + power[:, -1])
-    return np.sqrt(total * np.float32(2 / N_FFT**2))[:, None]
+    return np.asarray(np.sqrt(total * np.float32(2 / N_FFT**2))[:, None], np.float32)
 
 
 def waveform_rms(batch: Batch) -> Rows:
@@ -143,7 +144,7 @@ def _rolloff_bins(magnitude: Spectra, sums: NDArray[np.float64], share: float) -
     rows = np.arange(len(magnitude))
     inside = magnitude.reshape(len(magnitude), -1, _RUN)[rows, run].astype(np.float64)
     nearby = np.cumsum(np.column_stack([np.where(run > 0, sums[rows, run - 1], 0), inside]), axis=1)
-    bins = run * _RUN + np.argmax(nearby[:, 1:] >= wanted[:, None], axis=1)
+    bins: NDArray[np.int64] = run * _RUN + np.argmax(nearby[:, 1:] >= wanted[:, None], axis=1)
     # The reference sums one by one in single precision; where rounding decides, so must this.
     close = np.flatnonzero((np.abs(nearby - wanted[:, None]) <= _ROUNDING * sums[:, -1:]).any(axis=1))
     summed = np.cumsum(magnitude[close], axis=1)
@@ -165,7 +166,7 @@ def _bands(rate: float) -> tuple[_Band, ...] | None:
         return None
     hertz = np.arange(N_FFT // 2 + 1) * (rate / N_FFT)
     bands = []
-    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (low, high) in enumerate(pairwise(edges)):
         inside = np.flatnonzero((hertz >= low) & (hertz <= high))
         last = k == N_BANDS - 1
         first = int(inside[0]) - (k > 0)
@@ -194,7 +195,7 @@ def band_extremes(magnitude: Spectra, rate: float) -> Rows:
 def _mean(columns: Rows) -> NDArray[np.float32]:
     if columns.shape[1] == 1:
         return columns[:, 0]
-    return np.add.reduce(columns, axis=1) / np.float32(columns.shape[1])
+    return np.asarray(np.add.reduce(columns, axis=1) / np.float32(columns.shape[1]), np.float32)
 
 
 def contrast(extremes: Rows) -> Rows:
@@ -210,4 +211,4 @@ def contrast(extremes: Rows) -> Rows:
 def _levels(magnitude: Rows, largest: np.float32) -> NDArray[np.float64]:
     """Decibels, no lower than 80 below the largest."""
     amplitude = np.maximum(magnitude.astype(np.float64), _AMIN)
-    return 10 * np.maximum(np.log10(amplitude), np.log10(max(float(largest), _AMIN)) - 8)
+    return np.asarray(10 * np.maximum(np.log10(amplitude), np.log10(max(float(largest), _AMIN)) - 8))

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 STATISTICS = ("kurtosis", "max", "mean", "median", "min", "skew", "std")
 
 _CONSTANT = 1e-6
+_VALUES = 2**20
+"""Numbers treated at once, to bound memory."""
 
 
 def summary(channels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -14,6 +16,12 @@ def summary(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     Kurtosis is Fisher's (0 for a normal distribution), the deviation is the population's. Skew and kurtosis of a
     channel that is constant to a millionth of its mean are NaN, as in `scipy.stats`.
     """
+    step = max(1, _VALUES // len(channels))
+    parts = [_summary(channels[:, first : first + step]) for first in range(0, channels.shape[1], step)]
+    return np.concatenate(parts, axis=1)
+
+
+def _summary(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     values = np.ascontiguousarray(channels.T)
     mean = values.mean(axis=1, dtype=np.float64)
     centred = values - mean[:, None]

@@ -13,7 +13,6 @@ _EDGES = np.linspace(-0.5, 0.5, 101)
 _MEMORY = 8 * 2**20
 
 
-
 def _bins(rate: float) -> tuple[int, int]:
     hertz = frequencies(rate)
     inside = np.flatnonzero((hertz >= _LOWEST_HZ) & (hertz < min(_HIGHEST_HZ, rate / 2)))
@@ -31,7 +30,7 @@ def maxima(magnitude: Spectra, *rates: float) -> NDArray[np.int64]:
     peak = centre > _THRESHOLD * magnitude.max(axis=1, keepdims=True)
     peak &= centre > magnitude[:, first - 1 : stop - 1]
     peak &= centre >= magnitude[:, first + 1 : stop + 1]
-    inside = np.flatnonzero(peak)
+    inside: NDArray[np.int64] = np.flatnonzero(peak)
     frames = inside // (stop - first)
     return inside + frames * (magnitude.shape[1] - (stop - first)) + first
 
@@ -99,4 +98,4 @@ class Peaks:
 
 
 def _upper_bits(heights: NDArray[np.float32]) -> NDArray[np.uint32]:
-    return np.ascontiguousarray(heights).view(np.uint32) >> 16
+    return np.ascontiguousarray(heights).view(np.uint32) >> np.uint32(16)

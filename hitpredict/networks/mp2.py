@@ -11,6 +11,7 @@ from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.vit import Block, read_weights, resize_positions, square, start_weights, timm_names
 
 REGION_MODES = ("token", "embedding")
+ENCODER_OPTIONS = ("dim", "depth", "heads", "patch", "regions", "region_mode", "dropout")
 
 
 class AudioEncoder(nn.Module):
@@ -135,24 +136,18 @@ class Mp2(nn.Module):
         checkpoint: str | None = None,
     ) -> None:
         super().__init__()
-        self.hyperparameters = {
-            "features": features,
-            "dim": dim,
-            "depth": depth,
-            "heads": heads,
-            "patch": patch,
-            "regions": regions,
-            "region_mode": region_mode,
-            "dropout": dropout,
-            "loss_weights": list(loss_weights),
-        }
-        options = {name: self.hyperparameters[name] for name in ENCODER_OPTIONS}
-        self.encoder = audio_encoder(shapes, features, **options)
+        values = (dim, depth, heads, patch, regions, region_mode, dropout)
+        self.encoder = audio_encoder(shapes, features, **dict(zip(ENCODER_OPTIONS, values, strict=True)))
         self.head = nn.Linear(features, outputs)
         weights = list(loss_weights) if len(loss_weights) == outputs else [1.0] * outputs
         self.loss_weights = [weight / sum(weights) for weight in weights]
         if checkpoint is not None:
             self.encoder.load_image_weights(checkpoint)
+
+    @property
+    def network_state(self) -> dict[str, Any]:
+        """Options that build this network again without the files it started from."""
+        return {"checkpoint": None}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(B, frames, bins) and, with regions, (B, 1), to (B, outputs)."""
@@ -168,6 +163,3 @@ class Mp2(nn.Module):
             return loss(outputs, targets).mean()
         each = [loss(outputs[:, [k]], targets[:, k]).mean() * weight for k, weight in enumerate(self.loss_weights)]
         return torch.stack(each).sum()
-
-
-ENCODER_OPTIONS = ("dim", "depth", "heads", "patch", "regions", "region_mode", "dropout")

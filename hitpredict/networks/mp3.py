@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
+from torch.func import functional_call
 from torch.nn import functional
 
 from hitpredict.errors import EnvironmentProblem, UsageError
@@ -17,6 +18,8 @@ from hitpredict.networks.vit import Block, read_weights
 
 SCALE = 6.0
 """Curves are log10 of the streams divided by this inside the decoder, so about 0.5 to 1.2 on the charts."""
+FLOOR = 3.0
+"""log10 of the fewest streams that Spotify's weekly charts list."""
 _START = -1.0
 
 
@@ -40,73 +43,225 @@ class CurveDecoder(nn.Module):
         # Above 0 at the start, so that the ReLU passes gradients.
         nn.init.constant_(self.head.bias, 0.5)
 
-    def forward(self, features: Tensor, previous: Tensor) -> Tensor:
-        """Features (B, F) and scaled values (B, T) of the first T weeks to the values (B, T + 1) predicted from them.
+    def forward(self, features: Tensor, known: Tensor) -> Tensor:
+        """Free running: features (B, F) and scaled values (B, K) of the first K weeks to the rest, (B, weeks - K).
 
-        Prediction t sees the values of the weeks before it only; with T = weeks - 1 that is teacher forcing.
+        K is 0 to weeks - 1. Each week is predicted from the predictions before it.
         """
-        start = torch.full_like(features[:, :1], _START)
-        tokens = self._tokens(features, torch.cat([start, previous], dim=1))
-        for block in self.blocks:
-            tokens = block(tokens)
-        return self._value(tokens)
+        if not torch.compiler.is_exporting():
+            return self._run(features, known)
+        # The exporter's scan does not take part in differentiation.
+        weights = {f"decoder.{name}": weight.detach() for name, weight in self.named_parameters()}
+        result: Tensor = functional_call(_Runner(self), weights, (features.detach(), known.detach()))
+        return result
 
-    def run(self, features: Tensor, known: Tensor | None = None) -> Tensor:
-        """Free running: features (B, F) and scaled values (B, K) of the first weeks to the rest, (B, weeks - K).
+    def teach(self, features: Tensor, curve: Tensor) -> Tensor:
+        """Teacher forcing: features (B, F) and scaled values (B, T) to predictions (B, T + 1).
 
-        Each week is predicted from the predictions before it; keys and values of past weeks are kept.
+        Prediction t is made from the true values of the weeks before t.
         """
-        start = torch.full_like(features[:, :1], _START)
-        given = start if known is None else torch.cat([start, known], dim=1)
-        tokens, state = self._tokens(features, given), []
-        left = self.weeks - given.shape[1]
-        for block in self.blocks:
-            _, key, value = block.attn.split(block.norm1(tokens))
-            state += [functional.pad(key, (0, 0, 0, left)), functional.pad(value, (0, 0, 0, left))]
-            tokens = block(tokens)
-        first = self._value(tokens[:, -1:])
-        if not left:
+        return self._values(self._through(self._tokens(features, curve))[0])
+
+    def _run(self, features: Tensor, known: Tensor) -> Tensor:
+        given = known.shape[1] + 1
+        tokens, state = self._through(self._tokens(features, known), self.weeks - given)
+        first = self._values(tokens[:, -1:])
+        if given == self.weeks:
             return first
-        weeks = torch.arange(given.shape[1], self.weeks, device=features.device)
-        slots = torch.arange(self.weeks, device=features.device)
-        # One row a week: its position, its slot in the kept keys and values, the slots that it must not see.
-        plan = (self.positions[given.shape[1]:], (slots == weeks[:, None]).to(features.dtype), torch.where(slots > weeks[:, None], -math.inf, 0.0))
+        weeks, slots = (torch.arange(start, self.weeks, device=features.device) for start in (given, 0))
+        # A row a week: its position, its slot among the kept keys and values, and -inf for the slots after it.
+        later = (slots > weeks[:, None]).to(features.dtype)
+        plan = (self.positions[given:], (slots == weeks[:, None]).to(features.dtype), later * torch.finfo().min)
 
-        def step(carry, row):
-            value, *kept = self._step(features, carry, row)
-            return (value, *kept), value.clone()
+        def step(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+            carry = self._step(features, carry, *row)
+            return carry, carry[0].clone()
+
         carry = (first, *state)
         if torch.compiler.is_exporting():
-            with torch.no_grad():
-                _, rest = scan(step, carry, plan)
+            # One loop in the graph: written out, a hundred weeks take the exporter more than ten minutes.
+            _, rest = scan(step, carry, plan)
         else:
             values = []
-            for row in zip(*plan):
+            for row in zip(*plan, strict=True):
                 carry, value = step(carry, row)
                 values.append(value)
             rest = torch.stack(values)
         return torch.cat([first, rest.squeeze(2).transpose(0, 1)], dim=1)
 
-    def _step(self, features: Tensor, carry: Sequence[Tensor], row: Sequence[Tensor]) -> list[Tensor]:
-        """One week: (previous value, keys and values of each block) before it to the same after it."""
-        position, slot, hidden = row
-        token = self._token(features, carry[0], position)
-        kept: list[Tensor] = []
-        for place, block in enumerate(self.blocks):
-            query, key, value = block.attn.split(block.norm1(token))
-            keys, values = (old + new * slot[:, None] for old, new in zip(carry[1 + 2 * place : 3 + 2 * place], (key, value), strict=True))
-            kept += [keys, values]
-            weights = (query @ keys.transpose(2, 3) / math.sqrt(query.shape[-1]) + hidden).softmax(-1)
-            token = block.feed(token + block.attn.merge(weights @ values))
-        return [self._value(token), *kept]
+    def _through(self, tokens: Tensor, room: int = 0) -> tuple[Tensor, list[Tensor]]:
+        """Tokens after all blocks, and each block's keys and values with room for more weeks."""
+        state = []
+        for block in self.blocks:
+            _, *kept = block.attn.split(block.norm1(tokens))
+            state += [functional.pad(each, (0, 0, 0, room)) for each in kept]
+            tokens = block(tokens)
+        return tokens, state
 
-    def _tokens(self, features: Tensor, previous: Tensor) -> Tensor:
-        batch, weeks = previous.shape
-        positions = self.positions[:weeks].expand(batch, -1, -1)
+    def _step(
+        self, features: Tensor, carry: tuple[Tensor, ...], position: Tensor, slot: Tensor, later: Tensor
+    ) -> tuple[Tensor, ...]:
+        """One week: its value, and each block's keys and values with this week's in their slot."""
+        previous, *state = carry
+        token = torch.cat([previous, position.expand_as(previous), features], dim=1).unsqueeze(1)
+        kept: list[Tensor] = []
+        for block, *old in zip(self.blocks, state[::2], state[1::2], strict=True):
+            query, *new = block.attn.split(block.norm1(token))
+            keys, values = (each + week * slot[:, None] for each, week in zip(old, new, strict=True))
+            kept += [keys, values]
+            weights = (query @ keys.transpose(2, 3) / math.sqrt(query.shape[-1]) + later).softmax(-1)
+            token = block.feed(token + block.attn.merge(weights @ values))
+        return self._values(token), *kept
+
+    def _tokens(self, features: Tensor, values: Tensor) -> Tensor:
+        """The tokens of the weeks whose previous values are the start's and these, (B, T + 1, F + 2)."""
+        previous = torch.cat([torch.full_like(features[:, :1], _START), values], dim=1)
+        weeks = previous.shape[1]
+        positions = self.positions[:weeks].expand(len(previous), -1, -1)
         return torch.cat([previous.unsqueeze(2), positions, features.unsqueeze(1).expand(-1, weeks, -1)], dim=2)
 
-    def _token(self, features: Tensor, previous: Tensor, position: Tensor) -> Tensor:
-        return torch.cat([previous, position.expand_as(previous), features], dim=1).unsqueeze(1)
-
-    def _value(self, tokens: Tensor) -> Tensor:
+    def _values(self, tokens: Tensor) -> Tensor:
         return functional.relu(self.head(tokens)).squeeze(2)
+
+
+class _Runner(nn.Module):
+    """Free running as a module's forward, so that it can be called with other weights."""
+
+    def __init__(self, decoder: CurveDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, features: Tensor, known: Tensor) -> Tensor:
+        return self.decoder._run(features, known)
+
+
+class Mp3(nn.Module):
+    """MP3 (2022, github.com/bhbbbbb/MPPP; no paper): filter-bank energies to a weekly stream curve.
+
+    Inputs as `Mp2` takes them; outputs: log10 of the streams in each of `outputs` weeks (104), 0 off the charts.
+    MP2's encoder gives 32 features; the decoder is 34 wide with 2 blocks, 2 heads and dense parts of 64. Training is
+    by teacher forcing, prediction free running. The loss is `curve_loss`.
+    encoder: a file or folder of a trained MP2's weights whose encoder to start from. checkpoint: as of `Mp2`.
+
+    The original decoder lacks a causal mask, so that it saw the week it had to predict; here it has one. Blocks with
+    the normalisation first, no dropout in the decoder and the start of the output's bias (0.5) are reconstructed.
+    """
+
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        outputs: int = 104,
+        *,
+        features: int = 32,
+        dim: int = 192,
+        depth: int = 12,
+        heads: int = 3,
+        patch: int = 16,
+        regions: int = 0,
+        region_mode: str = "token",
+        dropout: float = 0.0,
+        decoder_blocks: int = 2,
+        decoder_heads: int = 2,
+        decoder_hidden: int = 64,
+        missing_weight: float = 0.2,
+        encoder: str | None = None,
+        checkpoint: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.missing_weight = missing_weight
+        values = (dim, depth, heads, patch, regions, region_mode, dropout)
+        self.encoder = audio_encoder(shapes, features, **dict(zip(ENCODER_OPTIONS, values, strict=True)))
+        self.decoder = CurveDecoder(features, outputs, decoder_blocks, decoder_heads, decoder_hidden)
+        if checkpoint is not None:
+            self.encoder.load_image_weights(checkpoint)
+        if encoder is not None:
+            self.load_encoder(encoder)
+
+    @property
+    def network_state(self) -> dict[str, Any]:
+        """Options that build this network again without the files it started from."""
+        return {"encoder": None, "checkpoint": None}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(B, frames, bins) and, with regions, (B, 1), to log10 of the weekly streams (B, weeks)."""
+        features = self.encoder(*inputs)
+        return SCALE * self.decoder(features, features[:, :0])
+
+    def training_loss(
+        self, inputs: tuple[Tensor, ...], targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """`curve_loss` of the predictions made from the true past; the recipe's loss is not used.
+
+        targets: (B, weeks), log10 of weekly streams, 0 off the charts, NaN where unknown.
+        """
+        scaled = targets / SCALE
+        predicted = self.decoder.teach(self.encoder(*inputs), scaled[:, :-1].nan_to_num())
+        return curve_loss(predicted, scaled, week_weights(targets.shape[1]), self.missing_weight).mean()
+
+    def load_encoder(self, path: str) -> None:
+        """Take the encoder's weights from a trained `Mp2`: a file or folder with names that end in `encoder.…`.
+
+        Raises `EnvironmentProblem` when they are not there or of another shape.
+        """
+        marker = "encoder."
+        found = {
+            name[name.index(marker) + len(marker) :]: w for name, w in read_weights(path).items() if marker in name
+        }
+        try:
+            self.encoder.load_state_dict(found)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise EnvironmentProblem(f"{path}: not the weights of an MP2 with this encoder: {reason}") from error
+
+
+def week_weights(weeks: int) -> Tensor:
+    """Weights of the weeks of a curve, (weeks,): 1 - 4 · log10(i / weeks) for week i from 1.
+
+    They fall from 1 + 4 · log10(weeks), which is 9.07 of 104 weeks, to 1 in the last week.
+    """
+    return 1 - 4 * torch.log10(torch.arange(1, weeks + 1) / weeks)
+
+
+def curve_loss(predicted: Tensor, target: Tensor, weights: Tensor, missing_weight: float, delta: float = 0.5) -> Tensor:
+    """The loss of each sample, (B,): the mean over the known weeks of scaled curves (B, T), weeks weighted by (T,).
+
+    Squared error in weeks with streams, missing_weight · Huber (`delta`) in weeks without (target 0), nothing where
+    the target is NaN, because the data end before.
+    """
+    known = ~target.isnan()
+    truth = target.nan_to_num()
+    squared = (predicted - truth).square()
+    missing = missing_weight * functional.huber_loss(predicted, truth, reduction="none", delta=delta)
+    each = torch.where(truth > 0, squared, missing) * weights.to(predicted.device) * known
+    return each.sum(dim=1) / known.sum(dim=1).clamp(min=1)
+
+
+def derive_measures(curve: ArrayLike, floor: float = FLOOR) -> dict[str, NDArray[np.float64]]:
+    """The eight measures of Lee & Lee 2018 (IEEE TMM 20(11):3173) of curves (…, weeks), each (…).
+
+    A week counts as charted where the curve (log10 of weekly streams) reaches `floor`; the measures are taken over
+    those weeks' values, where Lee & Lee took rank scores: debut (the first), max, mean, std (population), length (how
+    many), sum, skewness, kurtosis (minus 3, as `hitpredict fetch charts` gives it). Without a charted week length
+    and sum are 0 and the others NaN; skewness and kurtosis are NaN where std is 0.
+    """
+    values = np.asarray(curve, np.float64)
+    charted = values >= floor
+    length = charted.sum(axis=-1)
+    some = np.where(length > 0, length, np.nan)
+    total = np.where(charted, values, 0.0).sum(axis=-1)
+    mean = total / some
+    centred = np.where(charted, values - mean[..., None], 0.0)
+    second, third, fourth = ((centred**power).sum(axis=-1) / some for power in (2, 3, 4))
+    # Rounding leaves about 1e-30 of a constant curve.
+    spread = np.where(second > 1e-20, second, np.nan)
+    first = np.take_along_axis(values, charted.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    return {
+        "debut": np.where(length > 0, first, np.nan),
+        "max": np.where(length > 0, np.where(charted, values, -np.inf).max(axis=-1), np.nan),
+        "mean": mean,
+        "std": np.sqrt(second),
+        "length": length.astype(np.float64),
+        "sum": total,
+        "skewness": third / spread**1.5,
+        "kurtosis": fourth / spread**2 - 3.0,
+    }

@@ -2,13 +2,12 @@
 
 import json
 import subprocess
-import time
 
 import click
 import pytest
 import typer
 from commands import EVERY, MUTATE, ON_INPUTS, SCORE, Command
-from processes import python, run
+from processes import measured, python, run
 from sounds import saved
 
 from hitpredict import __version__
@@ -63,12 +62,8 @@ def test_commands_stay_in_the_scoring_world(tmp_path):
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_answers_at_once(option):
-    def seconds() -> float:
-        start = time.perf_counter()
-        assert run(option).code == 0
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(3)) < 1.0
+    # Processor time, because others may be using the machine.
+    assert min(measured(option)[1].seconds for _ in range(3)) < 1.0
 
 
 def test_version():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from archives import tar_of
 from commands import ON_INPUTS
-from processes import run, with_peak
+from processes import measured, run
 from sounds import encoded, saved, tune
 
 from hitpredict.audio.clip import Clip
@@ -206,10 +206,10 @@ HUGE_CLAIMS = {
 def test_a_crafted_header_does_not_allocate(tmp_path, claim):
     path = tmp_path / "crafted"
     path.write_bytes(HUGE_CLAIMS[claim])
-    outcome, peak = with_peak("score", path)
+    outcome, used = measured("score", path)
     assert outcome.code in (0, 1)
     assert "Traceback" not in outcome.err
-    assert peak < 400
+    assert used.peak < 400
 
 
 def test_garbage_is_not_a_model(tmp_path):

@@ -8,11 +8,22 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 DOCS = Path(__file__).parent
 SOURCES = ("fma", "spotgentrack", "zalo2019", "deezer", "spotify", "charts", "weights", "synth")
-COMMANDS = {"score": ["score"], "mutate": ["mutate"], "models": ["models list", "models show"], "fetch": [f"fetch {source}" for source in SOURCES]}
+COMMANDS = {
+    "score": ["score"],
+    "mutate": ["mutate"],
+    "featurize": ["featurize"],
+    "fetch": [f"fetch {source}" for source in SOURCES],
+    "train": ["train"],
+    "evaluate": ["evaluate"],
+    "export-onnx": ["export-onnx"],
+    "recipes": ["recipes"],
+    "models": ["models list", "models show"],
+}
 START, END = "<!-- reference: written by docs/update.py -->", "<!-- end of reference -->"
 
 
@@ -23,27 +34,27 @@ def help_of(command: str) -> str:
     return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-def reference(page: str) -> str:
-    """The generated part of a page."""
-    blocks = [f"```text\n{help_of(command).rstrip()}\n```" for command in COMMANDS[page]]
-    return "\n\n".join([START, *blocks, END])
-
-
-def updated(page: str) -> str:
-    """The page's text with its reference as it should be."""
-    text = (DOCS / f"{page}.md").read_text()
-    return re.sub(f"{re.escape(START)}.*{re.escape(END)}", lambda _: reference(page), text, flags=re.DOTALL)
+def updated(page: str, helps: dict[str, str]) -> str:
+    """The page's text with its reference as it should be; `helps` maps each command to its help."""
+    blocks = [f"```text\n{helps[command].rstrip()}\n```" for command in COMMANDS[page]]
+    reference = "\n\n".join([START, *blocks, END])
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    return re.sub(f"{re.escape(START)}.*{re.escape(END)}", lambda _: reference, text, flags=re.DOTALL)
 
 
 def main() -> int:
     """Rewrite the pages, or with `--check` name those that have drifted."""
-    drifted = [page for page in COMMANDS if updated(page) != (DOCS / f"{page}.md").read_text()]
+    commands = [command for page in COMMANDS.values() for command in page]
+    with ThreadPoolExecutor() as pool:
+        helps = dict(zip(commands, pool.map(help_of, commands), strict=True))
+    pages = {page: updated(page, helps) for page in COMMANDS}
+    drifted = [page for page, text in pages.items() if text != (DOCS / f"{page}.md").read_text(encoding="utf-8")]
     if "--check" in sys.argv[1:]:
         for page in drifted:
             sys.stderr.write(f"docs/{page}.md differs from --help; run python docs/update.py\n")
         return bool(drifted)
     for page in drifted:
-        (DOCS / f"{page}.md").write_text(updated(page))
+        (DOCS / f"{page}.md").write_text(pages[page], encoding="utf-8")
     return 0
 
 

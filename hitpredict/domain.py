@@ -46,7 +46,8 @@ class Domain:
         (digital silence) are left out.
         """
         table, names = np.asarray(features, np.float64), np.asarray(groups)
-        sound = table[:, log_from:].max(axis=1) > 0
+        sound = table[:, log_from:].max(axis=1, initial=0.0) > 0
+        sound |= log_from == table.shape[1]
         table, names = table[sound], names[sound]
         low, high = np.quantile(np.asarray(durations, np.float64), [0.01, 0.99])
         duration = (round(float(low), 1), round(float(high), 1))

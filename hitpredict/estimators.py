@@ -25,7 +25,12 @@ class Fitted:
 
 
 def fit(
-    spec: Mapping[str, Any], features: NDArray[np.float32], values: Floats, classes: int, names: list[str], seed: int
+    spec: Mapping[str, Any],
+    features: NDArray[np.float32],
+    values: NDArray[Any],
+    classes: int,
+    names: list[str],
+    seed: int,
 ) -> Fitted:
     """Fit the estimator of a recipe on the training rows.
 
@@ -140,7 +145,13 @@ def _to_onnx(model: Any, width: int, classes: int) -> bytes:
         reason = str(error).splitlines()[0][:200]
         raise TrainingError(f"this estimator cannot be written as ONNX: {reason}") from error
     graph = proto.graph
-    source = graph.output[-1].name
+    # skl2onnx's own names make room for ours.
+    renamed = {graph.input[0].name: "features", "score": "own_score", "probabilities": "own_probabilities"}
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    source = renamed.get(graph.output[-1].name, graph.output[-1].name)
+    graph.input[0].name = "features"
     made = [numpy_helper.from_array(np.array([-1], np.int64), "hp_flat")]
     if classes:
         made.append(numpy_helper.from_array(np.arange(classes, dtype=np.float32)[:, None], "hp_numbers"))
@@ -153,9 +164,6 @@ def _to_onnx(model: Any, width: int, classes: int) -> bytes:
         nodes = [helper.make_node("Reshape", [source, "hp_flat"], ["score"])]
     graph.node.extend(nodes)
     graph.initializer.extend(made)
-    graph.input[0].name, old = "features", graph.input[0].name
-    for node in graph.node:
-        node.input[:] = ["features" if name == old else name for name in node.input]
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]))
     if classes:

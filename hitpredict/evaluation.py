@@ -35,7 +35,7 @@ CLASSES: dict[str, Metric] = {
     "balanced_accuracy": metrics.balanced_accuracy,
     "macro_f1": metrics.macro_f1,
 }
-_RESAMPLES = 500
+_RESAMPLES = 300
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class Baselines:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Baselines":
         """The baselines that `to_json` wrote."""
-        return cls(**{key: np.array(value) if isinstance(value, list) else value for key, value in data.items()})
+        parts: dict[str, Any] = {key: np.array(v) if isinstance(v, list) else v for key, v in data.items()}
+        return cls(**parts)
 
 
 def evaluate(
@@ -139,7 +140,7 @@ def measured(predictions: Predictions, truth: Floats, groups: NDArray[Any], clas
 def class_numbers(predictions: Predictions, classes: int) -> Floats:
     """The most probable class, or without probabilities the class nearest to the score."""
     if predictions.probabilities is not None:
-        return predictions.probabilities.argmax(axis=1).astype(float)
+        return np.asarray(predictions.probabilities.argmax(axis=1), np.float64)
     return np.clip(np.rint(predictions.score), 0, classes - 1)
 
 

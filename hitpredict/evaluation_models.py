@@ -29,12 +29,19 @@ class FolderModel(ModelFolder):
         return Baselines.from_json(self.config["baselines"])
 
     @property
+    def every_column(self) -> bool:
+        """Whether the model learnt from a table of columns that are of no known kind of features."""
+        return any(each["columns"] and each["kind"] is None for each in self.config["features"])
+
+    @property
     def published(self) -> dict[str, Any]:
         return dict(self.recipe["published"])
 
 
 class OnnxModel:
     """An exported model. Raises `EnvironmentProblem` when the file lacks what evaluation needs."""
+
+    every_column = False
 
     def __init__(self, path: Path):
         self._session = Session(ModelFile.find(str(path)), "cpu")
@@ -52,15 +59,14 @@ class OnnxModel:
         """Predictions for every track of `data`; of longer arrays the mean over their windows."""
         if len(data.inputs) != len(self._windows):
             raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {len(data.inputs)} were given")
-        scores: list[Any] = []
-        probabilities: list[Any] = []
+        found: list[list[Any]] = []
         for start in range(0, len(data), _BATCH):
             part = data.take(np.arange(start, min(start + _BATCH, len(data))))
             inputs, owners = batches_of(part, self._windows)
-            outputs = [by_owner(np.asarray(o, np.float64), owners, len(part)) for o in self._session.outputs(inputs)]
-            scores.append(outputs[0])
-            probabilities += outputs[1:2]
-        return Predictions(np.concatenate(scores), np.concatenate(probabilities) if probabilities else None)
+            outputs = self._session.outputs(inputs)
+            found.append([by_owner(np.asarray(output, np.float64), owners, len(part)) for output in outputs])
+        task = "curve" if self.target.combine == "log-sum" else "other"
+        return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], task)
 
 
 def opened(path: Path) -> Any:

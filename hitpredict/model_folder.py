@@ -35,10 +35,22 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Predictions:
-    """score: (N,) on the target scale. probabilities: (N, K) of a classifier, else None."""
+    """score: (N,) on the target scale. probabilities: (N, K) of a classifier, curve: (N, W) of a curve, else None."""
 
     score: NDArray[np.float64]
     probabilities: NDArray[np.float64] | None = None
+    curve: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, outputs: Sequence[NDArray[np.float64]], task: str) -> "Predictions":
+        """From a model's outputs, in their order."""
+        second = outputs[1] if len(outputs) > 1 else None
+        return cls(outputs[0], curve=second) if task == "curve" else cls(outputs[0], second)
+
+    def take(self, rows: NDArray[np.intp]) -> "Predictions":
+        """The predictions of some rows."""
+        probabilities, curve = (None if part is None else part[rows] for part in (self.probabilities, self.curve))
+        return Predictions(self.score[rows], probabilities, curve)
 
 
 class ModelFolder:
@@ -118,16 +130,14 @@ def predict_network(
     """Run a network over all tracks: each window of each track, then the mean by track."""
     import torch
 
-    scores, probabilities = [], []
+    found: list[list[NDArray[np.float64]]] = []
     with torch.inference_mode():
         for start in range(0, len(data), _BATCH):
             parts = data.take(np.arange(start, min(start + _BATCH, len(data))))
             inputs, owners = batches_of(parts, windows)
             outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
-            means = [by_owner(output, owners, len(parts)) for output in outputs]
-            scores.append(means[0])
-            probabilities += means[1:]
-    return Predictions(np.concatenate(scores), np.concatenate(probabilities) if probabilities else None)
+            found.append([by_owner(output, owners, len(parts)) for output in outputs])
+    return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], model.task)
 
 
 def batches_of(

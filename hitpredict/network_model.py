@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
 
+# log10 of weekly streams below which a predicted week counts as none.
+_OFF_THE_CHARTS = 1.0
+
 NETWORKS = {
     "mlp": "mlp:Mlp",
     "hitmusicnet": "hitmusicnet:HitMusicNet",
@@ -95,8 +98,8 @@ class Scaler(nn.Module):
 class NetworkModel(nn.Module):
     """Scalers, network, and the way from its raw output to the target scale.
 
-    forward gives (`score`,) or, for classes, (`score`, `probabilities`): score (B,) is on the target scale, for
-    classes the expected class number; of curves it is the log10 of their sum.
+    forward gives (`score`,), for classes (`score`, `probabilities`), for curves (`score`, `curve`): score (B,) is on
+    the target scale, for classes the expected class number, for curves of log10 values the log10 of their sum.
     """
 
     target_shift: Tensor
@@ -123,4 +126,7 @@ class NetworkModel(nn.Module):
         if self.task == "classification":
             probabilities = torch.softmax(raw, dim=1)
             return probabilities @ self.numbers, probabilities
+        if self.task == "curve":
+            total = torch.where(raw > _OFF_THE_CHARTS, 10.0**raw, torch.zeros_like(raw)).sum(dim=1)
+            return torch.log10(total.clamp(min=1.0)), raw
         return (raw[:, 0] * self.target_scale + self.target_shift,)

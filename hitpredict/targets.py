@@ -5,7 +5,7 @@ classes. Its values are the model's *target scale*: what `score` prints, and wha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,11 @@ class Target:
     """A fitted target.
 
     columns: label columns, a leading `-` turning one round. transforms: applied to each column in order; each
-    entry of `fitted` holds the numbers that a transform learnt, per column. component: the weights of the first
-    principal component where several columns are combined (PCA-1), with `centre`. edges: class edges on the
-    transformed scale (K - 1 of them for K classes), empty for regression.
+    entry of `fitted` holds the numbers that a transform learnt, per column. combine: how several columns become one:
+    `pca` (the first principal component, weights `component`, after `centre` is taken off), `first` (the others are
+    auxiliary targets of the network) or `log-sum` (a curve of log10 values: log10 of their sum). edges: class edges
+    on the transformed scale (K - 1 of them for K classes), empty for regression. scaled: mean, deviation, low and
+    high of the training values.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +36,7 @@ class Target:
     component: tuple[float, ...] = ()
     centre: tuple[float, ...] = ()
     edges: tuple[float, ...] = ()
+    combine: str = "pca"
     scaled: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -43,12 +46,16 @@ class Target:
 
     @property
     def name(self) -> str:
+        if self.combine == "log-sum":
+            return f"log10 of the sum over {self.columns[0]}"
         chain = "".join(f"{transform}(" for transform in reversed(self.transforms))
-        inner = " + ".join(self.columns) if not self.component else f"first component of {', '.join(self.columns)}"
+        inner = self.columns[0] if not self.component else f"first component of {', '.join(self.columns)}"
         return f"{chain}{inner}{')' * len(self.transforms)}"
 
     def values(self, labels: Floats) -> Floats:
         """Labels (N, C), signs as in the table, on the target scale: (N,)."""
+        if self.combine == "log-sum":
+            return log_sum(labels)
         turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in self.columns])
         for transform, learnt in zip(self.transforms, self.fitted, strict=True):
             turned = np.stack(
@@ -71,13 +78,14 @@ class Target:
         """The target that `to_json` wrote."""
         fitted = tuple(tuple(learnt) for learnt in data["fitted"])
         keys = ("columns", "transforms", "component", "centre", "edges")
-        return cls(**{key: tuple(data[key]) for key in keys}, fitted=fitted, scaled=dict(data["scaled"]))
+        lists = {key: tuple(data[key]) for key in keys}
+        return cls(**lists, fitted=fitted, combine=data["combine"], scaled=dict(data["scaled"]))
 
 
 def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Target:
     """Fit a target on the training rows' labels (N, C).
 
-    spec: `transforms` (names from `TRANSFORMS`), and for a classifier `thresholds` (edges on the label's scale,
+    spec: `combine`, `transforms` (names from `TRANSFORMS`), and for a classifier `thresholds` (edges on the label's scale,
     one column only), `quantiles` (shares of the training rows below each edge) or `classes` (as many equal
     classes). Raises `UsageError` for values a transform cannot take, or a constant target.
     """
@@ -85,21 +93,29 @@ def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Targ
     for name in transforms:
         if name not in TRANSFORMS:
             raise UsageError(f"target transform {name!r}: must be one of {', '.join(TRANSFORMS)}")
-    bare = Target(tuple(columns))
+    combine = spec.get("combine", "pca")
+    if combine == "log-sum":
+        return _fitted(Target(tuple(columns), combine=combine), labels, spec)
     turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in columns])
     learnt: list[tuple[dict[str, Any], ...]] = []
     for transform in transforms:
         found = tuple(_learn(transform, column, name) for column, name in zip(turned.T, columns, strict=True))
-        turned = np.stack([_apply(transform, c, p) for c, p in zip(turned.T, found, strict=True)], axis=1)
+        pairs = zip(turned.T, found, strict=True)
+        turned = np.stack([_apply(transform, column, numbers) for column, numbers in pairs], axis=1)
         learnt.append(found)
-    centre, component = _first_component(turned) if len(columns) > 1 else ((), ())
-    target = Target(bare.columns, transforms, tuple(learnt), component, centre)
+    centre, component = _first_component(turned) if len(columns) > 1 and combine == "pca" else ((), ())
+    target = Target(tuple(columns), transforms, tuple(learnt), component, centre, combine=combine)
+    return _fitted(target, labels, spec)
+
+
+def _fitted(target: Target, labels: Floats, spec: Mapping[str, Any]) -> Target:
+    """The target with its class edges and the range of its training values."""
     values = target.values(labels)
     if not np.ptp(values) > 0:
         raise UsageError(f"the target {target.name} is constant on the training rows; there is nothing to learn")
     scaled = {"mean": float(values.mean()), "deviation": float(values.std()), "low": float(values.min())}
     scaled["high"] = float(values.max())
-    return Target(target.columns, transforms, target.fitted, component, centre, _edges(target, values, spec), scaled)
+    return replace(target, edges=_edges(target, values, spec), scaled=scaled)
 
 
 def _edges(target: Target, values: Floats, spec: Mapping[str, Any]) -> tuple[float, ...]:
@@ -154,3 +170,10 @@ def _first_component(columns: Floats) -> tuple[tuple[float, ...], tuple[float, .
     _, _, directions = np.linalg.svd(columns - centre, full_matrices=False)
     weights = directions[0] * (1 if directions[0].sum() >= 0 else -1)
     return tuple(map(float, centre)), tuple(map(float, weights))
+
+
+def log_sum(curve: Floats) -> Floats:
+    """log10 of the sum of what a curve (N, W) holds as log10; 0 stands for nothing, not for one. Shape (N,)."""
+    known = np.nan_to_num(curve)
+    total = np.where(known > 0, 10.0**known, 0.0).sum(axis=1)
+    return np.asarray(np.log10(np.maximum(total, 1.0)))

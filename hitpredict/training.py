@@ -183,7 +183,7 @@ def _cosine(optimizer: torch.optim.Optimizer, spec: Mapping[str, Any]) -> Any:
     def factor(epoch: int) -> float:
         if epoch < warm:
             return (epoch + 1) / (warm + 1)
-        return 0.01 + 0.495 * (1 + math.cos(math.pi * (epoch - warm) / max(1, epochs - warm)))
+        return float(0.01 + 0.495 * (1 + math.cos(math.pi * (epoch - warm) / max(1, epochs - warm))))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
@@ -279,11 +279,10 @@ def _run(
             enable_model_summary=False,
         )
         size = spec["batch_size"]
-        loaders = [
-            DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), collate_fn=_as_is),
-            DataLoader(validation, batch_size=size, collate_fn=_as_is),
-        ]
-        trainer.fit(module, *loaders, ckpt_path=last if options.resume and last.exists() else None, weights_only=False)
+        batches = DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), collate_fn=_as_is)
+        held_out = DataLoader(validation, batch_size=size, collate_fn=_as_is)
+        start = last if options.resume and last.exists() else None
+        trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=False)
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
     module.load_state_dict(found["state_dict"])
     model.eval()

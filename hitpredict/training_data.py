@@ -99,25 +99,36 @@ class TrainingData:
 
 
 def load(
-    features: Sequence[Path], labels: Path, targets: Sequence[str], group: str | None, notes: list[str]
+    features: Sequence[Path],
+    labels: Path,
+    targets: Sequence[str],
+    group: str | None,
+    notes: list[str],
+    every_column: bool = False,
 ) -> TrainingData:
     """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
     for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
 
+    A target column may hold lists (a curve). every_column: take all numeric columns but the targets, not only those of
+    a known kind of features.
+
     Tracks without features, without a label, or with one that is no number are left out and counted in `notes`.
     Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
     """
-    tables = [read_features(path, notes) for path in features]
+    left_out = [name.removeprefix("-") for name in targets]
+    tables = [read_features(path, notes, left_out, every_column) for path in features]
     label_table = read_table(labels)
     ids = _ids(label_table, labels)
-    numbers = np.stack([_numeric(label_table, name.removeprefix("-"), labels) for name in targets], axis=1)
+    numbers = np.concatenate([_numeric(label_table, name.removeprefix("-"), labels) for name in targets], axis=1)
+    # The weeks of a curve that are not known yet are no reason to leave the track out.
+    curves = numbers.shape[1] > len(targets)
     row_of = {track: row for row, track in reversed(list(enumerate(ids)))}
     kept, missing, empty = [], 0, 0
     elsewhere = [set(table.track_ids) for table in tables[1:]]
     for track in dict.fromkeys(tables[0].track_ids):
         if track not in row_of or not all(track in others for others in elsewhere):
             missing += 1
-        elif np.isfinite(numbers[row_of[track]]).all():
+        elif np.isfinite(numbers[row_of[track]]).all() or (curves and np.isfinite(numbers[row_of[track]]).any()):
             kept.append(track)
         else:
             empty += 1
@@ -188,7 +199,12 @@ def _ids(table: Mapping[str, Sequence[Any]], path: Path) -> list[str]:
 def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path) -> NDArray[np.float64]:
     if name not in table:
         raise UsageError(f"--target {name}: {path} has no such column; it has {', '.join(table)}")
-    return np.array([_number(value) for value in table[name]])
+    column = table[name]
+    if any(isinstance(value, list) for value in column):
+        width = max(len(value) for value in column if isinstance(value, list))
+        lists = [value if isinstance(value, list) else [None] for value in column]
+        return np.array([[_number(each) for each in [*value, *[None] * (width - len(value))]] for value in lists])
+    return np.array([_number(value) for value in column])[:, None]
 
 
 def _number(value: Any) -> float:
@@ -223,13 +239,14 @@ def _read_arrow(path: Path, name: str) -> Any:
 
 
 def _read_jsonl(path: Path) -> dict[str, list[Any]]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    # Not splitlines(): titles may hold other line separators than the line feed.
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def read_features(path: Path, notes: list[str]) -> Features:
-    """One feature table. Of a table with the columns of a known kind of features only those are taken."""
+def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), every_column: bool = False) -> Features:
+    """One feature table; of the columns of a known kind of features only those are taken, unless every_column."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.name.endswith(".parquet"):
@@ -243,8 +260,8 @@ def read_features(path: Path, notes: list[str]) -> Features:
         kind = None
     table = read_table(path)
     ids = tuple(_ids(table, path))
-    names = [name for name in table if name not in ("path", "track_id", "id") and _is_numeric(table[name])]
-    columns, kind = _known_columns(names, kind, path, notes)
+    names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
+    columns, kind = (names, None) if every_column else _known_columns(names, kind, path, notes)
     values = np.array([[_number(value) for value in table[name]] for name in columns], np.float32).T
     if not columns:
         raise UsageError(f"{path}: has no numeric columns")

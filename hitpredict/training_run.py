@@ -1,7 +1,6 @@
 """From a recipe and data to a model folder: split, fit, check, calibrate, measure, write."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,7 +110,7 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
     _dump(work / "config.json", config)
     test = data.take(parts[TEST])
     result = evaluate(
-        _taken(predictions, parts[TEST]), test, target, calibration, baselines, recipe.published, request.split
+        predictions.take(parts[TEST]), test, target, calibration, baselines, recipe.published, request.split
     )
     _dump(work / "metrics.json", result)
     (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
@@ -151,7 +150,7 @@ def _config(
         "features": features,
         "target": target.to_json(),
         "labels": request.labels.name,
-        "outputs": target.classes or 1,
+        "outputs": target.classes or (data.labels.shape[1] if target.combine != "pca" else 1),
         "split": {
             "name": request.split,
             "seed": request.seed,
@@ -226,8 +225,7 @@ def _fit_network(
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
     model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])
-    shift, scale = config["target_range"]
-    learnt = target.class_of(values) if target.classes else ((values - shift) / scale).astype(np.float32)
+    learnt = _learnt(target, values, data, rows, config["target_range"])
     options = training.Options(
         work / "checkpoints",
         request.seed,
@@ -237,7 +235,7 @@ def _fit_network(
         request.precision,
         request.progress,
     )
-    tables = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
+    tables: dict[str, Any] = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
     if tables["loss"].pop("balanced", False):
         tables["loss"]["weights"] = balanced_weights(torch.as_tensor(learnt[rows]), target.classes)
     if tables["loss"]["name"] == "hit-weighted":
@@ -246,12 +244,31 @@ def _fit_network(
     windows = [each["window"] for each in config["features"]]
     training.fit(model, data, parts, learnt, tables, windows, options)
     model = model.cpu()
+    config["network_state"] = dict(getattr(network, "network_state", {}))
     config["parameters"] = sum(parameter.numel() for parameter in network.parameters())
     save_file(
         {key: value.contiguous().clone() for key, value in model.state_dict().items()}, work / "model.safetensors"
     )
     shutil.copy(work / "checkpoints" / "main" / "training.csv", work / "training.csv")
     return predict_network(model, data, windows)
+
+
+def _learnt(
+    target: targets.Target,
+    values: NDArray[np.float64],
+    data: TrainingData,
+    rows: NDArray[np.intp],
+    scaled: list[float],
+) -> NDArray[Any]:
+    """What the network learns, for every row: class numbers, curves, several standardised targets, or one number."""
+    if target.classes:
+        return target.class_of(values)
+    if target.combine == "log-sum":
+        return data.labels.astype(np.float32)
+    if target.combine == "first":
+        known = data.labels[rows]
+        return np.asarray((data.labels - known.mean(axis=0)) / known.std(axis=0), np.float32)
+    return np.asarray((values - scaled[0]) / scaled[1], np.float32)
 
 
 def _scaling_sample(data: TrainingData, number: int, rows: NDArray[np.intp]) -> NDArray[Any]:
@@ -266,7 +283,7 @@ def _scaling_sample(data: TrainingData, number: int, rows: NDArray[np.intp]) -> 
 
 def _target_range(recipe: Recipe, target: targets.Target) -> list[float]:
     """Shift and scale from what the network learns to the target scale."""
-    kind = "none" if target.classes else recipe.target.get("learnt", "zscore")
+    kind = "none" if target.classes or target.combine == "log-sum" else recipe.target.get("learnt", "zscore")
     scaled = target.scaled
     if kind == "zscore":
         return [scaled["mean"], scaled["deviation"]]
@@ -308,11 +325,6 @@ def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
     return Domain.fit(table, log_from, np.nan_to_num(durations), data.groups[rows])
 
 
-def _taken(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
-    probabilities = predictions.probabilities
-    return Predictions(predictions.score[rows], probabilities[rows] if probabilities is not None else None)
-
-
 def _dump(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -322,4 +334,4 @@ def _finish(work: Path, folder: Path) -> None:
     shutil.rmtree(work / "checkpoints", ignore_errors=True)
     if folder.exists():
         shutil.rmtree(folder)
-    os.replace(work, folder)
+    work.replace(folder)

@@ -21,6 +21,9 @@ STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+RELATIVE, OF_RANGE = 1e-3, 1e-4
+
+
 def fma518(y: np.ndarray, rate: int, compat: bool = False) -> np.ndarray:
     """The vector (518,); compat leaves out the rate where FMA's own script does."""
     with warnings.catch_warnings():
@@ -89,3 +92,11 @@ def attempt(feature: Callable[[], np.ndarray], channels: int) -> np.ndarray:
         return feature()
     except librosa.ParameterError:
         return np.full((channels, 1), np.nan)
+
+
+def agrees(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Which values of two tables (sounds, columns) are the same, given what the columns of the second span."""
+    with np.errstate(invalid="ignore"):
+        spans = np.fmax.reduce(theirs, axis=0) - np.fmin.reduce(theirs, axis=0)
+        near = np.abs(ours - theirs) <= np.maximum(RELATIVE * np.abs(theirs), OF_RANGE * spans)
+    return near | (np.isnan(ours) & np.isnan(theirs))

@@ -150,8 +150,8 @@ def _expand_folder(folder: str, scratch: str, skipped: list[str]) -> Iterator[So
 def _expand_manifest(manifest: Path) -> Iterator[Source]:
     """The rows of a manifest that name a sound file, relative to the manifest's folder."""
     try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
+        lines = manifest.read_text(encoding="utf-8").split("\n")
+        rows = [json.loads(line) for line in lines if line.strip()]
         named = [(row["path"], row.get("track_id")) for row in rows if row.get("path")]
     except OSError as error:
         yield _problem_of(error)

@@ -51,7 +51,7 @@ def evaluate(
     from hitpredict.model_card import table_of
 
     notes: list[str] = []
-    data = training_data.load(features, labels, opened.target.columns, group, notes)
+    data = training_data.load(features, labels, opened.target.columns, group, notes, opened.every_column)
     for note in notes:
         messages.note(note)
     second = _opened(compare)[1] if compare else None

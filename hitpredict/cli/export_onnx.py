@@ -8,7 +8,7 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import check_writable
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import EnvironmentProblem, UsageError
 
 COMMAND: dict[str, Any] = {
     "help": "Turn a model folder into one .onnx file for `hitpredict score --model`, checked against the model.",
@@ -26,7 +26,7 @@ def export_onnx(
         bool, typer.Option("--int8", help="8-bit weights (dynamic); reports the change of scores.")
     ] = False,
     waveform: Annotated[
-        bool, typer.Option("--waveform", help="Fold the log-mel front-end in: the file takes samples (also --fp16).")
+        bool, typer.Option("--waveform", help="Fold the log-mel front-end in: the file takes samples, not frames.")
     ] = False,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
@@ -35,6 +35,8 @@ def export_onnx(
 ) -> None:
     """Export, check, write."""
     messages = Messages(quiet, verbose)
+    if fp16 and int8:
+        raise UsageError("--fp16 and --int8 are two ways to store the weights; give one of them")
     if not check_writable(output, force, skip_existing):
         messages.note(f"{output}: exists already, left as it is")
         return
@@ -48,19 +50,17 @@ def export_onnx(
     from hitpredict.audio.write import atomic
 
     folder = ModelFolder(model)
-    exported = onnx_export.export(folder, fp16=fp16)
-    data = exported.data
-    if int8:
-        data = onnx_export.quantized(data)
-        messages.note(onnx_export.change_report(folder, exported.data, data, "8-bit weights"))
-    if fp16:
-        messages.note(onnx_export.change_report(folder, onnx_export.export(folder).data, data, "half precision"))
+    full = onnx_export.export(folder)
+    exported = onnx_export.export(folder, fp16=True) if fp16 else full
+    data = onnx_export.quantized(exported.data) if int8 else exported.data
+    if fp16 or int8:
+        what = "half-precision weights" if fp16 else "8-bit weights"
+        messages.note(onnx_export.change_report(folder, full.data, data, what))
     if waveform:
         from hitpredict.onnx_waveform import with_front_end
 
-        data = with_front_end(data, folder)
+        data = with_front_end(data, folder, exact=full.data)
     with atomic(output) as file:
         file.write(data)
-    messages.note(
-        f"{output}: {len(data) / 2**20:.2f} MB, differs from the trained model by {exported.difference:.1g} of the scores"
-    )
+    difference = f"differs from the trained model by {exported.difference:.1g} of the scores"
+    messages.note(f"{output}: {len(data) / 2**20:.2f} MB, {difference}")

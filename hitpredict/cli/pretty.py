@@ -34,7 +34,7 @@ class ScorePrinter:
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
         rows.add_column(ratio=1)
-        rows.add_row("Score", f"[bold cyan]{record.score:.1f}[/] of {self._target.high:g}")
+        rows.add_row("Score", f"[bold cyan]{record.score:.1f}[/] {self._scale()}")
         rows.add_row("Place", f"above {record.percentile:.0f} % of {escape(record.reference)}")
         rows.add_row(f"{_percent(record.interval_level)} range", self._bar(record, _BAR_CELLS))
         rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")
@@ -71,6 +71,10 @@ class ScorePrinter:
                 f"[dim]● score, ├─┤ {_percent(first.interval_level)} range, place among {escape(first.reference)}\n"
                 f"{escape(self._target.meaning)}[/]"
             )
+
+    def _scale(self) -> str:
+        low, high = self._target.low, self._target.high
+        return f"of {high:g}" if low == 0 else f"on a scale of {low:g} to {high:g}"
 
     def _bar(self, record: ScoreRecord, cells: int) -> str:
         """The interval and the score on the model's whole scale."""

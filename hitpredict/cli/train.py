@@ -17,7 +17,7 @@ COMMAND: dict[str, Any] = {
     "epilog": "Example: hitpredict train --recipe hmn --features hmn207.parquet --labels tracks.jsonl "
     "--target popularity -o model/",
 }
-RECIPES: dict[str, Any] = {"help": "List the recipes, one a line: name, source, what it predicts; or show one."}
+RECIPES: dict[str, Any] = {"help": "List the recipes, one a line: name, task, features, source, summary; or show one."}
 
 
 class Accelerator(StrEnum):
@@ -49,6 +49,10 @@ def train(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="The model folder to write.")],
     group: Group = None,
+    every_column: Annotated[
+        bool,
+        typer.Option("--all-columns", help="Use every numeric column, not only those of a known kind of features."),
+    ] = False,
     split: Annotated[
         str,
         typer.Option(
@@ -85,7 +89,7 @@ def train(
         chosen = _compat(chosen)
     targets = [name for text in target for name in text.split(",")]
     notes: list[str] = []
-    data = training_data.load(features, labels, targets, group, notes)
+    data = training_data.load(features, labels, targets, group, notes, every_column)
     for note in notes:
         messages.note(note)
     if split == "random":
@@ -95,7 +99,7 @@ def train(
         chosen, labels, split, seed, resume, device.value, devices, precision, progress=progress
     )
     result = training_run.train(request, data, output)
-    messages.note(f"{output}: trained on {len(data):,} tracks; {_headline(result)}")
+    messages.note(f"{output}: {len(data):,} tracks in all; {_headline(result)}")
 
 
 def _modules() -> tuple[Any, Any]:

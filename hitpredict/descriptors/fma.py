@@ -43,8 +43,9 @@ class Fma518:
     compat: as the published table was made: centroid, bandwidth, contrast, roll-off and STFT chroma take the rate
     for 22,050 Hz, whatever it is. The default takes the true rate.
 
-    Numbers follow librosa 0.11. NaN: skew and kurtosis of a constant descriptor (silence makes most constant); the
-    spectral contrast at 12.8 kHz and below; chroma_cens, chroma_cqt and tonnetz below about 8.3 kHz.
+    Numbers follow librosa 0.11, and so do NaNs: skew and kurtosis of a constant descriptor (silence makes most
+    constant); the spectral contrast at 12.8 kHz and below; chroma_cens, chroma_cqt and tonnetz below about 8.3 kHz
+    and for sounds of one sample at 44.1 kHz (up to seven at higher rates).
     """
 
     name: ClassVar[str] = "fma518"
@@ -82,21 +83,7 @@ class Fma518:
             closing(Peaks(assumed)) as strong,
             closing(Spool(spectral.N_MELS, _MEL_MEMORY)) as mels,
         ):
-            rows, kept = np.empty((track.frames, 19), np.float32), _Kept()
-            for batch in track.batches():
-                magnitude = spectral.magnitudes(batch)
-                power = magnitude * magnitude
-                kept.append(power)
-                where = maxima(magnitude, rate, assumed)
-                tones.add(magnitude, where)
-                strong.add(power, where)
-                mels.append(spectral.decibels(spectral.mel_power(power, rate)))
-                now = rows[batch.frame : batch.frame + len(power)]
-                now[:, :14] = spectral.band_extremes(magnitude, assumed)
-                now[:, 14:16] = spectral.centroid_and_bandwidth(magnitude, assumed)
-                now[:, 16:17] = spectral.rolloff(magnitude, assumed, (0.85,))
-                now[:, 17:18] = spectral.rms(power)
-                now[:, 18:] = spectral.zero_crossing_rate(batch, track.samples)
+            rows, kept = _scan(track, rate, assumed, tones, strong, mels)
             yield from _plain(rows)
             del rows
             yield "chroma_stft", _stft_chroma(kept, track, assumed, strong.tuning(12))
@@ -107,6 +94,28 @@ class Fma518:
         smooth = chroma.cens(energies)
         yield "chroma_cens", smooth
         yield "tonnetz", chroma.tonnetz(smooth)
+
+
+def _scan(
+    track: MonoTrack, rate: int, assumed: int, tones: Peaks, strong: Peaks, mels: Spool
+) -> tuple[Channels, "_Kept"]:
+    """All that can be told frame by frame, (frames, 19) for `_plain`; fills the other stores."""
+    rows, kept = np.empty((track.frames, 19), np.float32), _Kept()
+    for batch in track.batches():
+        magnitude = spectral.magnitudes(batch)
+        power = magnitude * magnitude
+        kept.append(power)
+        where = maxima(magnitude, rate, assumed)
+        tones.add(magnitude, where)
+        strong.add(power, where)
+        mels.append(spectral.decibels(spectral.mel_power(power, rate)))
+        now = rows[batch.frame : batch.frame + len(power)]
+        now[:, :14] = spectral.band_extremes(magnitude, assumed)
+        now[:, 14:16] = spectral.centroid_and_bandwidth(magnitude, assumed)
+        now[:, 16:17] = spectral.rolloff(magnitude, assumed, (0.85,))
+        now[:, 17:18] = spectral.rms(power)
+        now[:, 18:] = spectral.zero_crossing_rate(batch, track.samples)
+    return rows, kept
 
 
 def _plain(rows: Channels) -> Iterator[tuple[str, Channels]]:

@@ -27,7 +27,7 @@ class Hmn207:
 
     Numbers follow librosa 0.11; the names are the original's, spelling included. `entropy_energy` is a sum over
     frames, so it grows with the length. NaN: the spectral contrast at 12.8 kHz and below; Chroma and Tonnetz below
-    about 8.1 kHz.
+    about 8.3 kHz and for sounds of one sample at 44.1 kHz (up to seven at higher rates).
     """
 
     name: ClassVar[str] = "hmn207"

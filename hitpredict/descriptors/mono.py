@@ -23,7 +23,8 @@ _MEMORY = 32 * 2**20
 class Batch(NamedTuple):
     """Some frames of a track.
 
-    frame: the number of the first. start: the sound's sample at the first value of `samples` (negative within the zeros before the sound).
+    frame: the number of the first. start: the sound's sample at the first value of `samples`, negative within the
+    zeros before the sound.
     samples: (N_FFT + (n - 1) * HOP,), zeros beyond the ends. windows: the n frames in it, (n, N_FFT), views.
     """
 

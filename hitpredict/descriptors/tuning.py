@@ -32,7 +32,7 @@ def maxima(magnitude: Spectra, *rates: float) -> NDArray[np.int64]:
     peak &= centre >= magnitude[:, first + 1 : stop + 1]
     inside: NDArray[np.int64] = np.flatnonzero(peak)
     frames = inside // (stop - first)
-    return inside + frames * (magnitude.shape[1] - (stop - first)) + first
+    return np.asarray(inside + frames * (magnitude.shape[1] - (stop - first)) + first)
 
 
 class Peaks:

@@ -139,10 +139,14 @@ def _folder(checkpoint: str) -> str:
     """Where the files of a checkpoint lie. Raises `EnvironmentProblem` when they are not on this machine."""
     if Path(checkpoint).is_dir():
         return checkpoint
-    hub = require("huggingface_hub")
-    for cache_folder in (fetched(), None):
-        with suppress(hub.errors.LocalEntryNotFoundError, hub.errors.HFValidationError):
-            return str(hub.snapshot_download(checkpoint, cache_dir=cache_folder, local_files_only=True))
+    require("platformdirs")
+    from hitpredict.datasets.cache import fetched_repository
+
+    if (brought := fetched_repository(checkpoint)) is not None:
+        return str(brought)
+    hub, errors = require("huggingface_hub"), require("huggingface_hub.errors")
+    with suppress(errors.LocalEntryNotFoundError, errors.HFValidationError):
+        return str(hub.snapshot_download(checkpoint, local_files_only=True))
     raise EnvironmentProblem(
         f"checkpoint {checkpoint}: neither a folder nor in the local cache; get it with `hitpredict fetch weights`, "
         "or give a folder with config.json and model.safetensors"

@@ -40,7 +40,8 @@ def run(
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         dataset = ray.data.from_items([{"item": pickle.dumps(item)} for item in everything])
-        workers = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        workers = jobs or max(1, int(resources.get("CPU", 1)) - 1)
         compute = ray.data.ActorPoolStrategy(size=workers)
         results = dataset.map(_Worker, fn_constructor_args=(prepare, arguments, describe), compute=compute, num_cpus=1)
         for item, row in zip(everything, results.iter_rows(), strict=True):

@@ -23,7 +23,7 @@ class Ast(nn.Module):
     overlap by 6 (12 × 101 tokens), a class and a distillation token, 12 layers; the mean of the two tokens after the
     last normalisation goes through LayerNorm and Linear.
 
-    size: of a network that starts from random weights: `tiny` (192 wide, 5.6 million weights), `small` (384, 21.5),
+    size: of a network that starts from random weights: `tiny` (192 wide, 5.6 million weights), `small` (384, 21.9),
     `base` (768, 86.1). checkpoint: start from a pretrained one in its place, a folder or a hub id in the local cache:
     an AST, or a distilled DeiT, whose patch kernel is summed over the colours. Position embeddings are cropped or
     interpolated to this input's length and strides. strides: of the patches over frequency and time; None is the

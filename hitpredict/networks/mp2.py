@@ -102,8 +102,8 @@ def audio_encoder(shapes: Sequence[tuple[int, ...]], features: int, **options: A
         raise UsageError("mp2: a second input must hold the region's index, shape (1,), and needs regions above 0")
     if options["region_mode"] not in REGION_MODES:
         raise UsageError(f"mp2: region_mode {options['region_mode']!r} is unknown; use {' or '.join(REGION_MODES)}")
-    regions = options.pop("regions") if len(shapes) == 2 else 0
-    return AudioEncoder((shapes[0][0], shapes[0][1]), features, regions=regions, **options)
+    used = {**options, "regions": options["regions"] if len(shapes) == 2 else 0}
+    return AudioEncoder((shapes[0][0], shapes[0][1]), features, **used)
 
 
 class Mp2(nn.Module):

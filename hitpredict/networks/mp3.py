@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class CurveDecoder(nn.Module):
             raise UsageError(f"decoder: {heads} heads do not divide its width {width} (features + 2)")
         self.weeks = weeks
         self.positions = nn.Parameter(torch.randn(weeks, 1))
-        self.blocks = nn.ModuleList(Block(width, heads, hidden, dropout, causal=True) for _ in range(blocks))
+        self.blocks = nn.Sequential(*(Block(width, heads, hidden, dropout, causal=True) for _ in range(blocks)))
         self.head = nn.Linear(width, 1)
         # Above 0 at the start, so that the ReLU passes gradients.
         nn.init.constant_(self.head.bias, 0.5)
@@ -69,7 +69,7 @@ class CurveDecoder(nn.Module):
         if given == self.weeks:
             return first
         weeks, slots = (torch.arange(start, self.weeks, device=features.device) for start in (given, 0))
-        # A row a week: its position, its slot among the kept keys and values, and -inf for the slots after it.
+        # A row a week: its position, its slot among the kept keys and values, and what hides the slots after it.
         later = (slots > weeks[:, None]).to(features.dtype)
         plan = (self.positions[given:], (slots == weeks[:, None]).to(features.dtype), later * torch.finfo().min)
 
@@ -92,7 +92,7 @@ class CurveDecoder(nn.Module):
     def _through(self, tokens: Tensor, room: int = 0) -> tuple[Tensor, list[Tensor]]:
         """Tokens after all blocks, and each block's keys and values with room for more weeks."""
         state = []
-        for block in self.blocks:
+        for block in self._each_block():
             _, *kept = block.attn.split(block.norm1(tokens))
             state += [functional.pad(each, (0, 0, 0, room)) for each in kept]
             tokens = block(tokens)
@@ -105,7 +105,7 @@ class CurveDecoder(nn.Module):
         previous, *state = carry
         token = torch.cat([previous, position.expand_as(previous), features], dim=1).unsqueeze(1)
         kept: list[Tensor] = []
-        for block, *old in zip(self.blocks, state[::2], state[1::2], strict=True):
+        for block, *old in zip(self._each_block(), state[::2], state[1::2], strict=True):
             query, *new = block.attn.split(block.norm1(token))
             keys, values = (each + week * slot[:, None] for each, week in zip(old, new, strict=True))
             kept += [keys, values]
@@ -113,11 +113,14 @@ class CurveDecoder(nn.Module):
             token = block.feed(token + block.attn.merge(weights @ values))
         return self._values(token), *kept
 
+    def _each_block(self) -> list[Block]:
+        return cast(list[Block], list(self.blocks))
+
     def _tokens(self, features: Tensor, values: Tensor) -> Tensor:
         """The tokens of the weeks whose previous values are the start's and these, (B, T + 1, F + 2)."""
         previous = torch.cat([torch.full_like(features[:, :1], _START), values], dim=1)
         weeks = previous.shape[1]
-        positions = self.positions[:weeks].expand(len(previous), -1, -1)
+        positions = self.positions[:weeks].expand(previous.shape[0], -1, -1)
         return torch.cat([previous.unsqueeze(2), positions, features.unsqueeze(1).expand(-1, weeks, -1)], dim=2)
 
     def _values(self, tokens: Tensor) -> Tensor:
@@ -185,7 +188,8 @@ class Mp3(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """(B, frames, bins) and, with regions, (B, 1), to log10 of the weekly streams (B, weeks)."""
         features = self.encoder(*inputs)
-        return SCALE * self.decoder(features, features[:, :0])
+        curve: Tensor = self.decoder(features, features[:, :0])
+        return SCALE * curve
 
     def training_loss(
         self, inputs: tuple[Tensor, ...], targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]

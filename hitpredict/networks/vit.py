@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -148,7 +149,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         # A broken file ends in one of many unrelated exceptions of zipfile, pickle, torch or safetensors.
         raise EnvironmentProblem(f"{file}: not a file of weights; give a .safetensors or .pth file") from error
     for key in ("model", "state_dict"):
-        tensors = tensors[key] if isinstance(tensors, dict) and isinstance(tensors.get(key), dict) else tensors
+        if isinstance(tensors, dict) and isinstance(tensors.get(key), dict):
+            tensors = cast(dict[str, Tensor], tensors[key])
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise EnvironmentProblem(f"{file}: holds something else than a table of named weights")
     return {name: tensor.float() for name, tensor in tensors.items()}

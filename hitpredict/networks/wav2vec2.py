@@ -66,11 +66,14 @@ class Wav2Vec2(nn.Module):
         if int(self.body._get_feat_extract_output_lengths(shapes[0][0])) < 1:
             raise UsageError(f"wav2vec2: a waveform of {shapes[0][0]} samples is shorter than one frame")
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.body.config.hidden_size, outputs)
+        settings = self.body.config
+        self.head = nn.Linear(settings.output_hidden_size if settings.add_adapter else settings.hidden_size, outputs)
         if freeze_encoder:
             self.body.freeze_feature_encoder()
         if frozen:
-            self.body.requires_grad_(False)
+            self.network.requires_grad_(False).eval()
+        if pretrain_epochs and not hasattr(self.body, "masked_spec_embed"):
+            raise UsageError("wav2vec2: continued pre-training needs a checkpoint with a vector for hidden frames")
 
     @property
     def body(self) -> Any:
@@ -92,8 +95,8 @@ class Wav2Vec2(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """(B, samples) to (B, outputs)."""
         prepared = self._prepared(waveform)
-        hides = self.training and not self.frozen and self.mask_probability > 0
-        mask = self._mask(prepared, self.mask_probability) if hides else None
+        # In training there is always a mask, or transformers would draw its own from NumPy's global state.
+        mask = self._mask(prepared, self.mask_probability) if self.training and not self.frozen else None
         states = self.body(prepared, mask_time_indices=mask).last_hidden_state
         pooled = states.mean(dim=1) if self.pooling == "mean" else states[:, 0]
         result: Tensor = self.head(self.dropout(pooled))
@@ -120,7 +123,8 @@ class Wav2Vec2(nn.Module):
         mask = self._mask(prepared, self.pretrain_mask_probability)
         negatives = distractors(mask, self.network.config.num_negatives)
         loss = self.network(prepared, mask_time_indices=mask, sampled_negative_indices=negatives).loss
-        return (loss / mask.sum()).expand(len(waveform))
+        each: Tensor = loss / mask.sum()
+        return each.expand(len(waveform))
 
     def _prepared(self, waveform: Tensor) -> Tensor:
         if not self.normalise:
@@ -130,6 +134,8 @@ class Wav2Vec2(nn.Module):
 
     def _mask(self, waveform: Tensor, probability: float) -> Tensor:
         frames = int(self.body._get_feat_extract_output_lengths(waveform.shape[1]))
+        if not probability or not hasattr(self.body, "masked_spec_embed"):
+            return torch.zeros(len(waveform), frames, dtype=torch.bool, device=waveform.device)
         return span_mask(len(waveform), frames, probability, self.mask_length, waveform.device)
 
 
@@ -154,8 +160,9 @@ def distractors(mask: Tensor, count: int) -> Tensor:
     batch, frames = mask.shape
     hidden = mask[:, None, :].expand(-1, frames, -1).float()
     chances = hidden * (1 - torch.eye(frames, device=mask.device)) + _LIKELY * hidden
-    drawn = torch.multinomial(chances.flatten(0, 1), count, replacement=True).unflatten(0, (batch, frames))
-    return drawn + frames * torch.arange(batch, device=mask.device)[:, None, None]
+    drawn = torch.multinomial(chances.flatten(0, 1), count, replacement=True).reshape(batch, frames, count)
+    result: Tensor = drawn + frames * torch.arange(batch, device=mask.device)[:, None, None]
+    return result
 
 
 def _normalises(checkpoint: str | None) -> bool:
@@ -165,7 +172,7 @@ def _normalises(checkpoint: str | None) -> bool:
 def _network(checkpoint: str | None, config: Mapping[str, Any], pretraining: bool) -> Any:
     cls = Wav2Vec2ForPreTraining if pretraining else Wav2Vec2Model
     if checkpoint is None:
-        # The mask's vector is there only with a probability; transformers' own masks come from NumPy's global state.
+        # The vector for hidden frames is there only where this is not 0.
         return cls(Wav2Vec2Config(**{"mask_time_prob": 0.05, **config, "mask_feature_prob": 0.0}))
     network = copy.deepcopy(transformer(cls.__name__, checkpoint, "cpu"))
     network.config.mask_feature_prob = 0.0

@@ -58,7 +58,7 @@ class Recipe:
         return cls(**{**data, **tuples})
 
     def changed(self, assignments: Mapping[str, Any]) -> "Recipe":
-        """The recipe with some entries set: `training.epochs`, or `epochs` where that is unambiguous.
+        """The recipe with some entries set: `training.epochs`, `epochs` where that is unambiguous, or a whole table.
 
         Raises `UsageError` for an entry that does not exist or exists more than once.
         """
@@ -73,7 +73,7 @@ class Recipe:
 
     def _full_key(self, key: str) -> str:
         tables = {name: value for name, value in vars(self).items() if isinstance(value, Mapping)}
-        if key == "augment":
+        if key == "augment" or key in tables:
             return key
         if "." in key:
             table, _, leaf = key.partition(".")

@@ -1,0 +1,122 @@
+"""Forecasts of stream curves that need no network, and how any forecast is compared with them. NumPy only.
+
+Conventions: `first` (N, K) is log10 of the weekly streams in the first K weeks; a forecast (N, T) is the same for the
+T weeks that follow; in a true curve 0 is a week off the charts and NaN a week after the data end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hitpredict.metrics import group_bootstrap
+
+Floats = NDArray[np.float64]
+
+
+def persistence(first: ArrayLike, weeks: int) -> Floats:
+    """The last known week again and again."""
+    last = np.asarray(first, np.float64)[:, -1:]
+    return np.repeat(last, weeks, axis=1)
+
+
+def mean_curve(rest: ArrayLike, regions: ArrayLike, wanted: ArrayLike, charted: bool = True) -> Floats:
+    """The mean of the training songs of the same region, week by week.
+
+    rest: (M, T), the training songs' curves after their first weeks; regions: (M,); wanted: (N,), the regions to
+    forecast. charted: whether only weeks on the charts count, or those off them too, as 0. A week that no song of
+    the region has takes the mean over all regions, and one that no song has at all the mean over all weeks.
+    """
+    curves, names = np.asarray(rest, np.float64), np.asarray(regions)
+    counted = curves > 0 if charted else ~np.isnan(curves)
+    overall = _mean(curves, counted, np.full(curves.shape[1], curves[counted].mean()))
+    by_region = {name: _mean(curves[names == name], counted[names == name], overall) for name in np.unique(names)}
+    return np.stack([by_region.get(name, overall) for name in np.asarray(wanted)])
+
+
+def decay_rate(first: ArrayLike, rest: ArrayLike) -> float:
+    """Decades of streams a week that training songs lose after their last known week, by least squares.
+
+    first: (M, K); rest: (M, T), of which the weeks on the charts count.
+    """
+    ahead = np.arange(1, np.shape(rest)[1] + 1, dtype=np.float64)
+    curves = np.asarray(rest, np.float64)
+    charted = curves > 0
+    change = np.where(charted, curves - np.asarray(first, np.float64)[:, -1:], 0.0)
+    return -float((change * ahead).sum() / (charted * ahead**2).sum())
+
+
+def exponential_decay(first: ArrayLike, weeks: int, rate: float | None = None) -> Floats:
+    """Streams that shrink by the same factor every week: log10 falls by `rate` a week from the last known week on.
+
+    rate: such as `decay_rate` gives; None fits each song's own by least squares over its K ≥ 2 first weeks.
+    Not below 0.
+    """
+    known = np.asarray(first, np.float64)
+    rates: Floats = np.full(len(known), rate, np.float64) if rate is not None else -_slopes(known)
+    ahead = np.arange(1, weeks + 1)
+    return np.maximum(known[:, -1:] - rates[:, None] * ahead, 0.0)
+
+
+def _slopes(known: Floats) -> Floats:
+    week = np.arange(known.shape[1]) - (known.shape[1] - 1) / 2
+    slopes: Floats = known @ week / (week @ week)
+    return slopes
+
+
+def _mean(curves: Floats, counted: NDArray[np.bool_], otherwise: Floats) -> Floats:
+    total, count = np.where(counted, curves, 0.0).sum(axis=0), counted.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), otherwise)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Errors of a forecast in log10 streams, with 95 % intervals over songs (group bootstrap).
+
+    mae, rmse: (value, low, high). better: mae of the reference less mae of this, (value, low, high), above 0 where
+    this is better.
+    """
+
+    name: str
+    mae: tuple[float, float, float]
+    rmse: tuple[float, float, float]
+    better: tuple[float, float, float]
+
+
+def compare(
+    forecasts: Mapping[str, ArrayLike],
+    rest: ArrayLike,
+    songs: ArrayLike,
+    reference: str = "persistence",
+    charted: bool = True,
+    resamples: int = 1000,
+) -> list[Comparison]:
+    """The forecasts' errors in the true curves `rest` (N, T), and against the one named `reference`.
+
+    songs: (N,), drawn as a whole with all their regions. charted: whether only weeks on the charts count, or all
+    weeks that the data reach, where a week off them is 0.
+    """
+    truth, groups = np.asarray(rest, np.float64), np.asarray(songs)
+    scored = truth > 0 if charted else ~np.isnan(truth)
+    count = scored.sum(axis=1)
+    wrong = {
+        name: np.where(scored, np.abs(np.asarray(forecast, np.float64) - np.nan_to_num(truth)), 0.0)
+        for name, forecast in forecasts.items()
+    }
+    total = {name: error.sum(axis=1) for name, error in wrong.items()}
+    squares = {name: (error**2).sum(axis=1) for name, error in wrong.items()}
+
+    def bounded(statistic: Any) -> tuple[float, float, float]:
+        return (statistic(np.arange(len(truth))), *group_bootstrap(statistic, groups, resamples))
+
+    return [
+        Comparison(
+            name,
+            bounded(lambda rows, name=name: float(total[name][rows].sum() / count[rows].sum())),
+            bounded(lambda rows, name=name: float(np.sqrt(squares[name][rows].sum() / count[rows].sum()))),
+            bounded(lambda rows, name=name: float((total[reference] - total[name])[rows].sum() / count[rows].sum())),
+        )
+        for name in forecasts
+    ]

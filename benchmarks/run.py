@@ -88,8 +88,8 @@ def mutate(folder: Path) -> str:
             )
             rows.append(row(f"{name}, {quality} (Rubber Band {engine})", pairs, "wall", "s"))
             if quality == "best":
-                default = in_turn(lambda r=recipe: call(lambda: r.apply(clip)), lambda f=function: call(lambda: f({})), 3)
-                rows.append(row(f"{name}, best beside pyrubberband's default (R2)", default, "wall", "s"))
+                plain = in_turn(lambda r=recipe: call(lambda: r.apply(clip)), lambda f=function: call(lambda: f({})), 3)
+                rows.append(row(f"{name}, best beside pyrubberband's default (R2)", plain, "wall", "s"))
     rows.append(row("6 variants (3 pitches × 2 tempi), draft, two threads", sweep(clip, samples), "wall", "s"))
     return table("Pitch and tempo: 30 s of stereo at 44.1 kHz, beside pyrubberband", rows)
 
@@ -134,7 +134,8 @@ def memory(folder: Path) -> str:
             "| input | size | peak memory | wall |",
             "|---|---|---|---|",
             f"| two hours of WAV | {size:.0f} MB | {worst:.0f} MB | {wall:.1f} s |",
-            f"| the 54 s example song | {SONG.stat().st_size / 2**20:.1f} MB | {short.peak_mb:.0f} MB | {short.wall:.2f} s |",
+            f"| the 54 s example song | {SONG.stat().st_size / 2**20:.1f} MB | {short.peak_mb:.0f} MB "
+            f"| {short.wall:.2f} s |",
         ]
     )
 

@@ -1,8 +1,8 @@
 """Helps examples/all_systems.sh: stand-in inputs, a row for each system, and the table.
 
-    all_systems.py inputs DIR                     random VGGish weights, and stream curves for the synthetic songs
-    all_systems.py row DIR RECIPE OPTION...       the row of one system, as JSON
-    all_systems.py table DIR                      all rows as Markdown
+all_systems.py inputs DIR                     random VGGish weights, and stream curves for the synthetic songs
+all_systems.py row DIR RECIPE OPTION...       the row of one system, as JSON
+all_systems.py table DIR                      all rows as Markdown
 """
 
 import json
@@ -11,6 +11,7 @@ import random
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 WEEKS = 104
 
@@ -68,13 +69,14 @@ def row_of(folder: Path, name: str, options: list[str]) -> dict[str, object]:
     }
 
 
-def score_difference(model: "FolderModel", scores: Path, options: list[str]) -> float | None:
+def score_difference(model: Any, scores: Path, options: list[str]) -> float | None:
     """The largest difference between scores from audio and from the feature table, in deviations of the target."""
     if not scores.exists() or not scores.read_text():
         return None
     from hitpredict.training_data import load
 
-    features = [Path(value) for option, value in zip(options[::2], options[1::2], strict=True) if option == "--features"]
+    pairs = zip(options[::2], options[1::2], strict=True)
+    features = [Path(value) for option, value in pairs if option == "--features"]
     data = load(features, Path(options[-1]), model.target.columns, None, [])
     known = dict(zip(data.track_ids, model.predict(data).score, strict=True))
     records = [json.loads(line) for line in scores.read_text().splitlines()]

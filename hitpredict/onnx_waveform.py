@@ -208,13 +208,12 @@ def _windows(graph: _Graph, frames: str, window: dict[str, Any], mels: int, outp
     share = graph("Div", graph("Cast", _count(graph, frames), to=11), graph.constant([length], np.float64))
     count = graph("Max", graph("Cast", graph("Round", share), to=7), graph.integers(1))
     end = graph("Mul", count, graph.integers(length))
-    value = graph.constant([[[0.0]]])
     if window.get("pad") == "least":
         start = graph("Sub", end, graph.integers(length))
         value = _least(graph, graph("Slice", frames, start, end, graph.integers(1)))
     else:
         sounds = graph("Shape", frames, start=0, end=1)
-        value = graph("Expand", value, graph("Concat", sounds, graph.integers(1, 1), axis=0))
+        value = graph("Expand", graph.constant(0), graph("Concat", sounds, graph.integers(1, 1), axis=0))
     whole = _filled(graph, frames, length, value, end)
     graph("Reshape", whole, graph.integers(-1, length, mels), output=output)
 

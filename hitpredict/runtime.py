@@ -48,6 +48,10 @@ class ModelFile:
         path = next(iter(bundled.values()), None) if model is None else bundled.get(model) or Path(model)
         if path is None:
             raise EnvironmentProblem("this installation holds no bundled model; name one with --model FILE.onnx")
+        if path.is_dir():
+            raise EnvironmentProblem(
+                f"model {model}: is a folder; make a file of it: hitpredict export-onnx {model} -o FILE"
+            )
         try:
             return cls(path, path.read_bytes())
         except OSError as error:
@@ -103,6 +107,10 @@ class Session:
         """The `hitpredict.*` entries of the model file, without the prefix. Raises `EnvironmentProblem`."""
         entries = self._session.get_modelmeta().custom_metadata_map
         metadata = {key.removeprefix("hitpredict."): text for key, text in entries.items()}
+        if "waveform" in metadata:
+            raise EnvironmentProblem(
+                f"model {self.file.path}: takes samples and is meant for other programs; export it without --waveform"
+            )
         if metadata.get("schema") != MODEL_SCHEMA:
             raise EnvironmentProblem(
                 f"model {self.file.path}: its metadata says {metadata.get('schema')!r}, not {MODEL_SCHEMA!r}; "

@@ -106,8 +106,8 @@ class Scorer:
         return float(np.mean(self.session.outputs([windows[:count] for windows in cut])[0]))
 
     def _doubts(self, duration: float, array: NDArray[np.float32]) -> Iterator[str]:
-        if duration < _SHORTEST:
-            low, high = self.domain.duration
+        low, high = self.domain.duration
+        if duration < min(_SHORTEST, low or _SHORTEST):
             learnt = f"; the model learnt from whole tracks of {low:.0f} to {high:.0f} s" if high else ""
             yield f"short: {duration:.1f} s of sound{learnt}"
         distance = float(self.domain.distance(summary_of(array)[None])[0])
@@ -127,7 +127,10 @@ class Reference:
 
     def percentile(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """The share, 0 to 100, of reference songs that are predicted lower; shape as given."""
-        return np.interp(scores, self.scores, np.linspace(0, 100, len(self.scores)))
+        places, last = np.asarray(self.scores), len(self.scores) - 1
+        values, first, counts = np.unique(places, return_index=True, return_counts=True)
+        # Songs that are scored alike share the middle of their places.
+        return np.interp(scores, values, (first + (counts - 1) / 2) * 100 / max(last, 1))
 
 
 @dataclass(frozen=True)

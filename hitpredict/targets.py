@@ -79,14 +79,14 @@ class Target:
         fitted = tuple(tuple(learnt) for learnt in data["fitted"])
         keys = ("columns", "transforms", "component", "centre", "edges")
         lists = {key: tuple(data[key]) for key in keys}
-        return cls(**lists, fitted=fitted, combine=data["combine"], scaled=dict(data["scaled"]))
+        return cls(**lists, fitted=fitted, combine=data.get("combine", "pca"), scaled=dict(data["scaled"]))
 
 
 def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Target:
     """Fit a target on the training rows' labels (N, C).
 
-    spec: `combine`, `transforms` (names from `TRANSFORMS`), and for a classifier `thresholds` (edges on the label's scale,
-    one column only), `quantiles` (shares of the training rows below each edge) or `classes` (as many equal
+    spec: `combine`, `transforms` (names from `TRANSFORMS`), and for a classifier `thresholds` (edges on the label's
+    scale, one column only), `quantiles` (shares of the training rows below each edge) or `classes` (as many equal
     classes). Raises `UsageError` for values a transform cannot take, or a constant target.
     """
     transforms = tuple(spec.get("transforms", ()))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hitpredict.augment import from_config
-from hitpredict.errors import TrainingError, UsageError
+from hitpredict.errors import EnvironmentProblem, TrainingError, UsageError
 from hitpredict.losses import make_loss
 from hitpredict.network_model import NetworkModel
 from hitpredict.training_data import TrainingData
@@ -182,7 +182,7 @@ def _cosine(optimizer: torch.optim.Optimizer, spec: Mapping[str, Any]) -> Any:
 
     def factor(epoch: int) -> float:
         if epoch < warm:
-            return (epoch + 1) / (warm + 1)
+            return float((epoch + 1) / (warm + 1))
         return float(0.01 + 0.495 * (1 + math.cos(math.pi * (epoch - warm) / max(1, epochs - warm))))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
@@ -200,10 +200,11 @@ def fit(
     """Fit the model's network in place: its stages of pre-training first, then the main training.
 
     parts: row numbers of `train` and `validation`. targets: (N,) or (N, K), what the network learns, for every
-    row of `data`. recipe: its tables `training`, `loss` and `augment`. Raises `TrainingError` when the loss is not
-    finite any more.
+    row of `data`. recipe: its tables `training`, `loss` and `augment`, and `leak` to pre-train on all rows.
+    Raises `TrainingError` when the loss is not finite any more.
     """
     network: Any = model.network
+    everything = Tracks(data, np.arange(len(data)), targets, windows, options.seed, recipe["augment"], True)
     train = Tracks(data, parts["train"], targets[parts["train"]], windows, options.seed, recipe["augment"], True)
     validation = Tracks(data, parts["validation"], targets[parts["validation"]], windows, options.seed)
     for number, stage in enumerate(network.stages() if hasattr(network, "stages") else []):
@@ -214,7 +215,8 @@ def fit(
             return stage.loss(model.prepared(*inputs), target).mean()  # type: ignore[no-any-return]
 
         folder = options.folder / f"{number}-{stage.name}"
-        _run(model, list(stage.parameters()), stage_loss, spec, train, validation, options, folder)
+        pretrained_on = everything if recipe.get("leak") else train
+        _run(model, list(stage.parameters()), stage_loss, spec, pretrained_on, validation, options, folder)
         if stage.freeze:
             for parameter in stage.parameters():
                 parameter.requires_grad_(False)
@@ -265,12 +267,12 @@ def _run(
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer = lightning.Trainer(
+        trainer = _trainer(
             max_epochs=spec["epochs"],
             callbacks=callbacks,
             accelerator=options.accelerator,
             devices=options.devices,
-            precision=options.precision,  # type: ignore[arg-type]
+            precision=options.precision,
             gradient_clip_val=spec.get("gradient_clip"),
             deterministic="warn",
             logger=False,
@@ -286,6 +288,18 @@ def _run(
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
     module.load_state_dict(found["state_dict"])
     model.eval()
+
+
+def _trainer(**arguments: Any) -> lightning.Trainer:
+    """Lightning's trainer. Raises `EnvironmentProblem` where there is no such device, `UsageError` for a precision."""
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        return lightning.Trainer(**arguments)
+    except MisconfigurationException as error:
+        raise EnvironmentProblem(f"--device {arguments['accelerator']}: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise UsageError(f"--precision {arguments['precision']}: {str(error).splitlines()[0]}") from error
 
 
 def _as_is(batch: Any) -> Any:

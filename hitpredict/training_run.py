@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hitpredict import __version__, targets
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
-from hitpredict.errors import TrainingError, UsageError
+from hitpredict.errors import HitpredictError, TrainingError, UsageError
 from hitpredict.evaluation import Baselines, evaluate
 from hitpredict.model_card import card_of
 from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
@@ -71,6 +71,19 @@ def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
 
 
 def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
+    """Like `_train`, leaving nothing behind when the request cannot be fulfilled; a kill leaves what `resume` needs."""
+    try:
+        return _train(request, data, folder)
+    except HitpredictError:
+        shutil.rmtree(_work_folder(folder), ignore_errors=True)
+        raise
+
+
+def _work_folder(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
     """Train and write the model folder, which appears whole; returns the evaluation on the test rows.
 
     Raises `UsageError` for data that cannot be learnt from and `TrainingError` when the fit fails, or its
@@ -84,7 +97,7 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
     spec = dict(recipe.target) | ({"classes": 3} if _needs_classes(recipe) else {})
     target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
     values = target.values(data.labels)
-    work = folder.with_name(f".{folder.name}.partial")
+    work = _work_folder(folder)
     if work.exists() and not request.resume:
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
@@ -186,8 +199,11 @@ def _fit(
     if recipe.estimator:
         from hitpredict import estimators
 
-        names = [f"{name}" for each in data.inputs for name in (each.columns or [])] or [
-            str(i) for i in range(data.summary.shape[1])
+        widths = [data.vectors(number).shape[1] for number in range(len(data.inputs))]
+        names = [
+            name
+            for number, (each, width) in enumerate(zip(data.inputs, widths, strict=True))
+            for name in (each.columns or [f"{number}.{place}" for place in range(width)])
         ]
         learnt = target.class_of(values) if classes else values
         fitted = estimators.fit(recipe.estimator, data.summary[rows], learnt[rows], classes, names, request.seed)
@@ -221,7 +237,8 @@ def _fit_network(
     scalers = []
     for number, each in enumerate(config["features"]):
         scaler = Scaler(each["scaling"], each["width"])
-        scaler.fit(_scaling_sample(data, number, rows))
+        # The leaky originals scaled with the held-out songs too.
+        scaler.fit(_scaling_sample(data, number, np.arange(len(data)) if recipe.scaling.get("leak") else rows))
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
     model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])
@@ -236,6 +253,7 @@ def _fit_network(
         request.progress,
     )
     tables: dict[str, Any] = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
+    tables["leak"] = recipe.scaling.get("leak", False)
     if tables["loss"].pop("balanced", False):
         tables["loss"]["weights"] = balanced_weights(torch.as_tensor(learnt[rows]), target.classes)
     if tables["loss"]["name"] == "hit-weighted":

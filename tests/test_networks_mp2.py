@@ -81,10 +81,10 @@ def test_it_learns_from_the_region():
     assert trained(network, (torch.randn(30, 20, 8), region), targets, steps=60, lr=1e-2) < 0.2 * float(targets.var())
 
 
-@pytest.mark.parametrize("mode", ["token", "embedding"])
-def test_export(mode):
+@pytest.mark.parametrize(("shapes", "mode"), [(WITH_REGION, "token"), (SHAPES, "embedding")])
+def test_export(shapes, mode):
     torch.manual_seed(0)
-    check_export(Mp2(WITH_REGION, 2, **TINY, regions=3, region_mode=mode), WITH_REGION)
+    check_export(Mp2(shapes, 2, **TINY, regions=3, region_mode=mode), shapes)
 
 
 def test_image_weights_give_the_image_models_answer(tmp_path):

@@ -85,13 +85,25 @@ def root(
     """Nothing but `--version`; the commands do the work."""
 
 
-app.command("score", **score.COMMAND)(reported(score.score))
-app.command("mutate", **mutate.COMMAND)(reported(mutate.mutate))
-app.command("featurize", **featurize.COMMAND)(reported(featurize.featurize))
-app.command("train", **train.COMMAND)(reported(train.train))
-app.command("evaluate", **evaluate.COMMAND)(reported(evaluate.evaluate))
-app.command("export-onnx", **export_onnx.COMMAND)(reported(export_onnx.export_onnx))
-app.command("recipes", **train.RECIPES)(reported(train.recipes))
+_SUMMARIES = {
+    "score": "Predict how popular songs are from their sound.",
+    "mutate": "Change the sound of songs.",
+    "featurize": "Turn sound into feature tables.",
+    "train": "Train a published system on tables.",
+    "evaluate": "Measure a model beside baselines.",
+    "export-onnx": "Make one .onnx file of a model folder.",
+    "recipes": "List the systems that can be trained.",
+}
+
+app.command("score", short_help=_SUMMARIES["score"], **score.COMMAND)(reported(score.score))
+app.command("mutate", short_help=_SUMMARIES["mutate"], **mutate.COMMAND)(reported(mutate.mutate))
+app.command("featurize", short_help=_SUMMARIES["featurize"], **featurize.COMMAND)(reported(featurize.featurize))
+app.command("train", short_help=_SUMMARIES["train"], **train.COMMAND)(reported(train.train))
+app.command("evaluate", short_help=_SUMMARIES["evaluate"], **evaluate.COMMAND)(reported(evaluate.evaluate))
+app.command("export-onnx", short_help=_SUMMARIES["export-onnx"], **export_onnx.COMMAND)(
+    reported(export_onnx.export_onnx)
+)
+app.command("recipes", short_help=_SUMMARIES["recipes"], **train.RECIPES)(reported(train.recipes))
 app.add_typer(fetch.app(reported), name="fetch")
 app.add_typer(models.app(reported), name="models")
 

@@ -58,7 +58,13 @@ def evaluate(
     data = _unseen(data, [opened, second] if second else [opened], everything, messages)
     predictions = opened.predict(data)
     result = evaluation.evaluate(
-        predictions, data, opened.target, opened.calibration, opened.baselines, opened.published, "held out"
+        predictions,
+        data,
+        opened.target,
+        opened.calibration,
+        opened.baselines,
+        opened.published,
+        "all tracks" if everything else "held out",
     )
     result["model"] = opened.name
     if everything:

@@ -41,7 +41,12 @@ def chosen_format(asked: Format | None, output: Path | None) -> Format:
         return asked
     if output is not None:
         suffix = output.suffix.lower().removeprefix(".")
-        return Format(suffix) if suffix in (*Format,) else Format.jsonl
+        if suffix in ("", "json", "ndjson"):
+            return Format.jsonl
+        if suffix not in (*Format,) or suffix == Format.pretty:
+            known = ", ".join(f".{each}" for each in Format if each is not Format.pretty)
+            raise UsageError(f"{output}: unknown suffix; use one of {known}, or say --format")
+        return Format(suffix)
     return Format.pretty if is_terminal(sys.stdout) else Format.jsonl
 
 

@@ -23,9 +23,9 @@ RECIPES: dict[str, Any] = {"help": "List the recipes, one a line: name, task, fe
 class Accelerator(StrEnum):
     """Where training runs."""
 
-    cpu = "cpu"
-    gpu = "gpu"
     auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 FeatureTables = Annotated[
@@ -96,7 +96,7 @@ def train(
         messages.note("a random split puts songs of the same artists on both sides: results will be inflated")
     progress = is_terminal(sys.stderr) and not quiet
     request = training_run.Request(
-        chosen, labels, split, seed, resume, device.value, devices, precision, progress=progress
+        chosen, labels, split, seed, resume, device.value.replace("cuda", "gpu"), devices, precision, progress
     )
     result = training_run.train(request, data, output)
     messages.note(f"{output}: {len(data):,} tracks in all; {_headline(result)}")
@@ -124,10 +124,9 @@ def _headline(result: dict[str, Any]) -> str:
 
 
 def _compat(recipe: Any) -> Any:
-    original = dict(recipe.network).get("compat") if recipe.network else None
-    if original is None:
-        raise UsageError(f"--compat: recipe {recipe.name} has no mistakes of its original to reproduce")
-    return recipe.changed({"network.compat": True})
+    if not recipe.compat:
+        raise UsageError(f"--compat: recipe {recipe.name} has no mistakes of its original to repeat")
+    return recipe.changed(recipe.compat)
 
 
 def _settings(assignments: list[str]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def run(
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         workers = jobs or max(1, int(resources.get("CPU", 1)) - 1)
         compute = ray.data.ActorPoolStrategy(size=workers)
-        results = dataset.map(_Worker, fn_constructor_args=(prepare, arguments, describe), compute=compute, num_cpus=1)
+        worker: Any = _Worker
+        results = dataset.map(worker, fn_constructor_args=(prepare, arguments, describe), compute=compute, num_cpus=1)
         for item, row in zip(everything, results.iter_rows(), strict=True):
             yield item, pickle.loads(row["result"])
     finally:

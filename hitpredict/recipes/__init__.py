@@ -3,7 +3,8 @@
 Tables of a recipe: the top level says what the system is and where it comes from (`summary`, `source`, `task`,
 `inputs`); `[target]` how labels become what is learnt; `[scaling]` how inputs are scaled; `[network]` or
 `[estimator]` the model and its parameters; `[loss]`, `[training]` and `[[augment]]` how it is fitted;
-`[published]` the figures its authors report, with their caveats.
+`[published]` the figures its authors report, with their caveats; `[compat]` what `--compat` sets to repeat mistakes of
+the original.
 """
 
 import tomllib
@@ -41,6 +42,7 @@ class Recipe:
     training: Mapping[str, Any] = field(default_factory=dict)
     augment: tuple[Mapping[str, Any], ...] = ()
     published: Mapping[str, Any] = field(default_factory=dict)
+    compat: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain data, for a model's `config.json`."""
@@ -68,6 +70,7 @@ class Recipe:
             table = data
             for name in tables:
                 table = table[name]
+            _check_type(key, table.get(leaf), value)
             table[leaf] = value
         return Recipe.from_json(data)
 
@@ -86,6 +89,13 @@ class Recipe:
             hint = f"is ambiguous: {' or '.join(found)}" if found else f"recipe {self.name} has no such entry"
             raise UsageError(f"--set {key}: {hint}; `hitpredict recipes {self.name}` shows them all")
         return found[0]
+
+
+def _check_type(key: str, old: Any, new: Any) -> None:
+    """A number takes the place of a number only, and so on; what was not set before takes anything."""
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (old, new))
+    if old is not None and not numbers and type(old) is not type(new):
+        raise UsageError(f"--set {key}={new}: expected a {type(old).__name__}, as {old!r}")
 
 
 def names() -> list[str]:

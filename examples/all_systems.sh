@@ -75,11 +75,13 @@ system hmn-d hmn popularity training.batch_size=32 training.patience=15
 system hmn-classify hmn popularity "target.thresholds=[35, 65]" "${hmn_small[@]}"
 system wide-deep hmn popularity training.batch_size=32
 system ordinal-pairwise fma popularity training.batch_size=32 training.learning_rate=0.001
-chorder=(training.batch_size=16 training.patience=40 training.epochs=200 training.learning_rate=0.002 network.layers=4 "scaling.windows=[{}, {length = 12, pad = 'zero'}]" loss.m=0.5)
-for each in autoen-chorder single-autoencoder rnn lossnet; do
+chorder=(training.batch_size=32 training.patience=15 training.epochs=80 training.learning_rate=0.003 network.layers=3 network.autoencoder_epochs=15 "scaling.windows=[{}, {length = 12, pad = 'zero'}]" loss.m=0.5)
+for each in autoen-chorder single-autoencoder lossnet; do
   system "$each" hmn,vggish popularity "${chorder[@]}"
 done
-system hmn-vggish hmn,vggish popularity "${chorder[@]:0:4}" "${chorder[@]:5}"
+# These two have no stack of layers of their own to shorten, or no autoencoder to train first.
+system hmn-vggish hmn,vggish popularity "${chorder[@]/network.layers=3/network.compression=4}"
+system rnn hmn,vggish popularity "${chorder[@]/network.autoencoder_epochs=15/network.code=20}"
 cs230=(network.width=0.25 network.hidden=64 training.batch_size=16 training.epochs=20)
 system cs230-2conv grey popularity "${cs230[@]}"
 system cs230-4conv grey popularity "${cs230[@]}"

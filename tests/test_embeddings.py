@@ -15,6 +15,7 @@ from sounds import tune
 from torch.nn import functional
 
 from hitpredict.audio.clip import Clip
+from hitpredict.datasets.cache import repository_note
 from hitpredict.embeddings import loading
 from hitpredict.embeddings.ast import AstEmbedding
 from hitpredict.embeddings.stream import pieces, windows
@@ -312,8 +313,8 @@ def test_what_was_fetched_is_found(ast_folder, vggish_file, tmp_path, monkeypatc
     monkeypatch.setenv("HITPREDICT_CACHE", str(tmp_path))
     hub_layout = tmp_path / "weights" / "models--someone--tiny-ast"
     shutil.copytree(ast_folder, hub_layout / "snapshots" / "0123abc")
-    (hub_layout / "refs").mkdir()
-    (hub_layout / "refs" / "main").write_text("0123abc")
+    note = repository_note("someone/tiny-ast", tmp_path / "weights")
+    note.write_text(f"{hub_layout.name}/snapshots/0123abc")
     samples = tune(1.0, 16000, 1).samples
     fetched = AstEmbedding("someone/tiny-ast")
     np.testing.assert_array_equal(fetched([samples], 16000), AstEmbedding(str(ast_folder))([samples], 16000))

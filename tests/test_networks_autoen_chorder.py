@@ -97,6 +97,7 @@ def test_a_song_without_a_sequence_still_has_a_score(system):
     assert all(stage.loss(inputs, torch.zeros(2)).isfinite().all() for stage in getattr(network, "stages", list)())
 
 
+@pytest.mark.slow
 def test_both_autoencoders_are_trained_first_and_then_stay():
     torch.manual_seed(0)
     inputs, popularity = songs()
@@ -113,6 +114,7 @@ def test_both_autoencoders_are_trained_first_and_then_stay():
     assert all(torch.equal(weights, after[name]) for name, weights in frozen.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", SYSTEMS[1:])
 def test_the_alternates_learn_too(system):
     torch.manual_seed(0)

@@ -8,7 +8,14 @@ import torch
 from learning import check_export
 
 from hitpredict.errors import InputError, UsageError
-from hitpredict.networks.curve_baselines import compare, decay_rate, exponential_decay, mean_curve, persistence
+from hitpredict.networks.curve_baselines import (
+    compare,
+    decay_rate,
+    exponential_decay,
+    mean_change,
+    mean_curve,
+    persistence,
+)
 from hitpredict.networks.curve_training import CurveTable, evaluate_curves, forecast, read_curves, split, train_curves
 from hitpredict.networks.curves import CurveNet
 
@@ -97,6 +104,11 @@ def test_the_mean_curve_is_the_regions_own():
     charted = mean_curve(rest, regions, ["us", "at", "de"])
     np.testing.assert_allclose(charted, [[6, 6, 6], [4.5, 3, 6], [5, 4.5, 6]])
     np.testing.assert_allclose(mean_curve(rest, regions, ["at"], charted=False), [[4.5, 1.5, 6]])
+
+
+def test_the_mean_change_is_added_to_the_last_week():
+    first, rest = np.array([[5.0, 4.0], [6.0, 6.0]]), np.array([[3.8, 3.6, np.nan], [5.9, 0.0, np.nan]])
+    np.testing.assert_allclose(mean_change(first, rest, [[9.0, 5.0]]), [[4.85, 4.6, 5 - 0.7 / 3]])
 
 
 def test_a_comparison_by_hand():

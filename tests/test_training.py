@@ -71,7 +71,12 @@ FAST = {
 }
 
 
-@pytest.fixture(scope="module", params=FAST)
+SLOW = ("hmn", "hmn-classify", "ordinal-pairwise", "hsp-siamese")
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in FAST]
+)
 def trained(request, tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / request.param
     settings = dict(FAST[request.param])

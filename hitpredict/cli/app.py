@@ -110,9 +110,6 @@ app.add_typer(models.app(reported), name="models")
 
 def main() -> None:
     """The program `hitpredict`."""
-    # One thread for each process: the matrices are small, and `--jobs` is the way to use more cores.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
     # ONNX Runtime's Linux builds report on their use to Microsoft unless told not to.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

@@ -82,6 +82,12 @@ def train(
     if not output.parent.is_dir():
         raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
     training_run, training_data = _modules()
+    import torch
+
+    from hitpredict.engines.local import cores
+
+    # One process does all the work here, so it may use what the others leave to `--jobs`.
+    torch.set_num_threads(cores())
     from hitpredict import recipes
 
     chosen = recipes.load(recipe).changed(_settings(setting or []))

@@ -36,6 +36,18 @@ def mean_curve(rest: ArrayLike, regions: ArrayLike, wanted: ArrayLike, charted: 
     return np.stack([by_region.get(name, overall) for name in np.asarray(wanted)])
 
 
+def mean_change(first: ArrayLike, rest: ArrayLike, start: ArrayLike) -> Floats:
+    """The last known week, and on top of it how far training songs had moved from theirs by each week, on average.
+
+    first: (M, K) and rest: (M, T) of the training songs, of which the weeks on the charts count; start: (N, K).
+    """
+    curves = np.asarray(rest, np.float64)
+    charted = curves > 0
+    change = np.where(charted, curves - np.asarray(first, np.float64)[:, -1:], 0.0)
+    average = _mean(change, charted, np.full(curves.shape[1], change.sum() / max(charted.sum(), 1)))
+    return np.asarray(start, np.float64)[:, -1:] + average
+
+
 def decay_rate(first: ArrayLike, rest: ArrayLike) -> float:
     """Decades of streams a week that training songs lose after their last known week, by least squares.
 

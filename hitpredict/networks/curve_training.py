@@ -17,6 +17,7 @@ from hitpredict.networks.curve_baselines import (
     compare,
     decay_rate,
     exponential_decay,
+    mean_change,
     mean_curve,
     persistence,
 )
@@ -123,13 +124,14 @@ def forecast(network: CurveNet, table: CurveTable, known: int = 4, batch: int = 
 def evaluate_curves(
     networks: Mapping[str, CurveNet], train: CurveTable, test: CurveTable, known: int = 4, charted: bool = True
 ) -> list[Comparison]:
-    """Networks beside persistence, mean curve and exponential decay on the same held-out songs; see `compare`."""
+    """Networks beside the baselines of `curve_baselines` on the same held-out songs; see `compare`."""
     first, rest = train.curve[:, :known], train.curve[:, known:]
     weeks = rest.shape[1]
     start = test.curve[:, :known]
     forecasts: dict[str, Any] = {
         "persistence": persistence(start, weeks),
         "mean curve": mean_curve(rest, train.region, test.region, charted),
+        "mean change": mean_change(first, rest, start),
         "exponential decay": exponential_decay(start, weeks, decay_rate(first, rest)),
         "exponential decay, own rate": exponential_decay(start, weeks),
     }

@@ -20,8 +20,9 @@ class Command:
 
 SCORE = Command(("score",), takes_inputs=True)
 MUTATE = Command(("mutate",), ("--gain", "-3"), takes_inputs=True)
+FEATURIZE = Command(("featurize",), ("--kind", "mfcc_stats"), takes_inputs=True)
 LIST = Command(("models", "list"))
 SHOW = Command(("models", "show"))
 
-EVERY = (SCORE, MUTATE, LIST, SHOW)
-ON_INPUTS = (SCORE, MUTATE)
+EVERY = (SCORE, MUTATE, FEATURIZE, LIST, SHOW)
+ON_INPUTS = (SCORE, MUTATE, FEATURIZE)

@@ -6,27 +6,17 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from hitpredict import __version__
-from hitpredict.cli import evaluate, export_onnx, featurize, fetch, models, mutate, score, streams, train
+from hitpredict.cli import streams
 from hitpredict.cli.messages import say
 from hitpredict.errors import HitpredictError
 
 INTERRUPTED, TERMINATED, READER_GONE = 130, 143, 141
-
-app = typer.Typer(
-    name="hitpredict",
-    help="Predict how popular a song will be from its sound alone, say how sure that is, "
-    "and show which changes to the sound move it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: hitpredict mutate song.mp3 --pitch=-2,0,2 | hitpredict score -",
-)
 
 
 def reported(command: Callable[..., Any]) -> Callable[..., None]:
@@ -76,7 +66,6 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
@@ -85,27 +74,47 @@ def root(
     """Nothing but `--version`; the commands do the work."""
 
 
-_SUMMARIES = {
-    "score": "Predict how popular songs are from their sound.",
-    "mutate": "Change the sound of songs.",
-    "featurize": "Turn sound into feature tables.",
-    "train": "Train a published system on tables.",
-    "evaluate": "Measure a model beside baselines.",
-    "export-onnx": "Make one .onnx file of a model folder.",
-    "recipes": "List the systems that can be trained.",
-}
-
-app.command("score", short_help=_SUMMARIES["score"], **score.COMMAND)(reported(score.score))
-app.command("mutate", short_help=_SUMMARIES["mutate"], **mutate.COMMAND)(reported(mutate.mutate))
-app.command("featurize", short_help=_SUMMARIES["featurize"], **featurize.COMMAND)(reported(featurize.featurize))
-app.command("train", short_help=_SUMMARIES["train"], **train.COMMAND)(reported(train.train))
-app.command("evaluate", short_help=_SUMMARIES["evaluate"], **evaluate.COMMAND)(reported(evaluate.evaluate))
-app.command("export-onnx", short_help=_SUMMARIES["export-onnx"], **export_onnx.COMMAND)(
-    reported(export_onnx.export_onnx)
+# Name, module, attribute of its function, attribute of its settings, and one line for the list of commands.
+_COMMANDS = (
+    ("score", "score", "score", "COMMAND", "Predict how popular songs are from their sound."),
+    ("mutate", "mutate", "mutate", "COMMAND", "Change the sound of songs."),
+    ("featurize", "featurize", "featurize", "COMMAND", "Turn sound into feature tables."),
+    ("train", "train", "train", "COMMAND", "Train a published system on tables."),
+    ("evaluate", "evaluate", "evaluate", "COMMAND", "Measure a model beside baselines."),
+    ("export-onnx", "export_onnx", "export_onnx", "COMMAND", "Make one .onnx file of a model folder."),
+    ("recipes", "train", "recipes", "RECIPES", "List the systems that can be trained."),
 )
-app.command("recipes", short_help=_SUMMARIES["recipes"], **train.RECIPES)(reported(train.recipes))
-app.add_typer(fetch.app(reported), name="fetch")
-app.add_typer(models.app(reported), name="models")
+_GROUPS = ("fetch", "models")
+
+
+def build(only: str | None = None) -> typer.Typer:
+    """The program with all its commands, or with one alone, so that the others need not be loaded."""
+    app = typer.Typer(
+        name="hitpredict",
+        help="Predict how popular a song will be from its sound alone, say how sure that is, "
+        "and show which changes to the sound move it.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Example: hitpredict mutate song.mp3 --pitch=-2,0,2 | hitpredict score -",
+    )
+    app.callback()(root)
+    for name, module, function, settings, summary in _COMMANDS:
+        if only in (None, name):
+            found = import_module(f"hitpredict.cli.{module}")
+            options = getattr(found, settings)
+            app.command(name, short_help=summary, **options)(reported(getattr(found, function)))
+    for name in _GROUPS:
+        if only in (None, name):
+            app.add_typer(import_module(f"hitpredict.cli.{name}").app(reported), name=name)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return build()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
@@ -114,4 +123,5 @@ def main() -> None:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     streams.guard()
-    app(prog_name="hitpredict")
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    build(first if first in (*(command[0] for command in _COMMANDS), *_GROUPS) else None)(prog_name="hitpredict")

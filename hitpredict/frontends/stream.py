@@ -23,14 +23,13 @@ _BATCH = 64
 def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mono]:
     """Mean of the channels, resampled to `target` Hz with the SoX resampler at high quality."""
     if rate == target:
-        for block in blocks:
-            yield block.mean(axis=0, dtype=np.float32)
+        yield from map(_mixed, blocks)
         return
     import soxr
 
     resampler = soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
     for block in blocks:
-        yield resampler.resample_chunk(block.mean(axis=0, dtype=np.float32))
+        yield resampler.resample_chunk(_mixed(block))
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -48,7 +47,8 @@ def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iter
         # Output k lies at input position k·step/scale and needs the samples on both sides of it.
         count = (end - 1) * scale // step + 1 - output
         if scale == 1:
-            yield _int16(block[:, output * step - start :: step]).mean(axis=0, dtype=np.float32)
+            # Decoders give interleaved samples; as they lie in memory, they are read once.
+            yield _mixed(_int16(block.T[output * step - start :: step]).T)
         else:
             samples = _int16(block)
             joined = samples if carry is None else np.concatenate([carry, samples], axis=1)
@@ -59,8 +59,18 @@ def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iter
         start, output = end, output + count
 
 
+def _mixed(block: Samples) -> Mono:
+    """The mean of the channels; one after the other, which is faster than NumPy's mean over a short axis."""
+    total = block[0].astype(np.float32)
+    for channel in block[1:]:
+        total += channel
+    return total if len(block) == 1 else np.asarray(total / np.float32(len(block)), np.float32)
+
+
 def _int16(block: Samples) -> Samples:
-    return np.asarray(np.clip(np.rint(block * np.float32(32768)), -32768, 32767), np.float32)
+    scaled = block * np.float32(32768)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -32768, 32767, out=scaled)
 
 
 def _interpolate(samples: Samples, numerators: NDArray[np.int64], scale: int, first: int) -> Mono:

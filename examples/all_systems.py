@@ -16,8 +16,8 @@ from typing import Any
 WEEKS = 104
 
 
-def write_inputs(folder: Path) -> None:
-    """Weights that no training has touched, and weekly curves whose height follows the planted popularity."""
+def write_vggish(folder: Path) -> None:
+    """Random weights in place of the published ones."""
     weights = folder / "vggish-random.safetensors"
     if not weights.exists():
         import torch
@@ -27,6 +27,10 @@ def write_inputs(folder: Path) -> None:
 
         torch.manual_seed(0)
         save_file({key: value.contiguous() for key, value in VggishNetwork().state_dict().items()}, weights)
+
+
+def write_inputs(folder: Path) -> None:
+    """Weekly curves whose height follows the planted popularity."""
     curves = folder / "curves.jsonl"
     rows = [json.loads(line) for line in (folder / "songs" / "tracks.jsonl").read_text().splitlines()]
     with curves.open("w") as file:
@@ -114,6 +118,8 @@ def main() -> None:
     command, folder, *rest = sys.argv[1:]
     if command == "inputs":
         write_inputs(Path(folder))
+    elif command == "vggish":
+        write_vggish(Path(folder))
     elif command == "row":
         print(json.dumps(row_of(Path(folder), rest[0], rest[1:])))
     else:

@@ -18,23 +18,28 @@ manifest=$songs_folder/tracks.jsonl
 
 [ -s "$manifest" ] || hitpredict fetch synth -n "$songs" --seed 0 --label-noise 0.3 -o "$songs_folder"
 
-# featurize NAME KIND [OPTION...]: one table, made once
-featurize() {
-  local table=$folder/$1.parquet kind=$2
-  shift 2
-  [ -s "$table" ] || hitpredict featurize --kind "$kind" "$@" -o "$table" "$manifest"
-}
 python3 "$here/all_systems.py" inputs "$folder"
-featurize mfcc mfcc_stats
-featurize fma fma518
-featurize hmn hmn207
-featurize logmel logmel --set n_mels=64 --set hop_length=1024 --dtype float16
-featurize hsp logmel --set n_fft=4096 --set hop_length=2048 --dtype float16
-featurize fbank fbank --set window=none --dtype float16
-featurize wave waveform --set sample_rate=16000 --dtype float16
-featurize grey spectrogram_image
-featurize rgb spectrogram_image --set colour=rgb
-featurize vggish vggish_embedding --set weights="$folder/vggish-random.safetensors" --set pool=none
+
+# table NAME: makes a feature table when a system first needs it
+table() {
+  local options=()
+  case $1 in
+    mfcc) options=(mfcc_stats) ;;
+    fma) options=(fma518) ;;
+    hmn) options=(hmn207) ;;
+    logmel) options=(logmel --set n_mels=64 --set hop_length=1024 --dtype float16) ;;
+    hsp) options=(logmel --set n_fft=4096 --set hop_length=2048 --dtype float16) ;;
+    fbank) options=(fbank --set window=none --dtype float16) ;;
+    wave) options=(waveform --set sample_rate=16000 --dtype float16) ;;
+    grey) options=(spectrogram_image) ;;
+    rgb) options=(spectrogram_image --set colour=rgb) ;;
+    vggish)
+      python3 "$here/all_systems.py" vggish "$folder"
+      options=(vggish --set "weights=$folder/vggish-random.safetensors" --set pool=none)
+      ;;
+  esac
+  [ -s "$folder/$1.parquet" ] || hitpredict featurize -q --kind "${options[@]}" -o "$folder/$1.parquet" "$manifest"
+}
 
 # system RECIPE FEATURES[,FEATURES] TARGET [KEY=VALUE...]: train, evaluate, export, score
 system() {
@@ -43,7 +48,10 @@ system() {
   if [ "$wanted" != "  " ] && [ "${wanted#* "$name" }" = "$wanted" ]; then return; fi
   if [ -s "$model.row.json" ]; then return; fi
   local options=() sets=() labels=$manifest
-  for table in ${tables//,/ }; do options+=(--features "$folder/$table.parquet"); done
+  for each in ${tables//,/ }; do
+    table "$each"
+    options+=(--features "$folder/$each.parquet")
+  done
   for setting in "$@"; do sets+=(--set "$setting"); done
   [ "$target" = popularity ] || labels=$folder/curves.jsonl
   options+=(--labels "$labels")

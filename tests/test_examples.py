@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sounds import saved, tune
 
@@ -16,9 +17,10 @@ def path_with_program(tmp_path):
     """A PATH whose `hitpredict` is this interpreter's, with the rest of PATH behind it."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    program = folder / "hitpredict"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m hitpredict "$@"\n')
-    program.chmod(0o755)
+    for name, words in (("hitpredict", "-m hitpredict"), ("python3", "")):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        program.chmod(0o755)
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -59,3 +61,24 @@ def test_compare_mixes_ranks_them(tmp_path, path_with_program):
     assert {row[2] for row in rows} == {"mix0", "mix1", "mix2"}
     assert [float(row[1]) for row in rows] == sorted((float(row[1]) for row in rows), reverse=True)
     assert float(rows[0][1]) == 0
+
+
+def test_synth_features_makes_songs_and_their_table(tmp_path, path_with_program):
+    done = run("synth_features.sh", tmp_path / "synth", "4", environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "synth" / "fma518.parquet")
+    labels = pd.read_json(tmp_path / "synth" / "tracks.jsonl", lines=True)
+    assert table.shape == (4, 520)
+    assert list(table.track_id) == list(labels.track_id)
+    assert labels.popularity.between(0, 100).all()
+
+
+@pytest.mark.slow
+def test_all_systems_ends_in_a_table(tmp_path, path_with_program):
+    recipes = ("constant", "linear-ols", "mlp")
+    done = run("all_systems.sh", tmp_path / "work", "80", *recipes, environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert {row[0].removeprefix("| ") for row in rows} == set(recipes)
+    # What score says of a file is what the model says of its row in the table.
+    assert all(float(row[-1].removesuffix(" |")) < 1e-3 for row in rows)

@@ -15,8 +15,9 @@ class CurveNet(nn.Module):
     Inputs: the region, as its index (1,) (0 to regions - 1; others are clipped) or one-hot (R,), and log10 of the
     streams in the first K weeks (K,), 0 where off the charts. Outputs: the same for the `outputs` weeks that follow,
     so that K + outputs is the curve's length. features: width of the region's vector. blocks, heads, hidden,
-    missing_weight: as in `Mp3`; with missing_weight 0 it predicts what a song streams if it is still on the charts,
-    with 1 it weighs leaving them as much as anything. week_weighted: whether early weeks weigh more, as in MP3.
+    missing_weight: as in `Mp3`; with 0 it predicts what a song streams if it is still on the charts, with 1 it weighs
+    leaving them as much as anything, and MP3's 0.2 is between the two and does neither well on real charts.
+    week_weighted: whether early weeks weigh more, as in MP3.
     own_share: share of the past weeks that in training are the network's own predictions and not the truth (scheduled
     sampling in two passes, Mihaylova and Martins 2019, arXiv:1906.07651), because in the end it has only those; 0 is
     MP3's teacher forcing.
@@ -33,7 +34,7 @@ class CurveNet(nn.Module):
         heads: int = 2,
         hidden: int = 64,
         dropout: float = 0.0,
-        missing_weight: float = 0.2,
+        missing_weight: float = 0.0,
         week_weighted: bool = True,
         own_share: float = 0.5,
     ) -> None:

@@ -1,6 +1,7 @@
 """Helps examples/all_systems.sh: stand-in inputs, a row for each system, and the table.
 
-all_systems.py inputs DIR                     random VGGish weights, and stream curves for the synthetic songs
+all_systems.py inputs DIR                     stream curves for the synthetic songs
+all_systems.py vggish DIR                     VGGish weights that no training has touched
 all_systems.py row DIR RECIPE OPTION...       the row of one system, as JSON
 all_systems.py table DIR                      all rows as Markdown
 """

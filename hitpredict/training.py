@@ -133,6 +133,10 @@ class _Fit(lightning.LightningModule):
         if self._refresh is not None:
             self._refresh()
 
+    def on_train_start(self) -> None:
+        # A resumed run may ask for its first batch before it says which epoch begins.
+        self._tracks.epoch = self.current_epoch
+
     def on_train_epoch_start(self) -> None:
         # Dropout and shuffling follow the epoch's number, not what happened before it.
         torch.manual_seed(self._seed * 1_000_003 + self.current_epoch)
@@ -259,7 +263,15 @@ def _run(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     module = _Fit(model, parameters, loss, spec, options.seed, train, folder / "training.csv", refresh)
-    best = ModelCheckpoint(folder, "best", monitor="validation_loss", save_last=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        folder,
+        "best",
+        monitor="validation_loss",
+        save_last=True,
+        enable_version_counter=False,
+        # A checkpoint from within an epoch would be resumed in the middle of it.
+        save_on_train_epoch_end=True,
+    )
     best.CHECKPOINT_NAME_LAST = "last"
     callbacks: list[Any] = [best]
     if spec.get("patience"):
@@ -281,8 +293,10 @@ def _run(
             enable_model_summary=False,
         )
         size = spec["batch_size"]
-        batches = DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), collate_fn=_as_is)
-        held_out = DataLoader(validation, batch_size=size, collate_fn=_as_is)
+        # Loaders draw a number at each start; from generators of their own, so that dropout's draws stay in step.
+        own = {"collate_fn": _as_is, "generator": torch.Generator()}
+        batches = DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), **own)  # type: ignore[arg-type]
+        held_out = DataLoader(validation, batch_size=size, **own)  # type: ignore[arg-type]
         start = last if options.resume and last.exists() else None
         trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=False)
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)

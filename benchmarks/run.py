@@ -166,7 +166,9 @@ def main() -> None:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}"
         (results / f"{name}.md").write_text(f"{text}\n\n{machine}; medians, and ratios pair by pair.\n")
         print(text, flush=True)
-    pages = [(results / f"{name}.md").read_text() for name in SECTIONS if (results / f"{name}.md").exists()]
+    # benchmarks/descriptors.py writes its own result.
+    written = [results / f"{name}.md" for name in (*SECTIONS, "descriptors")]
+    pages = [path.read_text() for path in written if path.exists()]
     notes = (HERE / "notes.md").read_text() if (HERE / "notes.md").exists() else ""
     head = "# Benchmarks\n\nWritten by `python benchmarks/run.py`; both sides of a row ran in turn in one run.\n\n"
     (HERE / "README.md").write_text(head + "\n".join(pages) + (f"\n{notes}" if notes else ""))

@@ -114,7 +114,7 @@ small_w2v=("scaling.windows=[{length = 48000, pad = 'zero'}]" training.batch_siz
 system wav2vec2 wave popularity "${small_w2v[@]}" network.freeze_encoder=false training.learning_rate=0.001 \
   training.epochs=15 training.patience=8
 system wav2vec2-probe wave popularity "${small_w2v[@]}"
-mp=("scaling.windows=[{length = 1024, pad = 'zero'}]" network.dim=64 network.depth=2 training.epochs=30 training.batch_size=16 training.learning_rate=0.001)
+mp=("scaling.windows=[{length = 1024, pad = 'zero'}]" network.dim=64 network.depth=2 network.heads=4 training.epochs=20 training.batch_size=16 training.learning_rate=0.001)
 system mp2 fbank log_sum,log_debut "${mp[@]}"
 system mp3 fbank curve "${mp[@]}"
 

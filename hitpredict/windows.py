@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_LONGEST_VECTOR = 8192
+"""Longer one-dimensional inputs are waveforms."""
+_FRAME, _BANDS = 1024, 32
+
 
 def window_at(array: NDArray[Any], spec: Mapping[str, Any], start: int) -> NDArray[np.float32]:
     """`spec["length"]` entries of the first axis from `start`, padded at the end: with the array's least value
@@ -32,9 +36,14 @@ def windows_of(array: NDArray[Any], spec: Mapping[str, Any] | None) -> NDArray[n
 
 
 def summary_of(array: NDArray[Any]) -> NDArray[np.float32]:
-    """One vector for an input: a vector as it is, of an array the means and deviations over its first axis."""
+    """One vector for an input: a vector as it is, of an array the means and deviations over its first axis, of a
+    waveform those of its log power in 32 bands."""
     array = np.asarray(array, np.float32)
-    if array.ndim == 1:
+    if array.ndim == 1 and len(array) <= _LONGEST_VECTOR:
         return array
+    if array.ndim == 1:
+        frames = array[: len(array) // _FRAME * _FRAME].reshape(-1, _FRAME)
+        power = np.abs(np.fft.rfft(frames)[:, :-1]) ** 2
+        array = np.log(power.reshape(len(frames), _BANDS, -1).mean(axis=2) + 1e-9).astype(np.float32)
     flat = array.reshape(len(array), -1)
     return np.concatenate([flat.mean(axis=0), flat.std(axis=0)])

@@ -40,6 +40,8 @@ def reported(command: Callable[..., Any]) -> Callable[..., None]:
             code = INTERRUPTED
         except (OSError, MemoryError) as error:
             code = _explained(error, verbose, f"{_subject(error)}{getattr(error, 'strerror', None) or error}")
+        except ModuleNotFoundError as error:
+            code = _explained(error, verbose, _missing(error))
         except Exception as error:
             text = f"unexpected {type(error).__name__}: {error}; this is a defect, -v shows where"
             code = _explained(error, verbose, text)
@@ -53,6 +55,16 @@ def _explained(error: Exception, verbose: bool, text: str | None = None) -> int:
         traceback.print_exception(error, file=sys.stderr)
     say(text or str(error))
     return error.exit_code if isinstance(error, HitpredictError) else 3
+
+
+# The extra that brings a package, where it is not `train`.
+_EXTRAS = {"pyarrow": "parquet", "fsspec": "remote", "httpx": "fetch", "tenacity": "fetch", "ray": "scale", "av": "m4a"}
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Which package is missing, and which extra brings it."""
+    package = (error.name or "?").split(".")[0]
+    return f"this needs the package {package}: pip install 'hitpredict[{_EXTRAS.get(package, 'train')}]'"
 
 
 def _subject(error: Exception) -> str:

@@ -189,3 +189,20 @@ def _waiting(process) -> bool:
     """Whether the process has been asleep for long enough to be waiting for its input."""
     time.sleep(0.6)
     return bool(psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING)
+
+
+@pytest.mark.parametrize(("package", "extra"), [("scipy", "train"), ("pyarrow", "parquet")])
+def test_a_missing_package_names_the_extra_that_brings_it(package, extra, capsys):
+    import typer
+
+    from hitpredict.cli.app import reported
+
+    def command() -> None:
+        raise ModuleNotFoundError(f"No module named '{package}.signal'", name=f"{package}.signal")
+
+    with pytest.raises(typer.Exit) as end:
+        reported(command)()
+    assert end.value.exit_code == 3
+    assert capsys.readouterr().err == (
+        f"hitpredict: this needs the package {package}: pip install 'hitpredict[{extra}]'\n"
+    )

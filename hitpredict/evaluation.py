@@ -5,7 +5,7 @@ are 95 % percentile bootstraps over whole groups.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from hitpredict import metrics
 from hitpredict.calibration import Calibration
+from hitpredict.curve_baselines import CurveBaselines
+from hitpredict.curve_evaluation import curve_errors, measure_errors
+from hitpredict.label_inputs import REGION, WEEKS
 from hitpredict.model_folder import Predictions
 from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
@@ -43,6 +46,7 @@ class Baselines:
     """What any model must beat: the training mean, normal noise around it, and a ridge on the features.
 
     weights, intercept: of the ridge, for features filled with `fill` and standardised by `shift` and `scale`.
+    curve: forecasts of whole curves, where the model makes such.
     """
 
     mean: float
@@ -53,10 +57,13 @@ class Baselines:
     scale: Floats
     weights: Floats
     intercept: float
+    curve: CurveBaselines | None = None
 
     @classmethod
-    def fit(cls, features: NDArray[np.float32], truth: Floats, seed: int) -> "Baselines":
-        """Fit on the training rows: features (N, D), truth (N,)."""
+    def fit(cls, data: TrainingData, truth: Floats, seed: int, curve: bool = False) -> "Baselines":
+        """Fit on the training rows and their truth (N,). curve: whether the labels are curves to forecast."""
+        features = data.summary
+        curves = CurveBaselines.fit(data.labels, data.named(WEEKS), data.named(REGION)) if curve else None
         table = np.asarray(features, np.float64)
         fill = np.nan_to_num(np.nanmedian(table, axis=0))
         table = np.where(np.isfinite(table), table, fill)
@@ -67,7 +74,9 @@ class Baselines:
         penalty = max(100.0, float(design.shape[1]))
         gram = design.T @ design + penalty * np.eye(design.shape[1])
         weights = np.linalg.solve(gram, design.T @ (truth - truth.mean()))
-        return cls(float(truth.mean()), float(truth.std()), seed, fill, shift, scale, weights, float(truth.mean()))
+        return cls(
+            float(truth.mean()), float(truth.std()), seed, fill, shift, scale, weights, float(truth.mean()), curves
+        )
 
     def predict(self, features: NDArray[np.float32]) -> dict[str, Floats]:
         """Predictions of each baseline, (N,)."""
@@ -79,13 +88,15 @@ class Baselines:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+        plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+        return plain | {"curve": None if self.curve is None else asdict(self.curve)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Baselines":
         """The baselines that `to_json` wrote."""
         parts: dict[str, Any] = {key: np.array(v) if isinstance(v, list) else v for key, v in data.items()}
-        return cls(**parts)
+        curve = data.get("curve")
+        return cls(**parts | {"curve": None if curve is None else CurveBaselines(**curve)})
 
 
 def evaluate(
@@ -100,7 +111,8 @@ def evaluate(
     """All metrics of predictions for the tracks of `data`, as plain data.
 
     `metrics` and each of `baselines` map a metric to its `value` and `interval`; `coverage` is of the calibrated
-    interval; `published` is what the system's authors report.
+    interval; `published` is what the system's authors report. Of models that forecast curves, `curve` holds the errors
+    by week, `charted` and `all` (see `curve_errors`), and of the `measures` (see `measure_errors`).
     """
     values = target.values(data.labels)
     truth = target.class_of(values).astype(float) if target.classes else values
@@ -120,9 +132,21 @@ def evaluate(
         "coverage": {"level": calibration.level, "rows": round(by_row, 4), "groups": round(by_group, 4)},
         "published": dict(published),
     }
+    if predictions.curve is not None and baselines.curve is not None:
+        result["curve"] = _curve(predictions.curve, data, baselines.curve)
     if split == "random":
         result["warning"] = "a random split puts songs of the same artists on both sides; these numbers are inflated"
     return result
+
+
+def _curve(forecast: Floats, data: TrainingData, baselines: CurveBaselines) -> dict[str, Any]:
+    others = baselines.predict(len(data), data.named(WEEKS), data.named(REGION))
+    forecasts = {"model": forecast, **others}
+    return {
+        "charted": curve_errors(forecasts, data.labels, data.groups),
+        "all": curve_errors(forecasts, data.labels, data.groups, charted=False),
+        "measures": measure_errors(forecast, data.labels, data.groups),
+    }
 
 
 def measured(predictions: Predictions, truth: Floats, groups: NDArray[Any], classes: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What `evaluate` needs of a model, whether it is a model folder or an exported `.onnx` file."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,16 @@ class OnnxModel:
         self.published: dict[str, Any] = self._session.json("published")
         self.seen: frozenset[str] = frozenset(self._session.json("trained_on"))
         self._windows: list[dict[str, Any] | None] = self._session.json("windows")
+        region = self._session.json("region") if "region" in self._session.metadata else None
+        # The file is for one region, and takes the sound alone.
+        self.from_labels: list[dict[str, Any]] = [region] if region else []
 
     def predict(self, data: TrainingData) -> Predictions:
         """Predictions for every track of `data`; of longer arrays the mean over their windows."""
-        if len(data.inputs) != len(self._windows):
-            raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {len(data.inputs)} were given")
+        count = len(data.inputs) - len(self.from_labels)
+        if count != len(self._windows):
+            raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {count} were given")
+        data = replace(data, inputs=data.inputs[:count], rows=data.rows[:count])
         found: list[list[Any]] = []
         for start in range(0, len(data), _BATCH):
             part = data.take(np.arange(start, min(start + _BATCH, len(data))))

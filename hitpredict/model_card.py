@@ -1,9 +1,7 @@
 """What a trained model says of itself, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-_SHOWN = ("spearman", "r2", "mae", "accuracy", "macro_f1", "roc_auc")
 
 
 def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
@@ -47,16 +45,33 @@ def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
 
 
 def table_of(evaluation: Mapping[str, Any], name: str) -> str:
-    """The model's metrics and the baselines' as a Markdown table."""
-    shown = [metric for metric in _SHOWN if metric in evaluation["metrics"]]
-    rows = {
-        name: evaluation["metrics"],
-        **{f"baseline: {key}": value for key, value in evaluation["baselines"].items()},
-    }
-    lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
-    for title, found in rows.items():
-        lines.append(f"| {title} | " + " | ".join(_cell(found.get(metric)) for metric in shown) + " |")
-    return "\n".join(lines)
+    """The model's metrics beside the baselines' as a Markdown table; below it, of forecasts of curves, their errors by
+    week and those of the popularity measures."""
+    columns = {name: evaluation["metrics"], **evaluation["baselines"]}
+    cells = [[metric, *(_cell(found.get(metric)) for found in columns.values())] for metric in evaluation["metrics"]]
+    table = _markdown(["", *columns], cells)
+    return "\n\n".join([table, *_curve_tables(evaluation["curve"], name)]) if "curve" in evaluation else table
+
+
+def _curve_tables(curve: Mapping[str, Any], name: str) -> list[str]:
+    errors = [
+        [
+            name if forecast == "model" else forecast,
+            *(_cell(curve[weeks][forecast][metric]) for weeks in ("charted", "all") for metric in ("mae", "rmse")),
+        ]
+        for forecast in curve["charted"]
+    ]
+    head = ["error of log10 weekly streams", "on the charts: mae", "rmse", "all weeks, 0 off the charts: mae", "rmse"]
+    measures = [
+        [measure, f"{found['songs']:,}", _cell(found["spearman"]), _cell(found["mae"])]
+        for measure, found in curve["measures"].items()
+    ]
+    return [_markdown(head, errors), _markdown(["measure of the curve", "songs", "spearman", "mae"], measures)]
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _cell(entry: Mapping[str, Any] | None) -> str:

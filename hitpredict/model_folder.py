@@ -10,7 +10,7 @@ training.csv        loss by epoch (networks)
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict import label_inputs
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.runtime import quiet_onnxruntime
-from hitpredict.targets import Target
+from hitpredict.targets import Target, log_sum
 from hitpredict.training_data import Features, TrainingData
-from hitpredict.windows import windows_of
+from hitpredict.windows import windows_in_common
 
 if TYPE_CHECKING:
     from hitpredict.network_model import NetworkModel
@@ -46,6 +47,12 @@ class Predictions:
         """From a model's outputs, in their order."""
         second = outputs[1] if len(outputs) > 1 else None
         return cls(outputs[0], curve=second) if task == "curve" else cls(outputs[0], second)
+
+    def within(self, labels: NDArray[np.float64]) -> "Predictions":
+        """Of curves the scores over those weeks alone that `labels` (N, W) knows; anything else as it is."""
+        if self.curve is None:
+            return self
+        return replace(self, score=log_sum(np.where(np.isfinite(labels), self.curve, 0.0)))
 
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """The predictions of some rows."""
@@ -83,6 +90,12 @@ class ModelFolder:
     def seen(self) -> frozenset[str]:
         """Ids of the tracks that the model or its calibration was fitted on."""
         return frozenset(self.config["split"]["train"]) | frozenset(self.config["split"]["validation"])
+
+    @property
+    def from_labels(self) -> list[dict[str, Any]]:
+        """The inputs that come with the labels, for `training_data.load`."""
+        kinds = [features["kind"] or {} for features in self.config["features"]]
+        return [kind for kind in kinds if kind.get("name") in label_inputs.NAMES]
 
     def check_inputs(self, data: TrainingData) -> None:
         """Raises `InputError` when tables are not of the features the model was trained on."""
@@ -143,17 +156,13 @@ def predict_network(
 def batches_of(
     data: TrainingData, windows: Sequence[Mapping[str, Any] | None]
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.intp]]:
-    """Every window of every track as one batch for each input, and the track number of each row.
-
-    Tracks whose inputs have different numbers of windows use as many as the shortest input has.
-    """
-    cut = [
-        [windows_of(_row(features, row), spec) for row in rows]
-        for features, rows, spec in zip(data.inputs, data.rows, windows, strict=True)
+    """Every window of every track as one batch for each input, and the track number of each row."""
+    by_track = [
+        windows_in_common([_row(features, row) for features, row in zip(data.inputs, rows, strict=True)], windows)
+        for rows in zip(*data.rows, strict=True)
     ]
-    counts = [min(len(parts[track]) for parts in cut) for track in range(len(data))]
-    batches = [np.concatenate([part[:count] for part, count in zip(parts, counts, strict=True)]) for parts in cut]
-    return batches, np.repeat(np.arange(len(data)), counts)
+    batches = [np.concatenate(parts) for parts in zip(*by_track, strict=True)]
+    return batches, np.repeat(np.arange(len(data)), [len(parts[0]) for parts in by_track])
 
 
 def by_owner(values: NDArray[Any], owners: NDArray[np.intp], count: int) -> NDArray[np.float64]:

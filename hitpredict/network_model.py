@@ -39,6 +39,7 @@ NETWORKS = {
     "wav2vec2": "wav2vec2:Wav2Vec2",
     "mp2": "mp2:Mp2",
     "mp3": "mp3:Mp3",
+    "curves": "curves:CurveNet",
 }
 
 
@@ -130,3 +131,19 @@ class NetworkModel(nn.Module):
             total = torch.where(raw > _OFF_THE_CHARTS, 10.0**raw, torch.zeros_like(raw)).sum(dim=1)
             return torch.log10(total.clamp(min=1.0)), raw
         return (raw[:, 0] * self.target_scale + self.target_shift,)
+
+
+class ForRegion(nn.Module):
+    """A model whose last input is a region, one-hot, with that input always the same."""
+
+    region: Tensor
+
+    def __init__(self, model: NetworkModel, one_hot: Sequence[float]):
+        super().__init__()
+        self.model, self.scalers = model, model.scalers[:-1]
+        self.register_buffer("region", torch.tensor([one_hot]))
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """As the model's, of the inputs but the last."""
+        result: tuple[Tensor, ...] = self.model(*inputs, self.region.expand(inputs[0].shape[0], -1))
+        return result

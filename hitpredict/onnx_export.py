@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict import label_inputs
 from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.model_folder import ModelFolder
+from hitpredict.region_folder import RegionFolder
 from hitpredict.runtime import MODEL_SCHEMA, quiet_onnxruntime
 from hitpredict.windows import summary_of
 
@@ -43,8 +45,10 @@ def export(folder: ModelFolder, samples: Sequence[NDArray[np.float32]] | None = 
     """
     if folder.recipe["estimator"].get("name") == "random-normal":
         raise UsageError(f"{folder.folder}: random-normal draws anew for every song; there is no model to export")
+    # First, for it tells what cannot be exported at all.
+    metadata = metadata_of(folder)
     graph = _estimator_graph(folder) if (folder.folder / "estimator.onnx").exists() else _network_graph(folder)
-    data = _with_metadata(_half(graph) if fp16 else graph, metadata_of(folder))
+    data = _with_metadata(_half(graph) if fp16 else graph, metadata)
     difference = _difference(folder, data, samples)
     limit = 100 * TOLERANCE if fp16 else TOLERANCE
     if not difference <= limit:
@@ -55,6 +59,12 @@ def export(folder: ModelFolder, samples: Sequence[NDArray[np.float32]] | None = 
 def metadata_of(folder: ModelFolder) -> dict[str, str]:
     """The `hitpredict.*` metadata of a model folder: texts, and JSON."""
     config, target = folder.config, folder.target
+    if label_inputs.named(folder.from_labels, label_inputs.WEEKS):
+        raise UsageError(f"{folder.folder}: takes the first weeks on the charts, which cannot be made from audio")
+    region = folder.region if isinstance(folder, RegionFolder) else None
+    if folder.from_labels:
+        names = ", ".join(folder.from_labels[0]["names"])
+        raise UsageError(f"{folder.folder}: knows several regions; name one with --region: {names}")
     if any(each["kind"] is None for each in config["features"]):
         raise UsageError(
             f"{folder.folder}: was trained on a table of unknown features, which cannot be made from audio; train on "
@@ -64,15 +74,16 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     low, high = (0, target.classes - 1) if target.classes else (target.scaled["low"], target.scaled["high"])
     spearman = json.loads((folder.folder / "metrics.json").read_text())["metrics"].get("spearman", {}).get("value")
     known = f"rank correlation {spearman:.2f} on its test tracks" if spearman is not None else "not measured"
+    name = target.name + (f" in {region['only']}" if region else "")
     parts = {
         "frontend": [each["kind"] for each in config["features"]],
         "windows": folder.windows,
         "target": {
-            "name": target.name,
+            "name": name,
             "low": low,
             "high": high,
-            "definition": target.name,
-            "meaning": f"{config['recipe']['name']}'s guess at {target.name} from sound alone ({known})",
+            "definition": name,
+            "meaning": f"{config['recipe']['name']}'s guess at {name} from sound alone ({known})",
         },
         "calibration": calibration.to_json(),
         "domain": folder.domain.to_json(),
@@ -82,6 +93,8 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         "label_target": config["target"],
         "published": config["recipe"]["published"],
     }
+    if region:
+        parts["region"] = region
     texts = {"schema": MODEL_SCHEMA, "name": config["recipe"]["name"], "version": "1"}
     texts["card"] = (folder.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}

@@ -20,7 +20,7 @@ from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.model_inputs import model_inputs, segment_edges
 from hitpredict.records import ScoreRecord, Segment
 from hitpredict.runtime import Device, ModelFile, Session
-from hitpredict.windows import summary_of, windows_of
+from hitpredict.windows import summary_of, windows_in_common
 
 _LEAST_16_BIT = 1 / 32768
 # The previews that the field works with last 30 s; statistics of much less sound are no longer a track's.
@@ -101,9 +101,7 @@ class Scorer:
 
     def _score_of(self, inputs: list[NDArray[np.float32]]) -> float:
         """The mean score over the windows that the inputs have in common."""
-        cut = [windows_of(array, spec) for array, spec in zip(inputs, self.windows, strict=True)]
-        count = min(map(len, cut))
-        return float(np.mean(self.session.outputs([windows[:count] for windows in cut])[0]))
+        return float(np.mean(self.session.outputs(windows_in_common(inputs, self.windows))[0]))
 
     def _doubts(self, duration: float, array: NDArray[np.float32]) -> Iterator[str]:
         low, high = self.domain.duration

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict import label_inputs
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.splits import connected_groups
 from hitpredict.windows import summary_of
@@ -57,9 +58,10 @@ class Features:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Tracks with features, labels and groups, one row each, in the order of the first feature table.
+    """Tracks with features, labels and groups, one row each (or one for each region), in the order of the features.
 
-    labels: float64 (N, C), one column for each of `targets`, signs as in the table; NaN never. groups: (N,) text.
+    labels: float64 (N, C), one column for each of `targets`, signs as in the table; NaN only in weeks of a curve that
+    are not known. groups: (N,) text.
     table: the label table's other columns, (N,) each, to split by.
     """
 
@@ -92,6 +94,11 @@ class TrainingData:
             return np.asarray(features.values[self.rows[number]], np.float32)
         return np.stack([summary_of(features.values[row]) for row in self.rows[number]])
 
+    def named(self, kind: str) -> NDArray[np.float32] | None:
+        """The input of this kind as a matrix (N, D), if there is one."""
+        kinds = [(each.kind or {}).get("name") for each in self.inputs]
+        return self.vectors(kinds.index(kind)) if kind in kinds else None
+
     @cached_property
     def summary(self) -> NDArray[np.float32]:
         """All inputs as one matrix, for linear baselines."""
@@ -105,12 +112,14 @@ def load(
     group: str | None,
     notes: list[str],
     every_column: bool = False,
+    from_labels: Sequence[label_inputs.Kind] = (),
 ) -> TrainingData:
     """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
     for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
 
     A target column may hold lists (a curve). every_column: take all numeric columns but the targets, not only those of
-    a known kind of features.
+    a known kind of features. from_labels: inputs that the label table gives, after the feature tables' (see
+    `label_inputs`); a region among them makes a row for each region of a track.
 
     Tracks without features, without a label, or with one that is no number are left out and counted in `notes`.
     Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
@@ -120,38 +129,89 @@ def load(
     label_table = read_table(labels)
     ids = _ids(label_table, labels)
     numbers = np.concatenate([_numeric(label_table, name.removeprefix("-"), labels) for name in targets], axis=1)
-    # The weeks of a curve that are not known yet are no reason to leave the track out.
-    curves = numbers.shape[1] > len(targets)
-    row_of = {track: row for row, track in reversed(list(enumerate(ids)))}
-    kept, missing, empty = [], 0, 0
-    elsewhere = [set(table.track_ids) for table in tables[1:]]
-    for track in dict.fromkeys(tables[0].track_ids):
-        if track not in row_of or not all(track in others for others in elsewhere):
-            missing += 1
-        elif np.isfinite(numbers[row_of[track]]).all() or (curves and np.isfinite(numbers[row_of[track]]).any()):
-            kept.append(track)
-        else:
-            empty += 1
-    if missing:
-        notes.append(f"{missing} of {missing + empty + len(kept)} tracks are not in all tables and are left out")
-    if empty:
-        notes.append(f"{empty} tracks have no label in {', '.join(targets)} and are left out")
-    if not kept:
-        example = f"{tables[0].track_ids[:1]} and {ids[:1]}"
-        raise UsageError(f"{features[0]} and {labels}: no track with features has a label; ids look like {example}")
-    rows = np.array([row_of[track] for track in kept])
-    columns = {name: np.asarray(label_table[name], object)[rows] for name in label_table}
+    usable = np.isfinite(numbers).all(axis=1)
+    if numbers.shape[1] > len(targets):
+        numbers, usable = _known_weeks(numbers, label_table)
+    usable &= label_inputs.rows_that_serve(from_labels, label_table, numbers)
+    many = label_inputs.named(from_labels, label_inputs.REGION) is not None
+    tracks = tables[0].track_ids if tables else ids
+    kept = _joined_rows(tracks, ids, usable, [set(table.track_ids) for table in tables], many, targets, notes)
+    if not len(kept):
+        example = f"{list(tracks[:1])} and {ids[:1]}"
+        where = " and ".join(map(str, [*features, labels]))
+        raise UsageError(f"{where}: no track with features has a label; ids look like {example}")
+    columns = {name: _column(label_table[name], kept) for name in label_table}
+    track_ids = tuple(ids[row] for row in kept)
     places = [{track: row for row, track in enumerate(table.track_ids)} for table in tables]
-    joined = tuple(np.array([place[track] for track in kept]) for place in places)
-    groups = _groups(columns, group, tables[0], joined[0], labels, notes)
-    return TrainingData(tuple(kept), tuple(tables), joined, tuple(targets), numbers[rows], groups, columns)
+    rows = [np.array([place[track] for track in track_ids]) for place in places]
+    groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, notes)
+    for kind in from_labels:
+        tables.append(_from_labels(kind, columns, numbers[kept], labels))
+        rows.append(np.arange(len(kept)))
+    known = label_inputs.named(from_labels, label_inputs.WEEKS)
+    learnt = numbers[kept][:, known["count"] if known else 0 :]
+    return TrainingData(track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns)
+
+
+def _joined_rows(
+    tracks: Sequence[str],
+    ids: Sequence[str],
+    usable: NDArray[np.bool_],
+    tables: Sequence[set[str]],
+    many: bool,
+    targets: Sequence[str],
+    notes: list[str],
+) -> NDArray[np.intp]:
+    """Label rows of the tracks that are in all tables, in the order of `tracks`: the first one, or with `many` all."""
+    rows_of: dict[str, list[int]] = {}
+    for row, track in enumerate(ids):
+        if many or track not in rows_of:
+            rows_of.setdefault(track, []).append(row)
+    kept: list[int] = []
+    missing = empty = 0
+    for track in dict.fromkeys(tracks):
+        found = rows_of.get(track, []) if all(track in table for table in tables) else []
+        labelled = [row for row in found if usable[row]]
+        missing, empty = missing + (not found), empty + len(found) - len(labelled)
+        kept += labelled
+    if missing:
+        notes.append(f"{missing} of {len(set(tracks))} tracks are not in all tables and are left out")
+    if empty:
+        notes.append(f"{empty} rows have no label in {', '.join(targets)} and are left out")
+    return np.array(kept, np.intp)
+
+
+def _known_weeks(
+    curves: NDArray[np.float64], table: Mapping[str, Sequence[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Curves with NaN after the data end, and which of them can be learnt from: some week known, the start seen."""
+    if "available_weeks" in table:
+        after = np.arange(curves.shape[1]) >= np.array([_number(value) for value in table["available_weeks"]])[:, None]
+        curves = np.where(after, np.nan, curves)
+    begun = np.array([bool(value) for value in table.get("censored_left", [False] * len(curves))])
+    return curves, np.asarray(np.isfinite(curves).any(axis=1) & ~begun)
+
+
+def _from_labels(
+    kind: label_inputs.Kind, columns: Mapping[str, NDArray[Any]], numbers: NDArray[np.float64], labels: Path
+) -> Features:
+    full, names, values = label_inputs.values_of(kind, columns, numbers)
+    return Features(f"{labels} ({kind['name']})", full, (), tuple(names), values)
+
+
+def _column(values: Sequence[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """Some rows of a column, each a Python object, lists as well."""
+    column = np.empty(len(rows), object)
+    for place, row in enumerate(rows):
+        column[place] = values[row]
+    return column
 
 
 def _groups(
     table: Mapping[str, NDArray[Any]],
     column: str | None,
-    features: Features,
-    rows: NDArray[np.intp],
+    features: Features | None,
+    track_ids: Sequence[str],
     path: Path,
     notes: list[str],
 ) -> NDArray[np.str_]:
@@ -160,14 +220,22 @@ def _groups(
             raise UsageError(f"--group {column}: {path} has no such column; it has {', '.join(table)}")
         return np.array([str(value) for value in table[column]])
     artists = next((name for name in ("artist_ids", "artist_id", "artist", "artist_name") if name in table), None)
-    memberships = [_artists(value) for value in table[artists]] if artists else [[] for _ in rows]
+    memberships = [_artists(value) for value in table[artists]] if artists else [[] for _ in track_ids]
     if artists is None:
         notes.append(f"{path}: no artist column, so groups are equal recordings only; name one with --group")
-    # Equal feature rows are the same recording under another id.
-    values = features.values
-    for names, row in zip(memberships, rows, strict=True):
-        names.append(f"\0{hash(np.round(np.asarray(values[row], np.float64), 4).tobytes())}")
+    recordings = _recordings(features) if features else {}
+    for names, track in zip(memberships, track_ids, strict=True):
+        names.append(recordings.get(track, f"\0{track}"))
     return connected_groups(memberships)
+
+
+def _recordings(features: Features) -> dict[str, str]:
+    """A name for the recording of each track: equal feature rows are the same recording under another id."""
+    found = {}
+    for row, track in enumerate(features.track_ids):
+        rounded = np.round(np.asarray(features.values[row], np.float64), 4)
+        found[track] = f"\0{hash(rounded.tobytes())}"
+    return found
 
 
 def _artists(value: Any) -> list[str]:
@@ -203,7 +271,11 @@ def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path) -> NDArr
     if any(isinstance(value, list) for value in column):
         width = max(len(value) for value in column if isinstance(value, list))
         lists = [value if isinstance(value, list) else [None] for value in column]
-        return np.array([[_number(each) for each in [*value, *[None] * (width - len(value))]] for value in lists])
+        even = [value if len(value) == width else [*value, *[None] * (width - len(value))] for value in lists]
+        try:
+            return np.array(even, np.float64)
+        except ValueError:
+            return np.array([[_number(each) for each in value] for value in even])
     return np.array([_number(value) for value in column])[:, None]
 
 

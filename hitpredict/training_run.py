@@ -4,24 +4,25 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict import __version__, targets
+from hitpredict import __version__, label_inputs, targets
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
-from hitpredict.errors import HitpredictError, TrainingError, UsageError
+from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.evaluation import Baselines, evaluate
 from hitpredict.model_card import card_of
 from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
 from hitpredict.recipes import Recipe
-from hitpredict.splits import TEST, TRAIN, VALIDATION, group_split, temporal_split
+from hitpredict.splits import TEST, TRAIN, VALIDATION
+from hitpredict.training_checks import check_collapse, check_tables, split_of
 from hitpredict.training_data import TrainingData
 
-_COLLAPSED = 1e-3
 _REFERENCE_QUANTILES = 201
 
 
@@ -38,36 +39,6 @@ class Request:
     devices: int = 1
     precision: str = "32-true"
     progress: bool = False
-
-
-def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
-    """`train`, `validation` or `test` for each row. Raises `UsageError` for a split the table cannot give."""
-    kind, _, column = split.partition(":")
-    if kind == "groups":
-        try:
-            return group_split(data.groups, seed)
-        except ValueError as error:
-            raise UsageError(f"--split groups: {error}") from error
-    if kind == "random":
-        return group_split(np.arange(len(data)), seed)
-    column = "split" if kind == "fma" else column
-    if kind not in ("fma", "temporal", "column") or not column:
-        raise UsageError(f"--split {split}: must be groups, random, fma, temporal:COLUMN or column:COLUMN")
-    if column not in data.table:
-        raise UsageError(f"--split {split}: the label table has no column {column}")
-    if kind == "temporal":
-        return temporal_split(np.array([str(value) for value in data.table[column]]))
-    names = {"training": TRAIN, "train": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "test": TEST}
-    found = [str(value) for value in data.table[column]]
-    if unknown := sorted(set(found) - set(names)):
-        raise UsageError(f"--split {split}: {unknown[0]!r} is not train, validation or test")
-    sides = np.array([names[value] for value in found])
-    if VALIDATION not in sides:
-        # A published split of two sides: the validation rows come out of the training side, by groups.
-        inner = group_split(data.groups[sides == TRAIN], seed)
-        sides = sides.astype("U10")
-        sides[sides == TRAIN] = np.where(inner == TRAIN, TRAIN, VALIDATION)
-    return sides
 
 
 def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
@@ -90,6 +61,7 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
     predictions collapse to a constant (unless the recipe is a constant).
     """
     recipe = request.recipe
+    check_tables(recipe, data)
     sides = split_of(data, request.split, request.seed)
     parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)}
     if empty := [side for side, rows in parts.items() if not len(rows)]:
@@ -102,9 +74,9 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
     config = _config(request, data, parts, target)
-    predictions = _fit(request, data, parts, target, values, work, config)
+    predictions = _fit(_Work(request, data, parts, target, values, work, config)).within(data.labels)
     held_out = np.concatenate([parts[VALIDATION], parts[TEST]])
-    _check_collapse(recipe, predictions.score[held_out], values[held_out], target)
+    check_collapse(recipe, predictions.score[held_out], values[held_out], target)
     truth = target.class_of(values).astype(float) if target.classes else values
     calibration = Calibration.fit(
         truth[parts[VALIDATION]],
@@ -114,9 +86,12 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
     )
     config["reference"] = {
         "name": f"{len(parts[VALIDATION]):,} validation tracks of {request.labels.name}",
-        "scores": np.quantile(predictions.score[parts[VALIDATION]], np.linspace(0, 1, _REFERENCE_QUANTILES)).tolist(),
+        "scores": _quantiles(predictions.score[parts[VALIDATION]]),
     }
-    baselines = Baselines.fit(data.summary[parts[TRAIN]], truth[parts[TRAIN]], request.seed)
+    regions = data.named(label_inputs.REGION)
+    if regions is not None:
+        config["reference"]["by_region"] = _by_region(data, regions, predictions, parts[VALIDATION])
+    baselines = Baselines.fit(data.take(parts[TRAIN]), truth[parts[TRAIN]], request.seed, recipe.task == "curve")
     config["baselines"] = baselines.to_json()
     _dump(work / "calibration.json", calibration.to_json())
     _dump(work / "domain.json", _domain(data, parts[TRAIN]).to_json())
@@ -131,6 +106,20 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
     return result
 
 
+def _quantiles(scores: NDArray[np.float64]) -> list[float]:
+    return list(np.quantile(scores, np.linspace(0, 1, _REFERENCE_QUANTILES)).tolist())
+
+
+def _by_region(
+    data: TrainingData, regions: NDArray[np.float32], predictions: Predictions, rows: NDArray[np.intp]
+) -> dict[str, list[float]]:
+    """The reference scores of each region that some of these rows are in."""
+    kind = next(each.kind for each in data.inputs if (each.kind or {}).get("name") == label_inputs.REGION)
+    assert kind is not None
+    own = {name: rows[regions[rows, number] > 0] for number, name in enumerate(kind["names"])}
+    return {name: _quantiles(predictions.score[found]) for name, found in own.items() if len(found)}
+
+
 def _needs_classes(recipe: Recipe) -> bool:
     return recipe.task == "classification" and not {"thresholds", "quantiles", "classes"} & set(recipe.target)
 
@@ -139,12 +128,11 @@ def _config(
     request: Request, data: TrainingData, parts: Mapping[str, NDArray[np.intp]], target: targets.Target
 ) -> dict[str, Any]:
     recipe = request.recipe
-    windows = list(recipe.scaling.get("windows", [])) or [None] * len(data.inputs)
-    if len(windows) < len(data.inputs):
-        raise UsageError(f"recipe {recipe.name}: takes {len(windows)} feature tables, {len(data.inputs)} were given")
+    windows = list(recipe.scaling.get("windows", []))
     features = []
-    for each, window in zip(data.inputs, windows, strict=False):
+    for each, window in zip_longest(data.inputs, windows[: len(data.inputs)]):
         spec = dict(window) if window and not each.is_vector else None
+        from_labels = (each.kind or {}).get("name") in label_inputs.NAMES
         shape = (len(each.columns),) if each.columns is not None else _shape(each.values, spec)
         features.append(
             {
@@ -152,7 +140,7 @@ def _config(
                 "columns": list(each.columns) if each.columns is not None else None,
                 "shape": list(shape),
                 "window": spec,
-                "scaling": recipe.scaling.get("inputs", "zscore"),
+                "scaling": "none" if from_labels else recipe.scaling.get("inputs", "zscore"),
                 "width": shape[0] if each.is_vector else 1,
             }
         )
@@ -184,18 +172,22 @@ def _shape(arrays: Any, window: Mapping[str, Any] | None) -> tuple[int, ...]:
     return tuple(shapes.pop())
 
 
-def _fit(
-    request: Request,
-    data: TrainingData,
-    parts: Mapping[str, NDArray[np.intp]],
-    target: targets.Target,
-    values: NDArray[np.float64],
-    work: Path,
-    config: dict[str, Any],
-) -> Predictions:
+@dataclass(frozen=True)
+class _Work:
+    """What a fit goes by. values: the targets of all rows; config is completed, and weights are written to `folder`."""
+
+    request: Request
+    data: TrainingData
+    parts: Mapping[str, NDArray[np.intp]]
+    target: targets.Target
+    values: NDArray[np.float64]
+    folder: Path
+    config: dict[str, Any]
+
+
+def _fit(work: _Work) -> Predictions:
     """Fit the recipe's estimator or network, write its weights, and predict every row."""
-    recipe, rows = request.recipe, parts[TRAIN]
-    classes = target.classes
+    recipe, data, config, classes = work.request.recipe, work.data, work.config, work.target.classes
     if recipe.estimator:
         from hitpredict import estimators
 
@@ -205,25 +197,17 @@ def _fit(
             for number, (each, width) in enumerate(zip(data.inputs, widths, strict=True))
             for name in (each.columns or [f"{number}.{place}" for place in range(width)])
         ]
-        learnt = target.class_of(values) if classes else values
-        fitted = estimators.fit(recipe.estimator, data.summary[rows], learnt[rows], classes, names, request.seed)
-        (work / "estimator.onnx").write_bytes(fitted.onnx)
+        learnt, rows = work.target.class_of(work.values) if classes else work.values, work.parts[TRAIN]
+        fitted = estimators.fit(recipe.estimator, data.summary[rows], learnt[rows], classes, names, work.request.seed)
+        (work.folder / "estimator.onnx").write_bytes(fitted.onnx)
         config["notes"] = fitted.notes
         config["target_range"] = [0.0, 1.0]
-        _dump(work / "config.json", config)
-        return ModelFolder(work).predict(data)
-    return _fit_network(request, data, parts, target, values, work, config)
+        _dump(work.folder / "config.json", config)
+        return ModelFolder(work.folder).predict(data)
+    return _fit_network(work)
 
 
-def _fit_network(
-    request: Request,
-    data: TrainingData,
-    parts: Mapping[str, NDArray[np.intp]],
-    target: targets.Target,
-    values: NDArray[np.float64],
-    work: Path,
-    config: dict[str, Any],
-) -> Predictions:
+def _fit_network(work: _Work) -> Predictions:
     import torch
     from safetensors.torch import save_file
 
@@ -231,7 +215,8 @@ def _fit_network(
     from hitpredict.losses import balanced_weights
     from hitpredict.network_model import NetworkModel, Scaler, build
 
-    recipe, rows = request.recipe, parts[TRAIN]
+    request, data, target, config = work.request, work.data, work.target, work.config
+    recipe, rows = request.recipe, work.parts[TRAIN]
     torch.manual_seed(request.seed)
     network = build(recipe.network, [tuple(each["shape"]) for each in config["features"]], config["outputs"])
     scalers = []
@@ -242,9 +227,9 @@ def _fit_network(
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
     model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])
-    learnt = _learnt(target, values, data, rows, config["target_range"])
+    learnt = _learnt(target, work.values, data, rows, config["target_range"])
     options = training.Options(
-        work / "checkpoints",
+        work.folder / "checkpoints",
         request.seed,
         request.resume,
         request.accelerator,
@@ -260,14 +245,15 @@ def _fit_network(
         # The spread of the targets in the weights is that of the training songs.
         tables["loss"].setdefault("sd", float(np.std(learnt[rows])))
     windows = [each["window"] for each in config["features"]]
-    training.fit(model, data, parts, learnt, tables, windows, options)
+    training.fit(model, data, work.parts, learnt, tables, windows, options)
     model = model.cpu()
     config["network_state"] = dict(getattr(network, "network_state", {}))
     config["parameters"] = sum(parameter.numel() for parameter in network.parameters())
     save_file(
-        {key: value.contiguous().clone() for key, value in model.state_dict().items()}, work / "model.safetensors"
+        {key: value.contiguous().clone() for key, value in model.state_dict().items()},
+        work.folder / "model.safetensors",
     )
-    shutil.copy(work / "checkpoints" / "main" / "training.csv", work / "training.csv")
+    shutil.copy(work.folder / "checkpoints" / "main" / "training.csv", work.folder / "training.csv")
     return predict_network(model, data, windows)
 
 
@@ -314,21 +300,6 @@ def _ends(target: targets.Target, config: Mapping[str, Any]) -> tuple[float, flo
     if target.classes:
         return 0.0, float(target.classes - 1)
     return target.scaled["low"], target.scaled["high"]
-
-
-def _check_collapse(
-    recipe: Recipe, predicted: NDArray[np.float64], truth: NDArray[np.float64], target: targets.Target
-) -> None:
-    """A model that answers the same for every song has learnt nothing; a published system shipped like this."""
-    if recipe.estimator.get("name") == "constant":
-        return
-    spread = float(np.std(predicted))
-    limit = _COLLAPSED * (float(np.std(truth)) if not target.classes else 1.0)
-    if not spread > limit:
-        raise TrainingError(
-            f"recipe {recipe.name} collapsed: its predictions vary by {spread:.2g} only (target: {np.std(truth):.2g}); "
-            "lower training.learning_rate, train longer, or give it more data"
-        )
 
 
 def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:

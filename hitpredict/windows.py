@@ -1,6 +1,6 @@
 """Cutting arrays of any length into the windows that a model takes at once. NumPy only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,19 @@ def windows_of(array: NDArray[Any], spec: Mapping[str, Any] | None) -> NDArray[n
     length = int(spec["length"])
     count = max(1, round(len(array) / length))
     return np.stack([window_at(array, spec, number * length) for number in range(count)])
+
+
+def windows_in_common(
+    inputs: Sequence[NDArray[Any]], specs: Sequence[Mapping[str, Any] | None]
+) -> list[NDArray[np.float32]]:
+    """The windows of one track's inputs, as many of each: an input that is not cut goes with every window of the
+    others, and of inputs that are cut into different numbers the first ones serve."""
+    cut = [windows_of(array, spec) for array, spec in zip(inputs, specs, strict=True)]
+    count = min((len(windows) for windows, spec in zip(cut, specs, strict=True) if spec is not None), default=1)
+    return [
+        windows[:count] if spec is not None else np.repeat(windows, count, axis=0)
+        for windows, spec in zip(cut, specs, strict=True)
+    ]
 
 
 def summary_of(array: NDArray[Any]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ def parts(data, spec=None, score=None):
         score = probabilities @ np.arange(target.classes)
     ends = (0, target.classes - 1) if target.classes else (0, 100)
     calibration = Calibration.fit(truth, score, data.groups, 0.8, *ends)
-    return target, Predictions(score, probabilities), calibration, Baselines.fit(data.summary, truth, 0), truth
+    return target, Predictions(score, probabilities), calibration, Baselines.fit(data, truth, 0), truth
 
 
 def result_of(data, spec=None):

@@ -1,4 +1,8 @@
+"""The network without sound, from a table of `fetch charts` to forecasts that are judged."""
+
 import datetime
+import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -6,68 +10,31 @@ import pyarrow.parquet
 import pytest
 import torch
 from learning import check_export
+from typer.testing import CliRunner
 
-from hitpredict.errors import InputError, UsageError
-from hitpredict.networks.curve_baselines import (
-    compare,
-    decay_rate,
-    exponential_decay,
-    mean_change,
-    mean_curve,
-    persistence,
-)
-from hitpredict.networks.curve_training import CurveTable, evaluate_curves, forecast, read_curves, split, train_curves
+from hitpredict import recipes
+from hitpredict.cli.app import app
+from hitpredict.errors import UsageError
+from hitpredict.label_inputs import kinds_of
+from hitpredict.model_folder import ModelFolder
 from hitpredict.networks.curves import CurveNet
+from hitpredict.onnx_export import export
+from hitpredict.training_data import load
 
 TINY = {"features": 6, "hidden": 8}
-INDEX, ONE_HOT = [(1,), (3,)], [(4,), (3,)]
-
-
-def table(count: int = 300, weeks: int = 10, seed: int = 0) -> CurveTable:
-    """Two regions where songs fall at different rates; each song is in both; the data end at random."""
-    rng = np.random.default_rng(seed)
-    region = np.tile([0, 1], count // 2)
-    start = 4.5 + rng.random(count)
-    curve = start[:, None] - np.array([0.02, 0.2])[region][:, None] * np.arange(weeks)
-    curve = np.where(curve > 3, curve + 0.01 * rng.standard_normal((count, weeks)), 0.0)
-    curve[np.arange(weeks) >= rng.integers(6, weeks + 1, count)[:, None]] = np.nan
-    songs = np.repeat([f"song{i}" for i in range(count // 2)], 2)
-    return CurveTable(("at", "us"), region, songs, curve.astype(np.float32))
-
-
-def write(path, curves: np.ndarray, available: list[int], censored: list[bool]) -> str:
-    rows = len(curves)
-    columns = {
-        "region": ["us", "at", "us"][:rows],
-        "track_id": [f"t{i}" for i in range(rows)],
-        "start": [datetime.date(2020, 1, 3)] * rows,
-        "curve": pa.array(curves.astype(np.float32).tolist(), pa.list_(pa.float32())),
-        "available_weeks": pa.array(available, pa.int16()),
-        "censored_left": censored,
-    }
-    pyarrow.parquet.write_table(pa.table(columns), path)
-    return str(path)
+SHAPES = [(3,), (4,)]
+KNOWN, WEEKS, SONGS = 3, 10, 200
 
 
 def test_export():
     torch.manual_seed(0)
-    check_export(CurveNet(INDEX, 4, regions=4, **TINY), INDEX)
-
-
-def test_an_index_and_its_one_hot_vector_are_the_same_thing():
-    torch.manual_seed(0)
-    by_index, by_vector = CurveNet(INDEX, 4, regions=4, **TINY).eval(), CurveNet(ONE_HOT, 4, **TINY).eval()
-    weights = by_index.state_dict()
-    by_vector.load_state_dict({**weights, "region.weight": weights["region.weight"].T})
-    first = torch.rand(2, 3) + 4
-    expected = by_index(torch.tensor([[1.0], [9.0]]), first)
-    torch.testing.assert_close(by_vector(torch.eye(4)[[1, 3]], first), expected)
+    check_export(CurveNet(SHAPES, 4, **TINY), SHAPES)
 
 
 def test_weeks_after_the_data_end_do_not_count():
     torch.manual_seed(0)
-    network = CurveNet(INDEX, 4, regions=4, own_share=0.0, **TINY)
-    inputs = (torch.zeros(2, 1), torch.rand(2, 3) + 4)
+    network = CurveNet(SHAPES, 4, own_share=0.0, **TINY)
+    inputs = (torch.rand(2, 3) + 4, torch.eye(4)[:2])
     targets = torch.tensor([[4.0, 4.0, torch.nan, torch.nan], [4.0, 0.0, 4.0, torch.nan]])
     loss = network.training_loss(inputs, targets, min)
     loss.backward()
@@ -78,92 +45,126 @@ def test_weeks_after_the_data_end_do_not_count():
     torch.testing.assert_close(network.training_loss((inputs[0][:1], inputs[1][:1]), longer, min), short)
 
 
-@pytest.mark.parametrize("shapes", [[(1,)], [(1,), (3, 1)], [(1,), (3,)]])
+def test_validation_is_free_running():
+    torch.manual_seed(0)
+    network = CurveNet(SHAPES, 4, **TINY).eval()
+    inputs, targets = (torch.rand(2, 3) + 4, torch.eye(4)[:2]), torch.rand(2, 4) + 4
+    torch.testing.assert_close(
+        network.training_loss(inputs, targets, min), network.error(network(*inputs), targets).mean()
+    )
+
+
+@pytest.mark.parametrize("shapes", [[(3,)], [(3,), (4, 1)]])
 def test_inputs_that_do_not_fit(shapes):
     with pytest.raises(UsageError):
         CurveNet(shapes, 4)
 
 
-def test_persistence_and_decay():
-    first = np.array([[5.0, 4.9, 4.8], [4.0, 4.2, 4.4], [3.0, 0.6, 0.2]])
-    np.testing.assert_array_equal(persistence(first, 2), [[4.8, 4.8], [4.4, 4.4], [0.2, 0.2]])
-    np.testing.assert_allclose(exponential_decay(first, 2, 0.5), [[4.3, 3.8], [3.9, 3.4], [0, 0]])
-    np.testing.assert_allclose(exponential_decay(first, 2), [[4.7, 4.6], [4.6, 4.8], [0, 0]], atol=1e-12)
+def write(path, **changed) -> str:
+    """Two regions where songs fall at different rates; each song is in both; the data end at random."""
+    rng = np.random.default_rng(0)
+    region = np.tile([0, 1], SONGS)
+    curve = 4.5 + rng.random(2 * SONGS)[:, None] - np.array([0.02, 0.2])[region][:, None] * np.arange(WEEKS)
+    curve = np.where(curve > 3, curve + 0.01 * rng.standard_normal(curve.shape), 0.0)
+    available = rng.integers(6, WEEKS + 1, 2 * SONGS)
+    curve[np.arange(WEEKS) >= available[:, None]] = 0
+    columns = {
+        "region": np.array(["at", "us"])[region].tolist(),
+        "track_id": np.repeat([f"song{i}" for i in range(SONGS)], 2).tolist(),
+        "artist_ids": [[f"artist{i // 4}"] for i in range(2 * SONGS)],
+        "start": [datetime.date(2020, 1, 3)] * 2 * SONGS,
+        "curve": pa.array(curve.astype(np.float32).tolist(), pa.list_(pa.float32())),
+        "available_weeks": pa.array(available, pa.int16()),
+        "censored_left": [False] * 2 * SONGS,
+    }
+    pyarrow.parquet.write_table(pa.table(columns | changed), path)
+    return str(path)
 
 
-def test_the_rate_is_the_one_that_made_the_curves():
-    first, ahead = np.array([[5.0], [6.0]]), np.arange(1, 6)
-    rest = first - 0.1 * ahead
-    rest[0, 3:], rest[1, 4] = 0, np.nan
-    assert decay_rate(first, rest) == pytest.approx(0.1)
-
-
-def test_the_mean_curve_is_the_regions_own():
-    rest = np.array([[4.0, 0.0, np.nan], [5.0, 3.0, np.nan], [6.0, 6.0, 6.0]])
-    regions = ["at", "at", "us"]
-    charted = mean_curve(rest, regions, ["us", "at", "de"])
-    np.testing.assert_allclose(charted, [[6, 6, 6], [4.5, 3, 6], [5, 4.5, 6]])
-    np.testing.assert_allclose(mean_curve(rest, regions, ["at"], charted=False), [[4.5, 1.5, 6]])
-
-
-def test_the_mean_change_is_added_to_the_last_week():
-    first, rest = np.array([[5.0, 4.0], [6.0, 6.0]]), np.array([[3.8, 3.6, np.nan], [5.9, 0.0, np.nan]])
-    np.testing.assert_allclose(mean_change(first, rest, [[9.0, 5.0]]), [[4.85, 4.6, 5 - 0.7 / 3]])
-
-
-def test_a_comparison_by_hand():
-    truth = np.array([[4.0, 0.0, np.nan], [5.0, 5.0, 5.0]])
-    forecasts = {"persistence": np.full((2, 3), 5.0), "perfect": np.nan_to_num(truth)}
-    worse, perfect = compare(forecasts, truth, ["a", "b"], resamples=50)
-    assert (worse.mae[0], worse.rmse[0]) == (0.25, 0.5)
-    assert worse.mae[1] == 0
-    assert worse.mae[2] == 1
-    assert worse.better == (0, 0, 0)
-    assert (perfect.mae[0], perfect.better[0]) == (0, 0.25)
-    every = compare(forecasts, truth, ["a", "b"], charted=False, resamples=50)
-    assert every[0].mae[0] == pytest.approx(6 / 5)
-
-
-def test_it_beats_the_baselines_where_regions_differ():
-    train, validation, test = split(table())
-    assert not set(train.song) & set(test.song)
-    assert not set(validation.song) & set(test.song)
-    network = train_curves(train, validation, known=3, epochs=60, patience=20, batch=32, lr=1e-2, **TINY)
-    rows = evaluate_curves({"network": network}, train, test, known=3)
-    found = {row.name: row for row in rows}
-    assert rows[0].name == "persistence"
-    assert found["network"].better[1] > 0
-    others = [row.mae[0] for row in rows if row.name in ("persistence", "mean curve", "exponential decay")]
-    assert found["network"].mae[0] < 0.7 * min(others)
-    assert forecast(network, test, 3).shape == (len(test.song), 7)
-
-
-def test_training_is_repeatable():
-    train, validation, test = split(table(60))
-    runs = [train_curves(train, validation, known=3, epochs=1, seed=4, **TINY) for _ in range(2)]
-    np.testing.assert_array_equal(*(forecast(network, test, 3) for network in runs))
+def rows(path: Path):
+    recipe = recipes.load("chart-curve").changed({"target.after": KNOWN})
+    return load([], path, ["curve"], None, [], from_labels=kinds_of(recipe.inputs, recipe.target))
 
 
 def test_rows_that_foretell_are_read(tmp_path):
-    curves = np.array([[5.0, 4.0, 0.0, 4.0], [5.0, 0.0, 4.0, 4.0], [5.0, 4.0, 0.0, 0.0]])
-    path = write(tmp_path / "curves.parquet", curves, [4, 4, 3], [False] * 3)
-    found = read_curves(path, known=2)
-    assert found.names == ("at", "us")
-    assert found.song.tolist() == ["t0", "t2"]
-    assert found.region.tolist() == [1, 1]
-    np.testing.assert_array_equal(found.curve, [[5, 4, 0, 4], [5, 4, 0, np.nan]])
+    path = tmp_path / "curves.parquet"
+    curves = [[5.0, 4.0, 4.5, 0.0], [5.0, 0.0, 4.0, 4.0], [5.0, 4.0, 4.1, 0.0], [5.0, 4.0, 4.1, 4.0], [5.0] * 4]
+    columns = {
+        "region": ["us", "at", "us", "at", "us"],
+        "track_id": ["gap later", "gap", "ends early", "both", "both"],
+        "curve": curves,
+        "available_weeks": [4, 4, 3, 4, 4],
+        "censored_left": [False, False, False, False, True],
+    }
+    pyarrow.parquet.write_table(pa.table(columns), path)
+    data = rows(path)
+    assert data.track_ids == ("gap later", "both")
+    np.testing.assert_allclose(data.named("weeks"), [[5, 4, 4.5], [5, 4, 4.1]])
+    np.testing.assert_allclose(data.named("region"), [[0, 1], [1, 0]])
+    np.testing.assert_allclose(data.labels, [[0], [4]])
+
+
+def test_a_song_is_on_one_side_with_all_its_regions_and_its_artists_other_songs(tmp_path):
+    data = rows(Path(write(tmp_path / "curves.parquet")))
+    assert len(set(zip(data.track_ids, data.groups, strict=True))) == len(set(data.track_ids)) == SONGS
+    assert len(set(data.groups)) == SONGS / 2
+    alone = pyarrow.parquet.read_table(tmp_path / "curves.parquet").drop_columns(["artist_ids"])
+    pyarrow.parquet.write_table(alone, tmp_path / "alone.parquet")
+    assert len(set(rows(tmp_path / "alone.parquet").groups)) == SONGS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("curves")
+    labels = write(folder / "curves.parquet")
+    sets = ["target.after=3", "network.features=6", "network.hidden=8", "epochs=40", "batch_size=32"]
+    options = [word for each in sets for word in ("--set", each)] + ["--set", "training.learning_rate=1e-2"]
+    words = ["train", "-r", "chart-curve", "--labels", labels, "--target", "curve", "-o", str(folder / "m"), *options]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_it_beats_the_baselines_where_regions_differ(trained):
+    found = json.loads((trained / "m" / "metrics.json").read_text())["curve"]
+    errors = {name: entry["mae"]["value"] for name, entry in found["charted"].items()}
+    model = errors.pop("model")
+    # Each planted song falls at a rate of its own region, which four exact weeks give away.
+    del errors["exponential decay, own rate"]
+    assert set(errors) >= {"persistence", "mean curve", "mean change", "exponential decay"}
+    assert model < 0.7 * min(errors.values())
+    assert found["charted"]["persistence"]["mae_above_first"]["interval"][0] > 0
+    assert found["measures"]["mean"]["spearman"]["value"] > 0.8
+
+
+def test_evaluate_prints_the_curves_beside_their_baselines(trained):
+    words = ["evaluate", str(trained / "m"), "--labels", str(trained / "curves.parquet")]
+    printed = CliRunner().invoke(app, words)
+    assert printed.exit_code == 0, printed.output
+    assert "| persistence |" in printed.stdout
+    assert "| kurtosis |" in printed.stdout
+    found = json.loads(CliRunner().invoke(app, [*words, "-f", "json"]).stdout)
+    kept = json.loads((trained / "m" / "metrics.json").read_text())
+    assert found["curve"] == kept["curve"]
+    assert found["metrics"] == kept["metrics"]
+
+
+def test_it_cannot_score_audio_and_says_so(trained):
+    with pytest.raises(UsageError, match="first weeks on the charts"):
+        export(ModelFolder(trained / "m"))
 
 
 def test_tables_that_cannot_be_used(tmp_path):
-    (tmp_path / "other.parquet").write_bytes(b"no parquet")
-    with pytest.raises(InputError, match=r"not a curves\.parquet"):
-        read_curves(tmp_path / "other.parquet")
-    pyarrow.parquet.write_table(pa.table({"region": ["us"]}), tmp_path / "less.parquet")
-    with pytest.raises(InputError, match=r"not a curves\.parquet"):
-        read_curves(tmp_path / "less.parquet")
-    curves = np.full((3, 4), 5.0)
-    censored = write(tmp_path / "censored.parquet", curves, [4, 4, 2], [True, True, False])
-    with pytest.raises(InputError, match="on the charts for 2 weeks"):
-        read_curves(censored, known=2)
-    with pytest.raises(InputError, match="holds no curves"):
-        read_curves(write(tmp_path / "empty.parquet", curves[:0], [], []))
+    path = tmp_path / "curves.parquet"
+    write(path, censored_left=[True] * 2 * SONGS)
+    with pytest.raises(UsageError, match="no track"):
+        rows(path)
+    no_region = pyarrow.parquet.read_table(path).drop_columns(["region"])
+    pyarrow.parquet.write_table(no_region, path)
+    with pytest.raises(UsageError, match="no column region"):
+        rows(path)
+    with pytest.raises(UsageError, match="the number of weeks that are known"):
+        kinds_of(["weeks"], {})
+    write(path)
+    with pytest.raises(UsageError, match="name a column of curves"):
+        load([], path, ["available_weeks"], None, [], from_labels=[{"name": "weeks", "count": 3}])

@@ -12,7 +12,7 @@ from hitpredict.networks.vit import resize_positions, square
 
 TINY = {"dim": 12, "depth": 2, "heads": 3, "patch": 4, "features": 6}
 SHAPES = [(20, 8)]
-WITH_REGION = [(20, 8), (1,)]
+WITH_REGION = [(20, 8), (3,)]
 
 
 def image_weights(tmp_path, colours: int = 3) -> tuple[ViTModel, str]:
@@ -43,12 +43,12 @@ def test_the_published_size():
 
 
 @pytest.mark.parametrize("mode", ["token", "embedding"])
-def test_regions_differ_and_unknown_ones_are_the_nearest(mode):
-    network = Mp2(WITH_REGION, 2, **TINY, regions=3, region_mode=mode).eval()
+def test_regions_differ_and_do_not_disturb_one_another(mode):
+    network = Mp2(WITH_REGION, 2, **TINY, region_mode=mode).eval()
     energies = torch.randn(1, 20, 8)
-    first, last, beyond = (network(energies, torch.tensor([[index]])) for index in (0.0, 2.0, 9.0))
+    first, last = (network(energies, torch.eye(3)[[index]]) for index in (0, 2))
     assert not torch.allclose(first, last)
-    torch.testing.assert_close(last, beyond)
+    torch.testing.assert_close(network(energies.repeat(3, 1, 1), torch.eye(3))[[0, 2]], torch.cat([first, last]))
 
 
 def test_the_sum_weighs_four_times_the_debut():
@@ -75,16 +75,17 @@ def test_it_learns():
 
 def test_it_learns_from_the_region():
     torch.manual_seed(0)
-    region = torch.randint(0, 3, (30, 1)).float()
-    network = Mp2(WITH_REGION, 2, **{**TINY, "depth": 1}, regions=3)
-    targets = (region - 1).repeat(1, 2)
+    number = torch.randint(0, 3, (30,))
+    region = torch.eye(3)[number]
+    network = Mp2(WITH_REGION, 2, **{**TINY, "depth": 1})
+    targets = (number.float() - 1)[:, None].repeat(1, 2)
     assert trained(network, (torch.randn(30, 20, 8), region), targets, steps=60, lr=1e-2) < 0.2 * float(targets.var())
 
 
 @pytest.mark.parametrize(("shapes", "mode"), [(WITH_REGION, "token"), (SHAPES, "embedding")])
 def test_export(shapes, mode):
     torch.manual_seed(0)
-    check_export(Mp2(shapes, 2, **TINY, regions=3, region_mode=mode), shapes)
+    check_export(Mp2(shapes, 2, **TINY, region_mode=mode), shapes)
 
 
 def test_image_weights_give_the_image_models_answer(tmp_path):
@@ -102,11 +103,11 @@ def test_image_weights_give_the_image_models_answer(tmp_path):
 
 def test_a_region_token_starts_from_the_class_token(tmp_path):
     model, folder = image_weights(tmp_path)
-    network = Mp2([(20, 20), (1,)], 2, **TINY, regions=2, checkpoint=folder).eval()
+    network = Mp2([(20, 20), (2,)], 2, **TINY, checkpoint=folder).eval()
     energies = torch.randn(2, 20, 20)
     with torch.no_grad():
         seen = model(energies.transpose(1, 2)[:, None].expand(-1, 3, -1, -1)).last_hidden_state[:, 0]
-        got = network.encoder(energies, torch.ones(2, 1))
+        got = network.encoder(energies, torch.eye(2))
     torch.testing.assert_close(got, network.encoder.head(seen), rtol=1e-4, atol=1e-5)
 
 
@@ -144,10 +145,9 @@ def test_weights_that_are_not_there_or_do_not_fit(tmp_path):
     ("shapes", "options"),
     [
         ([(20,)], {}),
-        ([(20, 8), (1,)], {}),
-        ([(20, 8), (2,)], {"regions": 2}),
+        ([(20, 8), (2, 2)], {}),
         ([(3, 8)], {}),
-        ([(20, 8), (1,)], {"regions": 2, "region_mode": "none"}),
+        ([(20, 8), (1,)], {"region_mode": "none"}),
     ],
 )
 def test_inputs_and_options_that_do_not_fit(shapes, options):

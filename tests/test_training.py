@@ -18,8 +18,9 @@ from hitpredict.errors import TrainingError, UsageError
 from hitpredict.frontends import MfccStats
 from hitpredict.model_folder import ModelFolder
 from hitpredict.onnx_export import ParityError, export
+from hitpredict.training_checks import split_of
 from hitpredict.training_data import load
-from hitpredict.training_run import Request, split_of, train
+from hitpredict.training_run import Request, train
 
 ROWS, GROUPS = 360, 60
 

@@ -28,8 +28,8 @@ class Report(StrEnum):
 
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or an .onnx file made from one.")],
-    features: FeatureTables,
     labels: Labels,
+    features: FeatureTables = None,
     group: Group = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also count the tracks that the model was fitted on (inflates results).")
@@ -51,12 +51,14 @@ def evaluate(
     from hitpredict.model_card import table_of
 
     notes: list[str] = []
-    data = training_data.load(features, labels, opened.target.columns, group, notes, opened.every_column)
+    data = training_data.load(
+        features or [], labels, opened.target.columns, group, notes, opened.every_column, opened.from_labels
+    )
     for note in notes:
         messages.note(note)
     second = _opened(compare)[1] if compare else None
     data = _unseen(data, [opened, second] if second else [opened], everything, messages)
-    predictions = opened.predict(data)
+    predictions = opened.predict(data).within(data.labels)
     result = evaluation.evaluate(
         predictions,
         data,
@@ -73,7 +75,7 @@ def evaluate(
         values = opened.target.values(data.labels)
         truth = opened.target.class_of(values).astype(float) if opened.target.classes else values
         result["compared"] = {"with": second.name} | evaluation.compared(
-            predictions, second.predict(data), truth, data.groups, opened.target.classes
+            predictions, second.predict(data).within(data.labels), truth, data.groups, opened.target.classes
         )
     if plots is not None:
         from hitpredict.evaluation_plots import write_plots

@@ -25,6 +25,9 @@ def export_onnx(
     int8: Annotated[
         bool, typer.Option("--int8", help="8-bit weights (dynamic); reports the change of scores.")
     ] = False,
+    region: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The region to score for, of a model that knows several.")
+    ] = None,
     waveform: Annotated[
         bool, typer.Option("--waveform", help="Fold the log-mel front-end in: the file takes samples, not frames.")
     ] = False,
@@ -43,13 +46,14 @@ def export_onnx(
     try:
         from hitpredict import onnx_export
         from hitpredict.model_folder import ModelFolder
+        from hitpredict.region_folder import RegionFolder
     except ImportError as error:
         raise EnvironmentProblem(
             f"exporting needs more packages ({error.name}): pip install 'hitpredict[train]'"
         ) from error
     from hitpredict.audio.write import atomic
 
-    folder = ModelFolder(model)
+    folder = RegionFolder(model, region) if region is not None else ModelFolder(model)
     full = onnx_export.export(folder)
     exported = onnx_export.export(folder, fp16=True) if fp16 else full
     data = onnx_export.quantized(exported.data) if int8 else exported.data
@@ -62,5 +66,6 @@ def export_onnx(
         data = with_front_end(data, folder, exact=full.data)
     with atomic(output) as file:
         file.write(data)
-    difference = f"differs from the trained model by {exported.difference:.1g} of the scores"
-    messages.note(f"{output}: {len(data) / 2**20:.2f} MB, {difference}")
+    # How far 8-bit weights move the scores is said above.
+    difference = "" if int8 else f", differs from the trained model by {exported.difference:.1g} of the scores"
+    messages.note(f"{output}: {len(data) / 2**20:.2f} MB{difference}")

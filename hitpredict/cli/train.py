@@ -29,7 +29,7 @@ class Accelerator(StrEnum):
 
 
 FeatureTables = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Option(metavar="TABLE", help="Feature table (Parquet, CSV, CSV.gz, JSON Lines); once for each input."),
 ]
 Labels = Annotated[Path, typer.Option(metavar="TABLE", help="Label table, joined on track_id.")]
@@ -41,13 +41,13 @@ Group = Annotated[
 
 def train(
     recipe: Annotated[str, typer.Option("-r", "--recipe", metavar="NAME", help="A recipe's name or a TOML file.")],
-    features: FeatureTables,
     labels: Labels,
     target: Annotated[
         list[str],
         typer.Option(metavar="COLUMN", help="Label column; a leading minus turns it round; several are combined."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="The model folder to write.")],
+    features: FeatureTables = None,
     group: Group = None,
     every_column: Annotated[
         bool,
@@ -88,14 +88,20 @@ def train(
 
     # One process does all the work here, so it may use what the others leave to `--jobs`.
     torch.set_num_threads(cores())
-    from hitpredict import recipes
+    from hitpredict import label_inputs, recipes
 
     chosen = recipes.load(recipe).changed(_settings(setting or []))
     if compat:
         chosen = _compat(chosen)
     targets = [name for text in target for name in text.split(",")]
     notes: list[str] = []
-    data = training_data.load(features, labels, targets, group, notes, every_column)
+    from_labels = label_inputs.kinds_of(chosen.inputs, chosen.target)
+    if not features and len(from_labels) < len(chosen.inputs):
+        raise UsageError(
+            f"--features: recipe {recipe} takes {', '.join(chosen.inputs)}; give a table that "
+            "`hitpredict featurize` wrote"
+        )
+    data = training_data.load(features or [], labels, targets, group, notes, every_column, from_labels)
     for note in notes:
         messages.note(note)
     if split == "random":

@@ -231,16 +231,19 @@ def measures_table(charts: Charts) -> Any:
 def curves_table(charts: Charts) -> Any:
     """`curves.parquet`: one row for each region and track with streams; see `popularity_measures.Curves`.
 
-    log_sum, log_debut: log10 of the curve's whole and of its first week's streams.
+    artist_ids: as in the manifest, to split by. log_sum, log_debut: log10 of the curve's whole and of its first
+    week's streams.
     """
     found = curves(charts.histories)
     rows = charts.histories.start[found.history]
     total = np.log10(np.where(found.observed, 10.0**found.curve, 0.0).sum(axis=1))
     offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32) * CURVE_WEEKS)
+    credited = [artists(charts.names.get(name, (None, None))[1]) for name in charts.tracks]
     return pa.table(
         {
             "region": _named(charts.regions, charts.region[rows]),
             "track_id": _named(charts.tracks, charts.track[rows]),
+            "artist_ids": pa.array([credited[track] for track in charts.track[rows]], pa.list_(pa.string())),
             "start": _dates(found.start),
             "curve": pa.ListArray.from_arrays(offsets, pa.array(found.curve.ravel())),
             "observed": pa.ListArray.from_arrays(offsets, pa.array(found.observed.ravel())),

@@ -10,6 +10,7 @@ step and ends in a linear layer per step, as an LSTM alone gives nothing above 1
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch.nn import functional
 from hitpredict.errors import UsageError
 from hitpredict.networks.hitmusicnet import HitMusicNet, MusicAENet, MusicPopNet, initialise
 from hitpredict.networks.mlp import dense_layers, join, joined_width, output_activation
-from hitpredict.networks.stage import Stage, StageLoss
+from hitpredict.networks.stage import AutoencoderTraining, Stage, StageLoss
 
 Shapes = Sequence[tuple[int, ...]]
 _BIAS = 0.1
@@ -100,7 +101,7 @@ class AutoenChorder(nn.Module):
     shapes: (207,) and (31, 128) published. outputs: 1 for popularity in [0, 1], or the number of classes for
     logits. code: units of each code, 20 published. layers: linear layers of the regressor; published are 7, 9 and
     12. hidden: its width, sequence_hidden: units of each LSTM (both reconstructed). activation: of a single output
-    (reconstructed). autoencoder_*: of the autoencoders' training (reconstructed, HitMusicNet's).
+    (reconstructed). training: of the autoencoders, see `AutoencoderTraining` (reconstructed).
     """
 
     def __init__(
@@ -112,17 +113,14 @@ class AutoenChorder(nn.Module):
         hidden: int = 64,
         sequence_hidden: int = 64,
         activation: str = "sigmoid",
-        autoencoder_epochs: int = 50,
-        autoencoder_patience: int = 2,
-        autoencoder_lr: float = 1e-3,
-        autoencoder_batch_size: int = 32,
+        **training: Any,
     ):
         super().__init__()
         width, steps, features = _sizes(shapes)
         self.descriptors = MusicAENet(width, code)
         self.sequence = SequenceAutoencoder(steps, features, code, sequence_hidden)
         self.regressor = DeepRegressor(2 * code, outputs, layers, hidden, activation)
-        self._training = (autoencoder_epochs, autoencoder_lr, autoencoder_patience, autoencoder_batch_size)
+        self._training = AutoencoderTraining(**training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         vector, sequence = inputs
@@ -133,8 +131,8 @@ class AutoenChorder(nn.Module):
     def stages(self) -> list[Stage]:
         """The training of the autoencoder of descriptors, then of that of sequences."""
         return [
-            Stage("descriptors", self.descriptors.parameters, self._descriptors_loss, *self._training),
-            Stage("sequence", self.sequence.parameters, self._sequence_loss, *self._training),
+            self._training.stage("descriptors", self.descriptors.parameters, self._descriptors_loss),
+            self._training.stage("sequence", self.sequence.parameters, self._sequence_loss),
         ]
 
     def _descriptors_loss(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
@@ -160,16 +158,13 @@ class SingleAutoencoder(nn.Module):
         layers: int = 7,
         hidden: int = 64,
         activation: str = "sigmoid",
-        autoencoder_epochs: int = 50,
-        autoencoder_patience: int = 2,
-        autoencoder_lr: float = 1e-3,
-        autoencoder_batch_size: int = 32,
+        **training: Any,
     ):
         super().__init__()
         _sizes(shapes)
         self.autoencoder = MusicAENet(joined_width(shapes), code, activation="linear")
         self.regressor = DeepRegressor(code, outputs, layers, hidden, activation)
-        self._training = (autoencoder_epochs, autoencoder_lr, autoencoder_patience, autoencoder_batch_size)
+        self._training = AutoencoderTraining(**training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         result: Tensor = self.regressor(self.autoencoder.encoder(join(inputs)))
@@ -177,7 +172,7 @@ class SingleAutoencoder(nn.Module):
 
     def stages(self) -> list[Stage]:
         """The autoencoder's training."""
-        return [Stage("autoencoder", self.autoencoder.parameters, self._autoencoder_loss, *self._training)]
+        return [self._training.stage("autoencoder", self.autoencoder.parameters, self._autoencoder_loss)]
 
     def _autoencoder_loss(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
         errors = (self.autoencoder(join(inputs)) - join(inputs)).square()
@@ -218,7 +213,7 @@ class RecurrentChorder(nn.Module):
 class HmnVggish(nn.Module):
     """HitMusicNet whose predictor takes, beside the frozen code, the mean of the VGGish sequence.
 
-    compression, dropout, activation, autoencoder_*: as in `HitMusicNet`. That the mean goes past the autoencoder
+    compression, dropout, activation, training: as in `HitMusicNet`. That the mean goes past the autoencoder
     and that HitMusicNet's predictor follows, as wide as both together, is reconstructed.
     """
 
@@ -229,10 +224,7 @@ class HmnVggish(nn.Module):
         compression: int = 5,
         dropout: float = 0.25,
         activation: str = "sigmoid",
-        autoencoder_epochs: int = 50,
-        autoencoder_patience: int = 2,
-        autoencoder_lr: float = 1e-3,
-        autoencoder_batch_size: int = 32,
+        **training: Any,
     ):
         super().__init__()
         width, _, features = _sizes(shapes)
@@ -240,7 +232,7 @@ class HmnVggish(nn.Module):
         self.autoencoder = MusicAENet(width, code)
         self.popularity = MusicPopNet(code + features, outputs, dropout=dropout, activation=activation)
         initialise(self, "glorot")
-        self._training = (autoencoder_epochs, autoencoder_lr, autoencoder_patience, autoencoder_batch_size)
+        self._training = AutoencoderTraining(**training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         vector, sequence = inputs
@@ -250,7 +242,7 @@ class HmnVggish(nn.Module):
 
     def stages(self) -> list[Stage]:
         """The autoencoder's training."""
-        return [Stage("autoencoder", self.autoencoder.parameters, self._autoencoder_loss, *self._training)]
+        return [self._training.stage("autoencoder", self.autoencoder.parameters, self._autoencoder_loss)]
 
     def _autoencoder_loss(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
         return self.autoencoder.loss(inputs[0])
@@ -275,10 +267,7 @@ class LossNet(nn.Module):
         sequence_hidden: int = 64,
         dropout: float = 0.25,
         activation: str = "sigmoid",
-        autoencoder_epochs: int = 50,
-        autoencoder_patience: int = 2,
-        autoencoder_lr: float = 1e-3,
-        autoencoder_batch_size: int = 32,
+        **training: Any,
     ):
         super().__init__()
         _, _, features = _sizes(shapes)
@@ -288,10 +277,7 @@ class LossNet(nn.Module):
             compression,
             dropout=dropout,
             activation=activation,
-            autoencoder_epochs=autoencoder_epochs,
-            autoencoder_patience=autoencoder_patience,
-            autoencoder_lr=autoencoder_lr,
-            autoencoder_batch_size=autoencoder_batch_size,
+            **training,
         )
         self.sequence = SequenceEncoder(features, code, sequence_hidden)
         self.foretold = DeepRegressor(code, 1, layers, hidden, activation="linear")

@@ -12,8 +12,8 @@ from hitpredict.networks.mp3 import SCALE, CurveDecoder, curve_loss, week_weight
 class CurveNet(nn.Module):
     """MP3's decoder (`CurveDecoder`) on features of the region in place of the audio's; not published, but like it.
 
-    Inputs: the region, as its index (1,) (0 to regions - 1; others are clipped) or one-hot (R,), and log10 of the
-    streams in the first K weeks (K,), 0 where off the charts. Outputs: the same for the `outputs` weeks that follow,
+    Inputs: log10 of the streams in the first K weeks (K,), 0 where off the charts, and the region, one-hot (R,).
+    Outputs: the same for the `outputs` weeks that follow,
     so that K + outputs is the curve's length. features: width of the region's vector. blocks, heads, hidden,
     missing_weight: as in `Mp3`; with 0 it predicts what a song streams if it is still on the charts, with 1 it weighs
     leaving them as much as anything, and MP3's 0.2 is between the two and does neither well on real charts.
@@ -28,7 +28,6 @@ class CurveNet(nn.Module):
         shapes: Sequence[tuple[int, ...]],
         outputs: int,
         *,
-        regions: int = 0,
         features: int = 32,
         blocks: int = 2,
         heads: int = 2,
@@ -40,19 +39,16 @@ class CurveNet(nn.Module):
     ) -> None:
         super().__init__()
         if len(shapes) != 2 or any(len(shape) != 1 for shape in shapes):
-            raise UsageError(f"curves takes a region, (1,) or (R,), and weeks (K,); the shapes are {list(shapes)}")
-        ((width,), (known,)) = shapes
-        if width == 1 and regions < 1:
-            raise UsageError("curves: a region's index, shape (1,), needs regions above 0")
-        self.regions = regions if width == 1 else 0
-        self.region = nn.Embedding(regions, features) if self.regions else nn.Linear(width, features, bias=False)
+            raise UsageError(f"curves takes weeks (K,) and a region (R,); the shapes are {list(shapes)}")
+        ((known,), (regions,)) = shapes
+        self.region = nn.Linear(regions, features, bias=False)
         nn.init.normal_(self.region.weight, std=0.1)
         self.decoder = CurveDecoder(features, known + outputs, blocks, heads, hidden, dropout)
         self.missing_weight, self.week_weighted, self.own_share = missing_weight, week_weighted, own_share
 
-    def forward(self, region: Tensor, first: Tensor) -> Tensor:
-        """(B, 1) or (B, R) and (B, K) to (B, outputs), free running."""
-        rest: Tensor = self.decoder(self._features(region), first / SCALE)
+    def forward(self, first: Tensor, region: Tensor) -> Tensor:
+        """(B, K) and (B, R) to (B, outputs), free running."""
+        rest: Tensor = self.decoder(self.region(region), first / SCALE)
         return SCALE * rest
 
     def training_loss(
@@ -60,10 +56,14 @@ class CurveNet(nn.Module):
     ) -> Tensor:
         """The loss of predictions made from the true past and the network's own; the recipe's loss is not used.
 
+        In validation, of the predictions that it makes in the end, free running.
+
         targets: (B, outputs), log10 of weekly streams, 0 off the charts, NaN where the data end before.
         """
-        region, first = inputs
-        features, known = self._features(region), first.shape[1]
+        if not self.training:
+            return self.error(self(*inputs), targets).mean()
+        first, region = inputs
+        features, known = self.region(region), first.shape[1]
         past = (torch.cat([first, targets[:, :-1]], dim=1) / SCALE).nan_to_num()
         if self.own_share > 0:
             with torch.no_grad():
@@ -80,9 +80,3 @@ class CurveNet(nn.Module):
         weights = week_weights(self.decoder.weeks)[-weeks:]
         weights = weights / weights.mean() if self.week_weighted else torch.ones_like(weights)
         return curve_loss(predicted / SCALE, targets / SCALE, weights, self.missing_weight)
-
-    def _features(self, region: Tensor) -> Tensor:
-        if self.regions:
-            region = region[:, 0].round().long().clamp(0, self.regions - 1)
-        result: Tensor = self.region(region)
-        return result

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
+from typing import Any
 
 from torch import Tensor, nn
 
 from hitpredict.networks.mlp import choose, dense_layers, join, joined_width, output_activation
-from hitpredict.networks.stage import Stage
+from hitpredict.networks.stage import AutoencoderTraining, Stage
 
 _HALF_NORMAL_CUT = 0.87962566103423978
 """Standard deviation of a unit normal distribution that is cut at ±2."""
@@ -72,7 +73,8 @@ class HitMusicNet(nn.Module):
     5, 7 and 4. alpha, beta, gamma: widths of the predictor's hidden layers as shares of the code's. initialiser:
     `glorot` (uniform) or `he` (normal, cut at two standard deviations), with biases of 0, for all layers; the
     published grid has both, each with Adadelta and Adam. dropout: after the first two hidden layers. activation: of
-    the single output, `sigmoid` (the better one as published) or `linear`. autoencoder_*: of its training.
+    the single output, `sigmoid` (the better one as published) or `linear`. training: see
+    `AutoencoderTraining`.
     Nothing is reconstructed but that a layer has at least one unit.
     """
 
@@ -87,10 +89,7 @@ class HitMusicNet(nn.Module):
         initialiser: str = "glorot",
         dropout: float = 0.25,
         activation: str = "sigmoid",
-        autoencoder_epochs: int = 50,
-        autoencoder_patience: int = 2,
-        autoencoder_lr: float = 1e-3,
-        autoencoder_batch_size: int = 32,
+        **training: Any,
     ):
         super().__init__()
         width = joined_width(shapes)
@@ -98,7 +97,7 @@ class HitMusicNet(nn.Module):
         self.autoencoder = MusicAENet(width, code)
         self.popularity = MusicPopNet(code, outputs, alpha, beta, gamma, dropout, activation)
         initialise(self, initialiser)
-        self._training = (autoencoder_epochs, autoencoder_lr, autoencoder_patience, autoencoder_batch_size)
+        self._training = AutoencoderTraining(**training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         result: Tensor = self.popularity(self.autoencoder.encoder(join(inputs)))
@@ -106,7 +105,7 @@ class HitMusicNet(nn.Module):
 
     def stages(self) -> list[Stage]:
         """The autoencoder's training."""
-        return [Stage("autoencoder", self.autoencoder.parameters, self._autoencoder_loss, *self._training)]
+        return [self._training.stage("autoencoder", self.autoencoder.parameters, self._autoencoder_loss)]
 
     def _autoencoder_loss(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
         return self.autoencoder.loss(join(inputs))

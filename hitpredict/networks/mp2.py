@@ -11,39 +11,40 @@ from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.vit import Block, read_weights, resize_positions, square, start_weights, timm_names
 
 REGION_MODES = ("token", "embedding")
-ENCODER_OPTIONS = ("dim", "depth", "heads", "patch", "regions", "region_mode", "dropout")
 
 
 class AudioEncoder(nn.Module):
-    """Filter-bank energies (B, frames, bins), and the region (B, 1), to features (B, `features`).
+    """Filter-bank energies (B, frames, bins), and the region one-hot (B, regions), to features (B, `features`).
 
     Patches of `patch` × `patch` that do not overlap, learnt positions, `depth` blocks. Without regions the patches'
-    outputs are averaged. region_mode says what a region's index (0 to regions - 1; others are clipped) does:
-    `token`, each region has a class token, whose output is taken in place of the average; `embedding`, a vector of
-    the region is added to every patch.
+    outputs are averaged. region_mode says what a region does: `token`, each has a class token, whose output is taken
+    in place of the average; `embedding`, a vector of the region is added to every patch.
     """
 
     def __init__(
         self,
         shape: tuple[int, int],
         features: int,
-        dim: int,
-        depth: int,
-        heads: int,
-        patch: int,
-        regions: int,
-        region_mode: str,
-        dropout: float,
+        regions: int = 0,
+        *,
+        dim: int = 192,
+        depth: int = 12,
+        heads: int = 3,
+        patch: int = 16,
+        region_mode: str = "token",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if region_mode not in REGION_MODES:
+            raise UsageError(f"mp2: region_mode {region_mode!r} is unknown; use {' or '.join(REGION_MODES)}")
         frames, bins = shape
         self.grid = (bins // patch, frames // patch)
         if min(self.grid) < 1:
             raise UsageError(f"mp2: an input of {frames} × {bins} is smaller than one patch of {patch} × {patch}")
-        self.regions, self.region_mode = regions, region_mode
+        self.region_mode = region_mode
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1, dim, patch, stride=patch)})
         self.pos_embed = nn.Parameter(torch.empty(1, self.grid[0] * self.grid[1], dim))
-        self.region = nn.Embedding(regions, dim) if regions else None
+        self.region = nn.Linear(regions, dim, bias=False) if regions else None
         self.blocks = nn.Sequential(*(Block(dim, heads, 4 * dim, dropout) for _ in range(depth)))
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.head = nn.Linear(dim, features)
@@ -57,7 +58,7 @@ class AudioEncoder(nn.Module):
         tokens = self.patch_embed["proj"](image).flatten(2).transpose(1, 2) + self.pos_embed
         if self.region is None or region is None:
             return self._features(tokens).mean(dim=1)
-        vector = self.region(region.round().long().clamp(0, self.regions - 1))
+        vector = self.region(region).unsqueeze(1)
         if self.region_mode == "embedding":
             return self._features(tokens + vector).mean(dim=1)
         return self._features(torch.cat([vector, tokens], dim=1))[:, 0]
@@ -84,7 +85,7 @@ class AudioEncoder(nn.Module):
             chosen["patch_embed.proj.bias"] = found["patch_embed.proj.bias"]
             chosen["pos_embed"] = resize_positions(positions, special, old, self.grid)[:, special:]
             if self.region is not None and self.region_mode == "token" and special:
-                chosen["region.weight"] = (found["cls_token"] + positions[:, :1])[0].repeat(self.regions, 1)
+                chosen["region.weight"] = (found["cls_token"] + positions[:, :1])[0].T.expand_as(self.region.weight)
             missing = sorted(name for name in own if name not in chosen and not name.startswith(("head.", "region.")))
             if missing:
                 raise KeyError(missing[0])
@@ -97,23 +98,21 @@ class AudioEncoder(nn.Module):
 def audio_encoder(shapes: Sequence[tuple[int, ...]], features: int, **options: Any) -> AudioEncoder:
     """The encoder for inputs of these shapes. Raises `UsageError` when they do not fit its options."""
     if len(shapes) not in (1, 2) or len(shapes[0]) != 2:
-        raise UsageError(f"mp2 takes energies (frames, bins), and a region (1,) if wanted; the shapes are {shapes}")
-    if len(shapes) == 2 and (tuple(shapes[1]) != (1,) or options["regions"] < 1):
-        raise UsageError("mp2: a second input must hold the region's index, shape (1,), and needs regions above 0")
-    if options["region_mode"] not in REGION_MODES:
-        raise UsageError(f"mp2: region_mode {options['region_mode']!r} is unknown; use {' or '.join(REGION_MODES)}")
-    used = {**options, "regions": options["regions"] if len(shapes) == 2 else 0}
-    return AudioEncoder((shapes[0][0], shapes[0][1]), features, **used)
+        raise UsageError(f"mp2 takes energies (frames, bins), and a region if wanted; the shapes are {shapes}")
+    if len(shapes) == 2 and len(shapes[1]) != 1:
+        raise UsageError(f"mp2: a second input must be a one-hot vector over the regions; its shape is {shapes[1]}")
+    regions = shapes[1][0] if len(shapes) == 2 else 0
+    return AudioEncoder((shapes[0][0], shapes[0][1]), features, regions, **options)
 
 
 class Mp2(nn.Module):
     """MP2 (2022, github.com/bhbbbbb/MPPP; no paper): filter-bank energies to two standardised targets.
 
-    Input: energies (frames, bins), published as 2800 × 128 at 16 kHz; a second input (1,) holds the index of the
-    region. Outputs: log10 of the sum of a song's streams and of its first week's, standardised; the loss weighs them
+    Input: energies (frames, bins), published as 2800 × 128 at 16 kHz; a second input (regions,) is the region,
+    one-hot. Outputs: log10 of the sum of a song's streams and of its first week's, standardised; the loss weighs them
     `loss_weights` (4 to 1). The encoder is that of timm's `vit_tiny_patch16_224` with one channel: 16 × 16 patches
     (8 × 175 of them), 192 wide, 12 blocks, 3 heads; average, then 32 features, then the targets.
-    checkpoint: a file or folder with a vision transformer's weights to start from.
+    checkpoint: a file or folder with a vision transformer's weights to start from. encoder: options of `AudioEncoder`.
 
     Regions are an idea of its authors that they did not publish in code: both forms are reconstructed, see
     `AudioEncoder`. With other outputs than two the targets weigh the same.
@@ -125,19 +124,12 @@ class Mp2(nn.Module):
         outputs: int = 2,
         *,
         features: int = 32,
-        dim: int = 192,
-        depth: int = 12,
-        heads: int = 3,
-        patch: int = 16,
-        regions: int = 0,
-        region_mode: str = "token",
-        dropout: float = 0.0,
         loss_weights: Sequence[float] = (4.0, 1.0),
         checkpoint: str | None = None,
+        **encoder: Any,
     ) -> None:
         super().__init__()
-        values = (dim, depth, heads, patch, regions, region_mode, dropout)
-        self.encoder = audio_encoder(shapes, features, **dict(zip(ENCODER_OPTIONS, values, strict=True)))
+        self.encoder = audio_encoder(shapes, features, **encoder)
         self.head = nn.Linear(features, outputs)
         weights = list(loss_weights) if len(loss_weights) == outputs else [1.0] * outputs
         self.loss_weights = [weight / sum(weights) for weight in weights]
@@ -150,7 +142,7 @@ class Mp2(nn.Module):
         return {"checkpoint": None}
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(B, frames, bins) and, with regions, (B, 1), to (B, outputs)."""
+        """(B, frames, bins) and, with regions, (B, regions), to (B, outputs)."""
         result: Tensor = self.head(self.encoder(*inputs))
         return result
 

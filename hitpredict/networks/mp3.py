@@ -4,22 +4,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 from torch.func import functional_call
 from torch.nn import functional
 
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.networks.mp2 import ENCODER_OPTIONS, audio_encoder
+from hitpredict.networks.mp2 import audio_encoder
 from hitpredict.networks.vit import Block, read_weights
 
 SCALE = 6.0
 """Curves are log10 of the streams divided by this inside the decoder, so about 0.5 to 1.2 on the charts."""
-FLOOR = 3.0
-"""log10 of the fewest streams that Spotify's weekly charts list."""
 _START = -1.0
 
 
@@ -145,6 +141,7 @@ class Mp3(nn.Module):
     MP2's encoder gives 32 features; the decoder is 34 wide with 2 blocks, 2 heads and dense parts of 64. Training is
     by teacher forcing, prediction free running. The loss is `curve_loss`.
     encoder: a file or folder of a trained MP2's weights whose encoder to start from. checkpoint: as of `Mp2`.
+    audio: options of `AudioEncoder`.
 
     The original decoder lacks a causal mask, so that it saw the week it had to predict; here it has one. Blocks with
     the normalisation first, no dropout in the decoder and the start of the output's bias (0.5) are reconstructed.
@@ -156,24 +153,17 @@ class Mp3(nn.Module):
         outputs: int = 104,
         *,
         features: int = 32,
-        dim: int = 192,
-        depth: int = 12,
-        heads: int = 3,
-        patch: int = 16,
-        regions: int = 0,
-        region_mode: str = "token",
-        dropout: float = 0.0,
         decoder_blocks: int = 2,
         decoder_heads: int = 2,
         decoder_hidden: int = 64,
         missing_weight: float = 0.2,
         encoder: str | None = None,
         checkpoint: str | None = None,
+        **audio: Any,
     ) -> None:
         super().__init__()
         self.missing_weight = missing_weight
-        values = (dim, depth, heads, patch, regions, region_mode, dropout)
-        self.encoder = audio_encoder(shapes, features, **dict(zip(ENCODER_OPTIONS, values, strict=True)))
+        self.encoder = audio_encoder(shapes, features, **audio)
         self.decoder = CurveDecoder(features, outputs, decoder_blocks, decoder_heads, decoder_hidden)
         if checkpoint is not None:
             self.encoder.load_image_weights(checkpoint)
@@ -186,7 +176,7 @@ class Mp3(nn.Module):
         return {"encoder": None, "checkpoint": None}
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(B, frames, bins) and, with regions, (B, 1), to log10 of the weekly streams (B, weeks)."""
+        """(B, frames, bins) and, with regions, (B, regions), to log10 of the weekly streams (B, weeks)."""
         features = self.encoder(*inputs)
         curve: Tensor = self.decoder(features, features[:, :0])
         return SCALE * curve
@@ -194,11 +184,15 @@ class Mp3(nn.Module):
     def training_loss(
         self, inputs: tuple[Tensor, ...], targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
     ) -> Tensor:
-        """`curve_loss` of the predictions made from the true past; the recipe's loss is not used.
+        """`curve_loss` of the predictions made from the true past, in validation of those from its own; the recipe's
+        loss is not used.
 
         targets: (B, weeks), log10 of weekly streams, 0 off the charts, NaN where unknown.
         """
         scaled = targets / SCALE
+        if not self.training:
+            free = self(*inputs) / SCALE
+            return curve_loss(free, scaled, week_weights(targets.shape[1]), self.missing_weight).mean()
         predicted = self.decoder.teach(self.encoder(*inputs), scaled[:, :-1].nan_to_num())
         return curve_loss(predicted, scaled, week_weights(targets.shape[1]), self.missing_weight).mean()
 
@@ -238,34 +232,3 @@ def curve_loss(predicted: Tensor, target: Tensor, weights: Tensor, missing_weigh
     missing = missing_weight * functional.huber_loss(predicted, truth, reduction="none", delta=delta)
     each = torch.where(truth > 0, squared, missing) * weights.to(predicted.device) * known
     return each.sum(dim=1) / known.sum(dim=1).clamp(min=1)
-
-
-def derive_measures(curve: ArrayLike, floor: float = FLOOR) -> dict[str, NDArray[np.float64]]:
-    """The eight measures of Lee & Lee 2018 (IEEE TMM 20(11):3173) of curves (…, weeks), each (…).
-
-    A week counts as charted where the curve (log10 of weekly streams) reaches `floor`; the measures are taken over
-    those weeks' values, where Lee & Lee took rank scores: debut (the first), max, mean, std (population), length (how
-    many), sum, skewness, kurtosis (minus 3, as `hitpredict fetch charts` gives it). Without a charted week length
-    and sum are 0 and the others NaN; skewness and kurtosis are NaN where std is 0.
-    """
-    values = np.asarray(curve, np.float64)
-    charted = values >= floor
-    length = charted.sum(axis=-1)
-    some = np.where(length > 0, length, np.nan)
-    total = np.where(charted, values, 0.0).sum(axis=-1)
-    mean = total / some
-    centred = np.where(charted, values - mean[..., None], 0.0)
-    second, third, fourth = ((centred**power).sum(axis=-1) / some for power in (2, 3, 4))
-    # Rounding leaves about 1e-30 of a constant curve.
-    spread = np.where(second > 1e-20, second, np.nan)
-    first = np.take_along_axis(values, charted.argmax(axis=-1)[..., None], axis=-1)[..., 0]
-    return {
-        "debut": np.where(length > 0, first, np.nan),
-        "max": np.where(length > 0, np.where(charted, values, -np.inf).max(axis=-1), np.nan),
-        "mean": mean,
-        "std": np.sqrt(second),
-        "length": length.astype(np.float64),
-        "sum": total,
-        "skewness": third / spread**1.5,
-        "kurtosis": fourth / spread**2 - 3.0,
-    }

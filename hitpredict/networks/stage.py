@@ -27,3 +27,18 @@ class Stage:
     patience: int | None = None
     batch_size: int | None = None
     freeze: bool = True
+
+
+@dataclass(frozen=True)
+class AutoencoderTraining:
+    """How an autoencoder is trained before what stands on it; the numbers are HitMusicNet's."""
+
+    autoencoder_epochs: int = 50
+    autoencoder_patience: int = 2
+    autoencoder_lr: float = 1e-3
+    autoencoder_batch_size: int = 32
+
+    def stage(self, name: str, parameters: Callable[[], Iterable[nn.Parameter]], loss: StageLoss) -> Stage:
+        """The stage that trains these parameters so."""
+        sizes = (self.autoencoder_epochs, self.autoencoder_lr, self.autoencoder_patience, self.autoencoder_batch_size)
+        return Stage(name, parameters, loss, *sizes)

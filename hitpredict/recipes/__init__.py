@@ -76,7 +76,7 @@ class Recipe:
 
     def _full_key(self, key: str) -> str:
         tables = {name: value for name, value in vars(self).items() if isinstance(value, Mapping)}
-        if key == "augment" or key in tables:
+        if key in ("augment", "inputs") or key in tables:
             return key
         if "." in key:
             table, _, leaf = key.partition(".")

@@ -4,14 +4,10 @@ Conventions: `first` (N, K) is log10 of the weekly streams in the first K weeks;
 T weeks that follow; in a true curve 0 is a week off the charts and NaN a week after the data end.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from hitpredict.metrics import group_bootstrap
 
 Floats = NDArray[np.float64]
 
@@ -84,51 +80,48 @@ def _mean(curves: Floats, counted: NDArray[np.bool_], otherwise: Floats) -> Floa
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Errors of a forecast in log10 streams, with 95 % intervals over songs (group bootstrap).
+class CurveBaselines:
+    """The forecasts of this module, fitted on training curves (M, T); arrays as plain lists, for JSON.
 
-    mae, rmse: (value, low, high). better: mae of the reference less mae of this, (value, low, high), above 0 where
-    this is better.
+    charted, every: the mean curve of each region (of all, without regions), over the weeks on the charts and over all
+    weeks. change: mean change by week, rate: of the decay; None where no first weeks are known.
     """
 
-    name: str
-    mae: tuple[float, float, float]
-    rmse: tuple[float, float, float]
-    better: tuple[float, float, float]
+    charted: list[list[float]]
+    every: list[list[float]]
+    change: list[float] | None = None
+    rate: float | None = None
+
+    @classmethod
+    def fit(cls, rest: ArrayLike, first: ArrayLike | None = None, regions: ArrayLike | None = None) -> "CurveBaselines":
+        """rest: (M, T); first: (M, K), the weeks before; regions: (M, R), one-hot."""
+        curves = np.asarray(rest, np.float64)
+        names, wanted = _numbers(regions, len(curves)), np.arange(np.shape(regions)[1] if regions is not None else 1)
+        charted, every = (mean_curve(curves, names, wanted, only).tolist() for only in (True, False))
+        if first is None:
+            return cls(charted, every)
+        change = mean_change(first, curves, np.zeros((1, 1)))[0]
+        return cls(charted, every, change.tolist(), decay_rate(first, curves))
+
+    def predict(
+        self, count: int, first: ArrayLike | None = None, regions: ArrayLike | None = None
+    ) -> dict[str, Floats]:
+        """The forecasts of `count` songs, (N, T) each."""
+        names = _numbers(regions, count)
+        found = {
+            "mean curve": np.array(self.charted)[names],
+            "mean curve, 0 off the charts": np.array(self.every)[names],
+        }
+        if first is None or self.change is None:
+            return found
+        weeks = len(self.change)
+        return found | {
+            "persistence": persistence(first, weeks),
+            "mean change": np.asarray(first, np.float64)[:, -1:] + np.array(self.change),
+            "exponential decay": exponential_decay(first, weeks, self.rate),
+            "exponential decay, own rate": exponential_decay(first, weeks),
+        }
 
 
-def compare(
-    forecasts: Mapping[str, ArrayLike],
-    rest: ArrayLike,
-    songs: ArrayLike,
-    reference: str = "persistence",
-    charted: bool = True,
-    resamples: int = 1000,
-) -> list[Comparison]:
-    """The forecasts' errors in the true curves `rest` (N, T), and against the one named `reference`.
-
-    songs: (N,), drawn as a whole with all their regions. charted: whether only weeks on the charts count, or all
-    weeks that the data reach, where a week off them is 0.
-    """
-    truth, groups = np.asarray(rest, np.float64), np.asarray(songs)
-    scored = truth > 0 if charted else ~np.isnan(truth)
-    count = scored.sum(axis=1)
-    wrong = {
-        name: np.where(scored, np.abs(np.asarray(forecast, np.float64) - np.nan_to_num(truth)), 0.0)
-        for name, forecast in forecasts.items()
-    }
-    total = {name: error.sum(axis=1) for name, error in wrong.items()}
-    squares = {name: (error**2).sum(axis=1) for name, error in wrong.items()}
-
-    def bounded(statistic: Any) -> tuple[float, float, float]:
-        return (statistic(np.arange(len(truth))), *group_bootstrap(statistic, groups, resamples))
-
-    return [
-        Comparison(
-            name,
-            bounded(lambda rows, name=name: float(total[name][rows].sum() / count[rows].sum())),
-            bounded(lambda rows, name=name: float(np.sqrt(squares[name][rows].sum() / count[rows].sum()))),
-            bounded(lambda rows, name=name: float((total[reference] - total[name])[rows].sum() / count[rows].sum())),
-        )
-        for name in forecasts
-    ]
+def _numbers(regions: ArrayLike | None, count: int) -> NDArray[np.intp]:
+    return np.zeros(count, np.intp) if regions is None else np.asarray(regions).argmax(axis=1)

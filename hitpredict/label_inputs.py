@@ -1,0 +1,70 @@
+"""Inputs that come with the labels and not from the sound: the region of the charts, the first weeks on them.
+
+A recipe names them among its `inputs`; they follow the feature tables. `region` is a one-hot vector over the regions
+of the label column `region`, and a track has a row for each of its regions. `weeks` are the first values of the target
+curve; what is to be learnt is then the rest of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.errors import UsageError
+
+REGION, WEEKS = "region", "weeks"
+NAMES = (REGION, WEEKS)
+Kind = Mapping[str, Any]
+
+
+def kinds_of(inputs: Sequence[str], target: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a recipe takes from the labels: of its `inputs`, and `after`, the number of weeks, of its target."""
+    after = int(target.get("after", 0))
+    if WEEKS in inputs and after < 1:
+        raise UsageError("recipe: the input weeks needs target.after, the number of weeks that are known")
+    made: dict[str, dict[str, Any]] = {REGION: {"name": REGION}, WEEKS: {"name": WEEKS, "count": after}}
+    return [made[name] for name in inputs if name in made]
+
+
+def named(kinds: Sequence[Kind], name: str) -> Kind | None:
+    """The kind of this name, if it is among them."""
+    return next((kind for kind in kinds if kind["name"] == name), None)
+
+
+def rows_that_serve(
+    kinds: Sequence[Kind], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which label rows give these inputs, (N,): those of a known region, on the charts in each of the first weeks.
+
+    table: the label columns; numbers: the target columns, (N, C). Raises `UsageError` when the column is not there.
+    """
+    keep = np.ones(len(numbers), bool)
+    if region := named(kinds, REGION):
+        found = _regions(table)
+        wanted = [region["only"]] if "only" in region else region.get("names")
+        keep &= np.isin(found, wanted) if wanted is not None else found != ""
+    if weeks := named(kinds, WEEKS):
+        count = int(weeks["count"])
+        if numbers.shape[1] <= count:
+            raise UsageError(f"target.after={count}: the target has {numbers.shape[1]} values; name a column of curves")
+        keep &= (numbers[:, :count] > 0).all(axis=1) & np.isfinite(numbers[:, count:]).any(axis=1)
+    return keep
+
+
+def values_of(
+    kind: Kind, table: Mapping[str, Sequence[Any] | NDArray[Any]], numbers: NDArray[np.float64]
+) -> tuple[dict[str, Any], list[str], NDArray[np.float32]]:
+    """The kind with all that it takes to make the input again, its column names, and its values, (N, D)."""
+    if kind["name"] == WEEKS:
+        count = int(kind["count"])
+        return dict(kind), [f"week {week + 1}" for week in range(count)], numbers[:, :count].astype(np.float32)
+    regions = _regions(table)
+    names = list(kind.get("names") or np.unique(regions).tolist())
+    return {"name": REGION, "names": names}, names, (regions[:, None] == np.array(names)).astype(np.float32)
+
+
+def _regions(table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.str_]:
+    if REGION not in table:
+        raise UsageError(f"the input region: the label table has no column region; it has {', '.join(table)}")
+    return np.array(["" if value is None else str(value) for value in table[REGION]])

@@ -4,7 +4,7 @@
 #
 #   examples/chart_curves.sh CHARTS DIR [EPOCHS]      CHARTS: what `hitpredict fetch charts` takes; 10 epochs
 #
-# About 15 minutes on two cores for the weekly top 200 of 50 regions over two years.
+# The weekly top 200 of 50 regions over two years take about an hour on two cores.
 set -euo pipefail
 charts=${1:?usage: chart_curves.sh CHARTS DIR [EPOCHS]}
 folder=${2:?usage: chart_curves.sh CHARTS DIR [EPOCHS]}

@@ -10,12 +10,10 @@ import numpy as np
 from hitpredict.calibration import Calibration
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.evaluation import Baselines
-from hitpredict.model_folder import ModelFolder, Predictions, batches_of, by_owner
+from hitpredict.model_folder import ModelFolder, Predictions, batches_of, by_owner, in_parts
 from hitpredict.runtime import ModelFile, Session
 from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
-
-_BATCH = 32
 
 
 class FolderModel(ModelFolder):
@@ -66,8 +64,7 @@ class OnnxModel:
             raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {count} were given")
         data = replace(data, inputs=data.inputs[:count], rows=data.rows[:count])
         found: list[list[Any]] = []
-        for start in range(0, len(data), _BATCH):
-            part = data.take(np.arange(start, min(start + _BATCH, len(data))))
+        for part in in_parts(data):
             inputs, owners = batches_of(part, self._windows)
             outputs = self._session.outputs(inputs)
             found.append([by_owner(np.asarray(output, np.float64), owners, len(part)) for output in outputs])
@@ -77,4 +74,6 @@ class OnnxModel:
 
 def opened(path: Path) -> Any:
     """A model to evaluate, from a folder or an `.onnx` file. Raises `EnvironmentProblem`."""
+    if not path.exists():
+        raise EnvironmentProblem(f"{path}: no such model; give a model folder, or an .onnx file made from one")
     return FolderModel(path) if path.is_dir() else OnnxModel(path)

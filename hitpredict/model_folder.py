@@ -9,7 +9,7 @@ training.csv        loss by epoch (networks)
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hitpredict.network_model import NetworkModel
 
 SCHEMA = "hitpredict.model-folder/1"
-_BATCH = 32
+_BATCH, _VECTORS = 32, 1024
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,18 @@ def predict_network(
 
     found: list[list[NDArray[np.float64]]] = []
     with torch.inference_mode():
-        for start in range(0, len(data), _BATCH):
-            parts = data.take(np.arange(start, min(start + _BATCH, len(data))))
+        for parts in in_parts(data):
             inputs, owners = batches_of(parts, windows)
             outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
             found.append([by_owner(output, owners, len(parts)) for output in outputs])
     return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], model.task)
+
+
+def in_parts(data: TrainingData) -> Iterator[TrainingData]:
+    """The tracks, as many at once as go well through a network: few where the inputs are arrays."""
+    size = _VECTORS if all(each.is_vector for each in data.inputs) else _BATCH
+    for start in range(0, len(data), size):
+        yield data.take(np.arange(start, min(start + size, len(data))))
 
 
 def batches_of(

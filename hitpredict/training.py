@@ -25,7 +25,7 @@ from hitpredict.training_data import TrainingData
 from hitpredict.windows import window_at
 
 # Lightning's remarks on hardware and its tips; errors and our own progress remain.
-for _name in ("lightning.pytorch", "lightning.fabric"):
+for _name in ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -105,7 +105,15 @@ class _Shuffled(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.random.default_rng([self._seed, self._tracks.epoch]).permutation(len(self._tracks))
-        yield from ([int(place) for place in part] for part in np.array_split(order, len(self)))
+        first, step = _rank()
+        yield from ([int(place) for place in part[first::step]] for part in np.array_split(order, len(self)))
+
+
+def _rank() -> tuple[int, int]:
+    """Number of this process among those that train together, and how many they are."""
+    if not torch.distributed.is_initialized():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
 class _Fit(lightning.LightningModule):
@@ -157,6 +165,8 @@ class _Fit(lightning.LightningModule):
         self.log("validation_loss", self._loss(*batch), batch_size=len(batch[1]))
 
     def on_train_epoch_end(self) -> None:
+        if not self.trainer.is_global_zero:
+            return
         train = float(torch.stack(self._sums).mean())
         validation = float(self.trainer.callback_metrics.get("validation_loss", torch.tensor(float("nan"))))
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
@@ -284,6 +294,9 @@ def _run(
             callbacks=callbacks,
             accelerator=options.accelerator,
             devices=options.devices,
+            # Processes of their own for each device, that take their shares of each batch.
+            strategy="ddp_fork_find_unused_parameters_true" if options.devices > 1 else "auto",
+            use_distributed_sampler=False,
             precision=options.precision,
             gradient_clip_val=spec.get("gradient_clip"),
             deterministic="warn",
@@ -298,7 +311,11 @@ def _run(
         batches = DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), **own)  # type: ignore[arg-type]
         held_out = DataLoader(validation, batch_size=size, **own)  # type: ignore[arg-type]
         start = last if options.resume and last.exists() else None
-        trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=False)
+        try:
+            trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=False)
+        except torch.multiprocessing.ProcessRaisedException as error:
+            # What a process of several raised arrives as text, the error itself in its last line.
+            raise TrainingError(str(error).strip().splitlines()[-1].partition("Error: ")[2] or str(error)) from error
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
     module.load_state_dict(found["state_dict"])
     model.eval()

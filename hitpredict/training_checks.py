@@ -1,5 +1,8 @@
 """What can be wrong with data, a split or a fitted model, found before it costs anybody anything."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +55,7 @@ def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
     if column not in data.table:
         raise UsageError(f"--split {split}: the label table has no column {column}")
     if kind == "temporal":
-        return temporal_split(np.array([str(value) for value in data.table[column]]))
+        return temporal_split(_dates(data.table[column], column))
     names = {"training": TRAIN, "train": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "test": TEST}
     found = [str(value) for value in data.table[column]]
     if unknown := sorted(set(found) - set(names)):
@@ -64,6 +67,14 @@ def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
         sides = sides.astype("U10")
         sides[sides == TRAIN] = np.where(inner == TRAIN, TRAIN, VALIDATION)
     return sides
+
+
+def _dates(values: Sequence[Any], column: str) -> NDArray[Any]:
+    """Dates in an order: as numbers where all are, else as text, which sorts ISO dates and years."""
+    if missing := sum(value is None or value == "" for value in values):
+        raise UsageError(f"--split temporal:{column}: {missing} of {len(values)} rows have no {column}")
+    numbers = all(isinstance(value, int | float) for value in values)
+    return np.array(list(values) if numbers else [str(value) for value in values])
 
 
 def check_collapse(recipe: Recipe, predicted: NDArray[np.float64], truth: NDArray[np.float64], target: Target) -> None:

@@ -136,4 +136,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     streams.guard()
     first = sys.argv[1] if len(sys.argv) > 1 else ""
-    build(first if first in (*(command[0] for command in _COMMANDS), *_GROUPS) else None)(prog_name="hitpredict")
+    program = build(first if first in (*(command[0] for command in _COMMANDS), *_GROUPS) else None)
+    try:
+        code = program(prog_name="hitpredict", standalone_mode=False)
+    except Exception as error:
+        # The parser's own errors, of a class that typer keeps to itself.
+        if not hasattr(error, "format_message"):
+            raise
+        code = _usage(error)
+    sys.exit(code or 0)
+
+
+def _usage(error: Any) -> int:
+    """One line for what the parser could not take; the help where nothing at all was asked for."""
+    message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if message.startswith("Usage:"):
+        typer.echo(message, err=True)
+    else:
+        say(f"{message[:1].lower()}{message[1:]}; see {context.command_path if context else 'hitpredict'} --help")
+    return int(error.exit_code)

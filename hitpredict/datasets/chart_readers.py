@@ -32,6 +32,7 @@ COLUMNS = pa.schema(
 SUFFIXES = {".csv", ".json", ".html", ".htm", ".parquet"}
 BILLBOARD_REGION = "billboard-hot-100"
 _FRIDAY = 4
+_GZIP = b"\x1f\x8b"
 _TRACK_ID = re.compile(r"[0-9A-Za-z]{22}")
 _DATE = re.compile(r"(\d{4})[-/](\d{2})[-/](\d{2})")
 _SPOTIFY_NAME = re.compile(r"(?:^|[^a-z])(global|[a-z]{2})-(daily|weekly)-\d{4}-\d{2}-\d{2}", re.IGNORECASE)
@@ -87,7 +88,9 @@ def _reader(data: bytes, path: Path) -> Callable[[bytes, Path], Chart]:
         return _read_billboard
     if start[:1] == b"<":
         return _read_kworb
-    if b"," in start:
+    if data.startswith(_GZIP):
+        raise InputError(f"{path}: is compressed; unpack it first (gunzip)")
+    if b"," in start and b"\0" not in start:
         return _read_spotify
     raise InputError(f"{path}: {'not CSV, HTML, JSON or Parquet' if start else 'empty'}, so not a chart")
 

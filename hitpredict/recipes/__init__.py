@@ -109,7 +109,7 @@ def load(name: str) -> Recipe:
     if not path.exists():
         path = Path(name)
         if path.suffix != ".toml" or not path.exists():
-            raise UsageError(f"--recipe {name}: unknown; there are {', '.join(names())}")
+            raise UsageError(f"recipe {name}: unknown; there are {', '.join(names())}")
     try:
         return Recipe.from_json({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:

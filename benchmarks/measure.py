@@ -1,8 +1,9 @@
 """Measuring two things side by side, so that a noisy machine troubles both alike."""
 
-import os
+import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,28 @@ class Cost:
     peak_mb: float = 0.0
 
 
+# A process starts with the peak of the one that starts it, so a small one does.
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+start = time.perf_counter()
+nothing = subprocess.DEVNULL
+child = subprocess.Popen(sys.argv[1:], stdin=nothing, stdout=nothing, stderr=nothing)
+_, status, usage = os.wait4(child.pid, 0)
+child.returncode = os.waitstatus_to_exitcode(status)
+wall = time.perf_counter() - start
+print(json.dumps([child.returncode, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+"""
+
+
 def process(command: Sequence[str]) -> Cost:
     """Run a command to its end. Raises RuntimeError when it fails."""
-    start = time.perf_counter()
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - start
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    launched = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command], stdout=subprocess.PIPE, check=True
+    )
+    code, *cost = json.loads(launched.stdout)
+    if code:
+        raise RuntimeError(f"{' '.join(command)} ended with {code}")
+    return Cost(*cost)
 
 
 def call(function: Callable[[], object]) -> Cost:

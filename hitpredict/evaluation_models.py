@@ -21,10 +21,12 @@ class FolderModel(ModelFolder):
 
     @property
     def name(self) -> str:
+        """The recipe's name."""
         return str(self.recipe["name"])
 
     @cached_property
     def baselines(self) -> Baselines:
+        """The baselines, fitted on its training part."""
         return Baselines.from_json(self.config["baselines"])
 
     @property
@@ -34,6 +36,7 @@ class FolderModel(ModelFolder):
 
     @property
     def published(self) -> dict[str, Any]:
+        """What the system's authors report."""
         return dict(self.recipe["published"])
 
 

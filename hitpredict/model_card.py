@@ -20,14 +20,14 @@ def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         f"- Output: {evaluation['target']}, from the labels in {config['labels']}.",
         "",
         "## How good it is",
-        f"{sizes} tracks, split by {split['name']} (seed {split['seed']}); the table is of the "
-        f"{evaluation['rows']:,} test tracks in {evaluation['groups']:,} groups, with 95 % intervals from a "
+        f"{sizes} rows, split by {split['name']} (seed {split['seed']}); the table is of the "
+        f"{evaluation['rows']:,} test rows in {evaluation['groups']:,} groups, with 95 % intervals from a "
         "bootstrap over groups.",
         "",
         table_of(evaluation, recipe["name"]),
         "",
         f"The {coverage['level'] * 100:g} % interval held the true value for {coverage['rows'] * 100:.1f} % of the "
-        f"test tracks ({coverage['groups'] * 100:.1f} % as a mean over groups).",
+        f"test rows ({coverage['groups'] * 100:.1f} % as a mean over groups).",
     ]
     if warning := evaluation.get("warning"):
         lines += ["", f"**Beware:** {warning}."]

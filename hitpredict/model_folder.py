@@ -76,14 +76,17 @@ class ModelFolder:
 
     @cached_property
     def calibration(self) -> Calibration:
+        """The conformal interval."""
         return Calibration.from_json(json.loads((self.folder / "calibration.json").read_text()))
 
     @cached_property
     def domain(self) -> Domain:
+        """The sounds it knows."""
         return Domain.from_json(json.loads((self.folder / "domain.json").read_text()))
 
     @property
     def windows(self) -> list[dict[str, Any] | None]:
+        """How each input is cut, None where it is not."""
         return [features["window"] for features in self.config["features"]]
 
     @property
@@ -124,6 +127,7 @@ class ModelFolder:
 
     @cached_property
     def network(self) -> "NetworkModel":
+        """The network with its weights, ready to predict; of an estimator there is none."""
         from safetensors.torch import load_file
 
         from hitpredict.network_model import NetworkModel, Scaler, build

@@ -20,6 +20,7 @@ class ModelReference:
     sha256: str
 
     def to_json(self) -> dict[str, str]:
+        """Plain data."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
 
@@ -33,6 +34,7 @@ class Segment:
     percentile: float
 
     def to_json(self) -> dict[str, float]:
+        """Plain data."""
         return {
             "start": round(self.start, 3),
             "end": round(self.end, 3),

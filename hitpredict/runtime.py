@@ -62,6 +62,7 @@ class ModelFile:
 
     @cached_property
     def sha256(self) -> str:
+        """The file's hash, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -127,6 +128,7 @@ class Session:
 
     @property
     def reference(self) -> ModelReference:
+        """Name, version and hash, as records hold them."""
         return ModelReference(self.metadata.get("name", "?"), self.metadata.get("version", "?"), self.file.sha256)
 
     def outputs(self, batches: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:

@@ -46,6 +46,7 @@ class Target:
 
     @property
     def name(self) -> str:
+        """What is predicted, in words: `log1p(listens)`."""
         if self.combine == "log-sum":
             return f"log10 of the sum over {self.columns[0]}"
         chain = "".join(f"{transform}(" for transform in reversed(self.transforms))

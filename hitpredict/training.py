@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hitpredict.augment import from_config
@@ -313,7 +314,7 @@ def _run(
         start = last if options.resume and last.exists() else None
         try:
             trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=False)
-        except torch.multiprocessing.ProcessRaisedException as error:
+        except ProcessRaisedException as error:
             # What a process of several raised arrives as text, the error itself in its last line.
             raise TrainingError(str(error).strip().splitlines()[-1].partition("Error: ")[2] or str(error)) from error
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)

@@ -1,6 +1,5 @@
 """What can be wrong with data, a split or a fitted model, found before it costs anybody anything."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,7 @@ def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
     return sides
 
 
-def _dates(values: Sequence[Any], column: str) -> NDArray[Any]:
+def _dates(values: NDArray[Any], column: str) -> NDArray[Any]:
     """Dates in an order: as numbers where all are, else as text, which sorts ISO dates and years."""
     if missing := sum(value is None or value == "" for value in values):
         raise UsageError(f"--split temporal:{column}: {missing} of {len(values)} rows have no {column}")

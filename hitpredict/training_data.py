@@ -53,6 +53,7 @@ class Features:
 
     @property
     def is_vector(self) -> bool:
+        """Whether its rows are vectors, not arrays."""
         return self.columns is not None
 
 

@@ -129,10 +129,29 @@ def test_temporal_and_column_splits(tables):
     years = np.array([int(year) for year in data.table["year"]])
     assert years[sides == "train"].max() < years[sides == "validation"].min()
     assert years[sides == "validation"].max() < years[sides == "test"].min()
+    data.table["released"] = np.array([None if i % 10 == 0 else "2020-01-01" for i in range(ROWS)], object)
+    with pytest.raises(UsageError, match=f"{ROWS // 10} of {ROWS} rows have no released"):
+        split_of(data, "temporal:released", 0)
+    data.table["number"] = np.array([8, 9, 10] * (ROWS // 3), object)
+    assert set(np.array(split_of(data, "temporal:number", 0))[::3]) == {"train"}
     with pytest.raises(UsageError, match="no column nothing"):
         split_of(data, "column:nothing", 0)
     with pytest.raises(UsageError, match="is not train, validation or test"):
         split_of(data, "column:year", 0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("hiphop-cnn2", r"takes logmel, but .*features.csv holds mfcc_stats; make it with .*featurize --kind logmel"),
+        ("rnn", r"takes 2 inputs \(hmn207, vggish_embedding\), not 1"),
+        ("ast", "takes fbank"),
+    ],
+)
+def test_tables_of_other_features_are_refused(tables, tmp_path, recipe, message):
+    with pytest.raises(UsageError, match=message):
+        train(request(tables, recipe), data_of(tables), tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_unknown_artists_are_grouped_by_equal_recordings(tables, tmp_path):

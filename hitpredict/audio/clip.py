@@ -26,10 +26,12 @@ class Clip:
 
     @property
     def channels(self) -> int:
+        """Number of channels."""
         return int(self.samples.shape[0])
 
     @property
     def frames(self) -> int:
+        """Samples per channel."""
         return int(self.samples.shape[1])
 
     @property

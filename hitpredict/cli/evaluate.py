@@ -84,10 +84,10 @@ def evaluate(
     if form is Report.json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
         return
-    sys.stdout.write(f"{opened.name}: {result['rows']:,} tracks in {result['groups']:,} groups, {result['target']}\n\n")
+    sys.stdout.write(f"{opened.name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
     sys.stdout.write(table_of(result, opened.name) + "\n\n")
     coverage = result["coverage"]
-    sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {coverage['rows']:.1%} of tracks\n")
+    sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {coverage['rows']:.1%} of rows\n")
     for metric, entry in result.get("compared", {}).items():
         if isinstance(entry, dict):
             low, high = entry["interval"]
@@ -112,5 +112,5 @@ def _unseen(data: Any, models: list[Any], everything: bool, messages: Messages) 
     if not len(keep):
         raise UsageError("the model was fitted on all of these tracks; give it others, or --all to count them anyway")
     if len(keep) < len(data):
-        messages.note(f"{len(data) - len(keep):,} tracks that the model was fitted on are left out")
+        messages.note(f"{len(data) - len(keep):,} rows that the model was fitted on are left out")
     return data.take(keep)

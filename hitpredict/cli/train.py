@@ -111,7 +111,7 @@ def train(
         chosen, labels, split, seed, resume, device.value.replace("cuda", "gpu"), devices, precision, progress
     )
     result = training_run.train(request, data, output)
-    messages.note(f"{output}: {len(data):,} tracks in all; {_headline(result)}")
+    messages.note(f"{output}: {len(data):,} rows in all; {_headline(result)}")
 
 
 def _modules() -> tuple[Any, Any]:
@@ -127,10 +127,10 @@ def _modules() -> tuple[Any, Any]:
 def _headline(result: dict[str, Any]) -> str:
     key = next((name for name in ("spearman", "accuracy") if name in result["metrics"]), None)
     if key is None:
-        return f"{result['rows']} test tracks"
+        return f"{result['rows']} test rows"
     found, baseline = result["metrics"][key], result["baselines"]["linear"].get(key, {"value": float("nan")})
     low, high = found["interval"]
-    return f"{key} {found['value']:.3f} [{low:.3f}, {high:.3f}] on {result['rows']:,} test tracks, linear baseline " + (
+    return f"{key} {found['value']:.3f} [{low:.3f}, {high:.3f}] on {result['rows']:,} test rows, linear baseline " + (
         f"{baseline['value']:.3f}"
     )
 

@@ -38,4 +38,5 @@ class Spool:
             yield self.read(start, start + count)
 
     def close(self) -> None:
+        """Remove the file."""
         self._file.close()

@@ -79,6 +79,7 @@ class Peaks:
         return float(_EDGES[counts.argmax()])
 
     def close(self) -> None:
+        """Remove the file."""
         self._store.close()
 
     def _median_height(self) -> np.float32:

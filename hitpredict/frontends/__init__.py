@@ -31,11 +31,14 @@ class Frontend(Protocol):
     name: ClassVar[str]
 
     @property
-    def frames_per_second(self) -> float: ...
+    def frames_per_second(self) -> float:
+        """How many frames describe a second of sound."""
 
-    def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]: ...
+    def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]:
+        """Blocks of samples (channels, n) at `rate` Hz to blocks of frames (m, bins)."""
 
-    def finish(self, frames: FrameView) -> NDArray[np.float32]: ...
+    def finish(self, frames: FrameView) -> NDArray[np.float32]:
+        """All frames, or a range of them, to what the model takes."""
 
 
 FRONTENDS: Mapping[str, Any] = {cls.name: cls for cls in (MfccStats, LogMel, Fbank, Vggish, SpectrogramImage, Waveform)}

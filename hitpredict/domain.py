@@ -64,7 +64,7 @@ class Domain:
         # Columns that hardly ever differ, as counts and flags do, have no median deviation.
         scale = np.where(scale > 0, scale, np.maximum(values.std(axis=0), 1e-9))
         kept = np.clip((values - centre) / scale, -_OUTLIER, _OUTLIER)
-        covariance = np.cov(kept.T)
+        covariance = np.atleast_2d(np.cov(kept.T))
         diagonal = np.eye(len(centre)) * np.trace(covariance) / len(centre)
         covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * diagonal
         whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T / (limit * np.sqrt(len(centre)))

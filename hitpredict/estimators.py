@@ -41,6 +41,10 @@ def fit(
     if name not in ESTIMATORS:
         raise UsageError(f"estimator {name!r}: must be one of {', '.join(ESTIMATORS)}")
     parameters = {key: value for key, value in spec.items() if key not in ("name", "collapse")}
+    if "min_samples_leaf" in parameters:
+        # With larger leaves than a quarter of the drawn rows a small table could not be split at all.
+        room = max(1, int(len(features) * parameters.get("subsample", 1.0) / 4))
+        parameters["min_samples_leaf"] = min(parameters["min_samples_leaf"], room)
     model = ESTIMATORS[name](classes, seed, parameters)
     model.fit(features, values.astype(np.int64) if classes else values)
     return Fitted(_to_onnx(model, features.shape[1], classes), _coefficients(model, names))

@@ -15,6 +15,7 @@ from hitpredict import metrics
 from hitpredict.calibration import Calibration
 from hitpredict.curve_baselines import CurveBaselines
 from hitpredict.curve_evaluation import curve_errors, measure_errors
+from hitpredict.errors import UsageError
 from hitpredict.label_inputs import REGION, WEEKS
 from hitpredict.model_folder import Predictions
 from hitpredict.targets import Target
@@ -39,6 +40,7 @@ CLASSES: dict[str, Metric] = {
     "macro_f1": metrics.macro_f1,
 }
 _RESAMPLES = 300
+_FEW_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,15 @@ def evaluate(
     if predictions.curve is not None and baselines.curve is not None:
         result["curve"] = _curve(predictions.curve, data, baselines.curve)
     if split == "random":
-        result["warning"] = "a random split puts songs of the same artists on both sides; these numbers are inflated"
+        warn(result, "a random split puts songs of the same artists on both sides; these numbers are inflated")
+    if (groups := len(np.unique(data.groups))) < _FEW_GROUPS:
+        warn(result, f"intervals that rest on {groups} groups are much too narrow")
     return result
+
+
+def warn(result: dict[str, Any], text: str) -> None:
+    """Add a warning to an evaluation."""
+    result["warning"] = "; ".join([*([result["warning"]] if "warning" in result else []), text])
 
 
 def _curve(forecast: Floats, data: TrainingData, baselines: CurveBaselines) -> dict[str, Any]:
@@ -192,7 +201,13 @@ def _difference(metric: Metric, truth: Floats, a: Floats, b: Floats, groups: NDA
     def difference(rows: NDArray[np.intp]) -> float:
         return metric(truth[rows], a[rows]) - metric(truth[rows], b[rows])
 
-    low, high = metrics.group_bootstrap(difference, groups, _RESAMPLES)
+    try:
+        low, high = metrics.group_bootstrap(difference, groups, _RESAMPLES)
+    except ValueError as error:
+        count = len(np.unique(groups))
+        raise UsageError(
+            f"--compare: {len(truth)} rows in {count} groups that both have not seen are too few"
+        ) from error
     verdict = "no clear difference" if low <= 0 <= high else ("first is higher" if low > 0 else "second is higher")
     value = difference(np.arange(len(truth)))
     return {"value": round(value, 5), "interval": [round(low, 5), round(high, 5)], "verdict": verdict}

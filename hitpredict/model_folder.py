@@ -9,11 +9,11 @@ training.csv        loss by epoch (networks)
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "hitpredict.model-folder/1"
 _BATCH, _VECTORS = 32, 1024
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,22 @@ class ModelFolder:
     @cached_property
     def calibration(self) -> Calibration:
         """The conformal interval."""
-        return Calibration.from_json(json.loads((self.folder / "calibration.json").read_text()))
+        return self._read("calibration.json", lambda path: Calibration.from_json(json.loads(path.read_text())))
 
     @cached_property
     def domain(self) -> Domain:
         """The sounds it knows."""
-        return Domain.from_json(json.loads((self.folder / "domain.json").read_text()))
+        return self._read("domain.json", lambda path: Domain.from_json(json.loads(path.read_text())))
+
+    def _read(self, name: str, load: Callable[[Path], Loaded]) -> Loaded:
+        """A file of the folder. Raises `EnvironmentProblem`, naming it, when it is not there or damaged."""
+        path = self.folder / name
+        if not path.exists():
+            raise EnvironmentProblem(f"{path}: missing from this model folder; train the model again")
+        try:
+            return load(path)
+        except Exception as error:
+            raise EnvironmentProblem(f"{path}: damaged ({type(error).__name__}); train the model again") from error
 
     @property
     def windows(self) -> list[dict[str, Any] | None]:
@@ -119,8 +130,9 @@ class ModelFolder:
         return predict_network(self.network, data, self.windows)
 
     def _predict_estimator(self, data: TrainingData) -> Predictions:
-        session = quiet_onnxruntime().InferenceSession(
-            self.folder / "estimator.onnx", providers=["CPUExecutionProvider"]
+        session = self._read(
+            "estimator.onnx",
+            lambda path: quiet_onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"]),
         )
         outputs = session.run(None, {"features": data.summary})
         return Predictions(*(np.asarray(output, np.float64) for output in outputs))
@@ -137,7 +149,7 @@ class ModelFolder:
         network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
         scalers = [Scaler(each["scaling"], each["width"]) for each in features]
         model = NetworkModel(network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"])
-        model.load_state_dict(load_file(self.folder / "model.safetensors"))
+        self._read("model.safetensors", lambda path: model.load_state_dict(load_file(path)))
         return model.eval()
 
 

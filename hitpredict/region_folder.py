@@ -25,8 +25,8 @@ class RegionFolder(ModelFolder):
         self.region = {**kind, "only": region}
         features = [each for each in self.config["features"] if each["kind"] != kind]
         reference = self.config["reference"]
-        scores = reference["by_region"].get(region, reference["scores"])
-        self.config |= {"features": features, "reference": {"name": reference["name"], "scores": scores}}
+        everywhere = {key: reference[key] for key in ("name", "scores")}
+        self.config |= {"features": features, "reference": reference["by_region"].get(region, everywhere)}
 
     @cached_property
     def network(self) -> Any:

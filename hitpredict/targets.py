@@ -53,6 +53,11 @@ class Target:
         inner = self.columns[0] if not self.component else f"first component of {', '.join(self.columns)}"
         return f"{chain}{inner}{')' * len(self.transforms)}"
 
+    def same_scale(self, other: "Target") -> bool:
+        """Whether predictions for both can be compared: the same columns, transforms and number of classes."""
+        own, others = ((each.columns, each.transforms, each.combine, each.classes) for each in (self, other))
+        return own == others
+
     def values(self, labels: Floats) -> Floats:
         """Labels (N, C), signs as in the table, on the target scale: (N,)."""
         if self.combine == "log-sum":

@@ -329,7 +329,8 @@ def _trainer(**arguments: Any) -> lightning.Trainer:
     try:
         return lightning.Trainer(**arguments)
     except MisconfigurationException as error:
-        raise EnvironmentProblem(f"--device {arguments['accelerator']}: {str(error).splitlines()[0]}") from error
+        device = arguments["accelerator"].replace("gpu", "cuda")
+        raise EnvironmentProblem(f"--device {device}: {str(error).splitlines()[0]}") from error
     except ValueError as error:
         raise UsageError(f"--precision {arguments['precision']}: {str(error).splitlines()[0]}") from error
 

@@ -1,5 +1,6 @@
 """What can be wrong with data, a split or a fitted model, found before it costs anybody anything."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
 
 _COLLAPSED = 1e-3
+_ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T].*)?)?)?$")
+_LARGEST = 12.0
+"""log10 of more weekly streams than there are people."""
 
 
 def check_tables(recipe: Recipe, data: TrainingData) -> None:
@@ -19,6 +23,7 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
 
     Estimators take anything: of arrays they see a summary. Raises `UsageError`.
     """
+    _check_target(recipe, data)
     if recipe.estimator:
         return
     wanted = [tuple(each.split(" or ")) for each in recipe.inputs]
@@ -36,6 +41,27 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
                 f"recipe {recipe.name}: takes {' or '.join(fitting)}, but {found.path} holds "
                 f"{name or 'vectors'}; make it with `hitpredict featurize --kind {fitting[0]}`"
             )
+
+
+def _check_target(recipe: Recipe, data: TrainingData) -> None:
+    """Curves are for recipes of curves, and in log10."""
+    column = data.targets[0]
+    lists = data.labels.shape[1] > len(data.targets)
+    if recipe.task != "curve" and lists:
+        raise UsageError(f"--target {column}: holds lists (curves); recipe {recipe.name} learns one number")
+    if recipe.task == "curve" and not lists:
+        raise UsageError(
+            f"--target {column}: holds single numbers; recipe {recipe.name} learns curves, columns of lists"
+        )
+    if recipe.task == "curve" and not np.nanmax(data.labels) <= _LARGEST:
+        largest = np.nanmax(data.labels)
+        raise UsageError(f"--target {column}: curves hold log10 of weekly streams, 0 off the charts, not {largest:g}")
+
+
+def crossing(groups: NDArray[np.str_], sides: NDArray[np.str_]) -> int:
+    """How many groups have rows on more than one side."""
+    pairs = np.unique(np.stack([groups, sides], axis=1), axis=0)
+    return int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
 
 
 def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
@@ -72,8 +98,12 @@ def _dates(values: NDArray[Any], column: str) -> NDArray[Any]:
     """Dates in an order: as numbers where all are, else as text, which sorts ISO dates and years."""
     if missing := sum(value is None or value == "" for value in values):
         raise UsageError(f"--split temporal:{column}: {missing} of {len(values)} rows have no {column}")
-    numbers = all(isinstance(value, int | float) for value in values)
-    return np.array(list(values) if numbers else [str(value) for value in values])
+    if all(isinstance(value, int | float) for value in values):
+        return np.array(list(values), np.float64)
+    texts = [str(value) for value in values]
+    if other := next((text for text in texts if not _ISO_DATE.match(text)), None):
+        raise UsageError(f"--split temporal:{column}: {other!r} is neither a number nor a date such as 2017-03-31")
+    return np.array(texts)
 
 
 def check_collapse(recipe: Recipe, predicted: NDArray[np.float64], truth: NDArray[np.float64], target: Target) -> None:
@@ -83,7 +113,8 @@ def check_collapse(recipe: Recipe, predicted: NDArray[np.float64], truth: NDArra
     spread = float(np.std(predicted))
     limit = _COLLAPSED * (float(np.std(truth)) if not target.classes else 1.0)
     if not spread > limit:
+        advice = "" if recipe.estimator else "lower training.learning_rate, train longer, or "
         raise TrainingError(
             f"recipe {recipe.name} collapsed: its predictions vary by {spread:.2g} only (target: {np.std(truth):.2g}); "
-            "lower training.learning_rate, train longer, or give it more data"
+            f"{advice}give it more data"
         )

@@ -129,17 +129,27 @@ def load(
     tables = [read_features(path, notes, left_out, every_column) for path in features]
     label_table = read_table(labels)
     ids = _ids(label_table, labels)
-    numbers = np.concatenate([_numeric(label_table, name.removeprefix("-"), labels) for name in targets], axis=1)
+    columns_of = [_numeric(label_table, name.removeprefix("-"), labels, notes) for name in targets]
+    numbers = np.concatenate(columns_of, axis=1)
     usable = np.isfinite(numbers).all(axis=1)
     if numbers.shape[1] > len(targets):
         numbers, usable = _known_weeks(numbers, label_table)
-    usable &= label_inputs.rows_that_serve(from_labels, label_table, numbers)
+    serving = label_inputs.rows_that_serve(from_labels, label_table, numbers)
+    if without := int((usable & ~serving).sum()):
+        kinds = " and ".join(str(kind["name"]) for kind in from_labels)
+        notes.append(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
     many = label_inputs.named(from_labels, label_inputs.REGION) is not None
     tracks = tables[0].track_ids if tables else ids
-    kept = _joined_rows(tracks, ids, usable, [set(table.track_ids) for table in tables], many, targets, notes)
+    keys = list(zip(ids, label_table[label_inputs.REGION], strict=True)) if many else ids
+    if repeated := len(keys) - len(set(keys)):
+        notes.append(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
+    rows_of = _rows_by_track(ids, keys, serving)
+    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table.track_ids) for table in tables], targets, notes)
     if not len(kept):
-        example = f"{list(tracks[:1])} and {ids[:1]}"
         where = " and ".join(map(str, [*features, labels]))
+        if any(track in rows_of for track in tracks):
+            raise UsageError(f"{where}: no row has a usable label in {', '.join(targets)}")
+        example = f"{list(tracks[:1])} and {ids[:1]}"
         raise UsageError(f"{where}: no track with features has a label; ids look like {example}")
     columns = {name: _column(label_table[name], kept) for name in label_table}
     track_ids = tuple(ids[row] for row in kept)
@@ -154,20 +164,26 @@ def load(
     return TrainingData(track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns)
 
 
+def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """Of each track the label rows that serve; of rows with the same key (track, or track and region) the first."""
+    rows_of: dict[str, list[int]] = {}
+    first: set[Any] = set()
+    for row, (track, key) in enumerate(zip(ids, keys, strict=True)):
+        if serving[row] and key not in first:
+            first.add(key)
+            rows_of.setdefault(track, []).append(row)
+    return rows_of
+
+
 def _joined_rows(
     tracks: Sequence[str],
-    ids: Sequence[str],
+    rows_of: Mapping[str, list[int]],
     usable: NDArray[np.bool_],
     tables: Sequence[set[str]],
-    many: bool,
     targets: Sequence[str],
     notes: list[str],
 ) -> NDArray[np.intp]:
-    """Label rows of the tracks that are in all tables, in the order of `tracks`: the first one, or with `many` all."""
-    rows_of: dict[str, list[int]] = {}
-    for row, track in enumerate(ids):
-        if many or track not in rows_of:
-            rows_of.setdefault(track, []).append(row)
+    """Label rows of the tracks that are in all tables, in the order of `tracks`."""
     kept: list[int] = []
     missing = empty = 0
     for track in dict.fromkeys(tracks):
@@ -265,7 +281,7 @@ def _ids(table: Mapping[str, Sequence[Any]], path: Path) -> list[str]:
     raise UsageError(f"{path}: has no column track_id to join on; it has {', '.join(list(table)[:8])}")
 
 
-def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path) -> NDArray[np.float64]:
+def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: list[str]) -> NDArray[np.float64]:
     if name not in table:
         raise UsageError(f"--target {name}: {path} has no such column; it has {', '.join(table)}")
     column = table[name]
@@ -277,7 +293,17 @@ def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path) -> NDArr
             return np.array(even, np.float64)
         except ValueError:
             return np.array([[_number(each) for each in value] for value in even])
+    _note_texts(column, name, path, notes)
     return np.array([_number(value) for value in column])[:, None]
+
+
+def _note_texts(column: Sequence[Any], name: str, path: Path, notes: list[str]) -> None:
+    """Say which values of a column of numbers are none."""
+    texts = [value for value in column if value not in (None, "") and not np.isfinite(_number(value))]
+    if texts := [value for value in texts if isinstance(value, str)]:
+        notes.append(
+            f"{path}: {len(texts)} values of {name} are not numbers, such as {texts[0]!r}; they count as missing"
+        )
 
 
 def _number(value: Any) -> float:
@@ -290,6 +316,8 @@ def _number(value: Any) -> float:
 def read_table(path: Path) -> dict[str, list[Any]]:
     """A table of Parquet, CSV, TSV (both also gzipped) or JSON Lines as lists by column. Raises `InputError`."""
     names = path.name.removesuffix(".gz")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
     try:
         if names.endswith((".jsonl", ".json")):
             return _read_jsonl(path)
@@ -334,6 +362,8 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
     table = read_table(path)
     ids = tuple(_ids(table, path))
     names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
+    for name in names:
+        _note_texts(table[name], name, path, notes)
     columns, kind = (names, None) if every_column else _known_columns(names, kind, path, notes)
     values = np.array([[_number(value) for value in table[name]] for name in columns], np.float32).T
     if not columns:
@@ -342,8 +372,12 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
 
 
 def _is_numeric(column: Sequence[Any]) -> bool:
-    first = next((value for value in column if value is not None), None)
-    return isinstance(first, int | float) and not isinstance(first, bool)
+    """Numbers, or text that is numbers but for a few cells."""
+    found = [value for value in column if value not in (None, "")]
+    numbers = [value for value in found if not isinstance(value, bool) and np.isfinite(_number(value))]
+    if found and not isinstance(found[0], str):
+        return isinstance(found[0], int | float) and not isinstance(found[0], bool)
+    return len(numbers) > 0.5 * len(found)
 
 
 def _known_columns(

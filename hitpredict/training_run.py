@@ -1,5 +1,6 @@
 """From a recipe and data to a model folder: split, fit, check, calibrate, measure, write."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -15,15 +16,20 @@ from hitpredict import __version__, label_inputs, targets
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import HitpredictError, UsageError
-from hitpredict.evaluation import Baselines, evaluate
+from hitpredict.evaluation import Baselines, evaluate, warn
 from hitpredict.model_card import card_of
 from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
 from hitpredict.recipes import Recipe
 from hitpredict.splits import TEST, TRAIN, VALIDATION
-from hitpredict.training_checks import check_collapse, check_tables, split_of
+from hitpredict.training_checks import check_collapse, check_tables, crossing, split_of
 from hitpredict.training_data import TrainingData
 
 _REFERENCE_QUANTILES = 201
+_FEWEST_GROUPS = 5
+
+
+class ResumeError(UsageError):
+    """What was left of another run must stay for whoever wants to take it up."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
     """Like `_train`, leaving nothing behind when the request cannot be fulfilled; a kill leaves what `resume` needs."""
     try:
         return _train(request, data, folder)
+    except ResumeError:
+        raise
     except HitpredictError:
         shutil.rmtree(_work_folder(folder), ignore_errors=True)
         raise
@@ -63,6 +71,9 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
     recipe = request.recipe
     check_tables(recipe, data)
     sides = split_of(data, request.split, request.seed)
+    few = len(np.unique(data.groups[sides == TRAIN]))
+    if few < _FEWEST_GROUPS:
+        raise UsageError(f"the training part has {few} groups of artists; it needs {_FEWEST_GROUPS} at least")
     parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)}
     if empty := [side for side, rows in parts.items() if not len(rows)]:
         raise UsageError(f"--split {request.split}: leaves no rows for {empty[0]}")
@@ -70,9 +81,7 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
     target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
     values = target.values(data.labels)
     work = _work_folder(folder)
-    if work.exists() and not request.resume:
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
+    _begin(work, request, data, sides)
     config = _config(request, data, parts, target)
     predictions = _fit(_Work(request, data, parts, target, values, work, config)).within(data.labels)
     held_out = np.concatenate([parts[VALIDATION], parts[TEST]])
@@ -85,12 +94,12 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
         **dict(zip(("low", "high"), _ends(target, config), strict=True)),
     )
     config["reference"] = {
-        "name": f"{len(parts[VALIDATION]):,} validation tracks of {request.labels.name}",
+        "name": _reference(data, parts[VALIDATION], request.labels),
         "scores": _quantiles(predictions.score[parts[VALIDATION]]),
     }
     regions = data.named(label_inputs.REGION)
     if regions is not None:
-        config["reference"]["by_region"] = _by_region(data, regions, predictions, parts[VALIDATION])
+        config["reference"]["by_region"] = _by_region(data, regions, predictions, parts[VALIDATION], request.labels)
     baselines = Baselines.fit(data.take(parts[TRAIN]), truth[parts[TRAIN]], request.seed, recipe.task == "curve")
     config["baselines"] = baselines.to_json()
     _dump(work / "calibration.json", calibration.to_json())
@@ -100,24 +109,51 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
     result = evaluate(
         predictions.take(parts[TEST]), test, target, calibration, baselines, recipe.published, request.split
     )
+    if request.split != "random" and (shared := crossing(data.groups, sides)):
+        warn(result, f"{shared} groups of artists are on more than one side of this split; these numbers are inflated")
     _dump(work / "metrics.json", result)
     (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
     _finish(work, folder)
     return result
 
 
+def _begin(work: Path, request: Request, data: TrainingData, sides: NDArray[np.str_]) -> None:
+    """Make the folder of a run, or take up the one that was left. Raises `UsageError` when that was another run."""
+    if work.exists() and not request.resume:
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    rows = hashlib.sha256(data.labels.tobytes() + "\0".join([*data.track_ids, *sides]).encode()).hexdigest()
+    tables = [[Path(each.path).name, each.kind] for each in data.inputs]
+    run = json.dumps([request.recipe.to_json(), request.seed, tables, rows, request.precision, request.devices])
+    asked = work / "request.json"
+    if asked.exists() and asked.read_text(encoding="utf-8") != run:
+        raise ResumeError(
+            f"--resume: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
+            "out --resume to begin anew"
+        )
+    asked.write_text(run, encoding="utf-8")
+
+
 def _quantiles(scores: NDArray[np.float64]) -> list[float]:
     return list(np.quantile(scores, np.linspace(0, 1, _REFERENCE_QUANTILES)).tolist())
 
 
+def _reference(data: TrainingData, rows: NDArray[np.intp], labels: Path) -> str:
+    return f"{len({data.track_ids[row] for row in rows}):,} validation tracks of {labels.name}"
+
+
 def _by_region(
-    data: TrainingData, regions: NDArray[np.float32], predictions: Predictions, rows: NDArray[np.intp]
-) -> dict[str, list[float]]:
-    """The reference scores of each region that some of these rows are in."""
+    data: TrainingData, regions: NDArray[np.float32], predictions: Predictions, rows: NDArray[np.intp], labels: Path
+) -> dict[str, dict[str, Any]]:
+    """The reference of each region that some of these rows are in."""
     kind = next(each.kind for each in data.inputs if (each.kind or {}).get("name") == label_inputs.REGION)
     assert kind is not None
     own = {name: rows[regions[rows, number] > 0] for number, name in enumerate(kind["names"])}
-    return {name: _quantiles(predictions.score[found]) for name, found in own.items() if len(found)}
+    return {
+        name: {"name": f"{_reference(data, found, labels)} in {name}", "scores": _quantiles(predictions.score[found])}
+        for name, found in own.items()
+        if len(found)
+    }
 
 
 def _needs_classes(recipe: Recipe) -> bool:

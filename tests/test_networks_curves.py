@@ -117,7 +117,14 @@ def test_a_song_is_on_one_side_with_all_its_regions_and_its_artists_other_songs(
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("curves")
     labels = write(folder / "curves.parquet")
-    sets = ["target.after=3", "network.features=6", "network.hidden=8", "epochs=40", "batch_size=32"]
+    sets = [
+        "target.after=3",
+        "network.features=6",
+        "network.hidden=8",
+        "epochs=40",
+        "training.patience=40",
+        "batch_size=32",
+    ]
     options = [word for each in sets for word in ("--set", each)] + ["--set", "training.learning_rate=1e-2"]
     words = ["train", "-r", "chart-curve", "--labels", labels, "--target", "curve", "-o", str(folder / "m"), *options]
     result = CliRunner().invoke(app, words)
@@ -157,7 +164,7 @@ def test_it_cannot_score_audio_and_says_so(trained):
 def test_tables_that_cannot_be_used(tmp_path):
     path = tmp_path / "curves.parquet"
     write(path, censored_left=[True] * 2 * SONGS)
-    with pytest.raises(UsageError, match="no track"):
+    with pytest.raises(UsageError, match="no row has a usable label"):
         rows(path)
     no_region = pyarrow.parquet.read_table(path).drop_columns(["region"])
     pyarrow.parquet.write_table(no_region, path)

@@ -223,7 +223,7 @@ def test_a_loss_that_is_not_finite_fails_at_once(tables, tmp_path):
     [
         (["nothing"], None, "no such column"),
         (["popularity"], "nothing", "no such column"),
-        (["artist"], None, "no track"),
+        (["artist"], None, "no row has a usable label in artist"),
     ],
 )
 def test_missing_columns_are_named(tables, targets, group, message):

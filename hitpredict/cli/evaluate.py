@@ -57,6 +57,9 @@ def evaluate(
     for note in notes:
         messages.note(note)
     second = _opened(compare)[1] if compare else None
+    if second is not None and not opened.target.same_scale(second.target):
+        own, other = (f"{each.name}, {each.classes or 'no'} classes" for each in (opened.target, second.target))
+        raise UsageError(f"--compare {compare}: predicts another thing ({other}) than {model} ({own})")
     data = _unseen(data, [opened, second] if second else [opened], everything, messages)
     predictions = opened.predict(data).within(data.labels)
     result = evaluation.evaluate(
@@ -70,7 +73,7 @@ def evaluate(
     )
     result["model"] = opened.name
     if everything:
-        result["warning"] = "tracks that the model was fitted on are counted; these numbers are inflated"
+        evaluation.warn(result, "tracks that the model was fitted on are counted; these numbers are inflated")
     if second is not None:
         values = opened.target.values(data.labels)
         truth = opened.target.class_of(values).astype(float) if opened.target.classes else values
@@ -88,6 +91,8 @@ def evaluate(
     sys.stdout.write(table_of(result, opened.name) + "\n\n")
     coverage = result["coverage"]
     sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {coverage['rows']:.1%} of rows\n")
+    if "warning" in result:
+        sys.stdout.write(f"beware: {result['warning']}\n")
     for metric, entry in result.get("compared", {}).items():
         if isinstance(entry, dict):
             low, high = entry["interval"]

@@ -112,6 +112,8 @@ def train(
     )
     result = training_run.train(request, data, output)
     messages.note(f"{output}: {len(data):,} rows in all; {_headline(result)}")
+    if "warning" in result and split != "random":
+        messages.note(f"beware: {result['warning']}")
 
 
 def _modules() -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import EnvironmentProblem, UsageError
 
 _FILES = ("model.safetensors", "pytorch_model.bin", "model.pth")
 # Hugging Face's names of a ViT, of version 4 and of version 5, to timm's.
@@ -38,6 +38,8 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, heads: int, causal: bool = False) -> None:
         super().__init__()
+        if heads < 1 or dim % heads:
+            raise UsageError(f"{heads} heads do not divide a width of {dim}")
         self.heads, self.causal = heads, causal
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)

@@ -18,6 +18,20 @@ from hitpredict.errors import UsageError
 
 FOLDER = Path(__file__).parent
 TASKS = ("regression", "classification", "curve")
+_ENTRIES = {
+    "target": {"transforms", "combine", "learnt", "after", "thresholds", "quantiles", "classes"},
+    "scaling": {"inputs", "windows", "leak"},
+    "training": {
+        *("optimizer", "learning_rate", "weight_decay", "betas", "batch_size", "epochs", "patience"),
+        *("schedule", "factor", "warmup_epochs", "gradient_clip"),
+    },
+}
+_CLASSES = {"thresholds", "quantiles", "classes"}
+_CHOICES = {
+    "schedule": ("plateau", "cosine"),
+    "combine": ("pca", "first", "log-sum"),
+    "learnt": ("zscore", "minmax", "none"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,7 @@ class Recipe:
             raise UsageError(f"recipe {data.get('name')}: unknown entries {', '.join(unknown)}")
         if data["task"] not in TASKS:
             raise UsageError(f"recipe {data.get('name')}: task {data['task']!r} must be one of {', '.join(TASKS)}")
+        _check_entries(data)
         tuples = {key: tuple(data[key]) for key in ("inputs", "augment") if key in data}
         return cls(**{**data, **tuples})
 
@@ -71,6 +86,9 @@ class Recipe:
             for name in tables:
                 table = table[name]
             _check_type(key, table.get(leaf), value)
+            if leaf in _CLASSES and tables == ["target"]:
+                # One way to cut classes takes the place of another.
+                table = data["target"] = {name: table[name] for name in table if name not in _CLASSES}
             table[leaf] = value
         return Recipe.from_json(data)
 
@@ -89,6 +107,30 @@ class Recipe:
             hint = f"is ambiguous: {' or '.join(found)}" if found else f"recipe {self.name} has no such entry"
             raise UsageError(f"--set {key}: {hint}; `hitpredict recipes {self.name}` shows them all")
         return found[0]
+
+
+def _check_entries(data: Mapping[str, Any]) -> None:
+    """Raises `UsageError` for entries of the common tables that nothing reads, and values that cannot be."""
+    for table, known in _ENTRIES.items():
+        found = data.get(table, {})
+        if unknown := sorted(set(found) - known):
+            raise UsageError(f"{table}.{unknown[0]}: there is no such entry; there are {', '.join(sorted(known))}")
+        for key, choices in _CHOICES.items():
+            if key in found and found[key] not in choices:
+                raise UsageError(f"{table}.{key}={found[key]}: must be one of {', '.join(choices)}")
+    training, target = data.get("training", {}), data.get("target", {})
+    if training and data.get("estimator"):
+        raise UsageError(f"training.{next(iter(training))}: recipe {data.get('name')} is an estimator, without epochs")
+    for key in ("epochs", "batch_size", "patience"):
+        value = training.get(key, 1)
+        if not (isinstance(value, int) and value >= 1):
+            raise UsageError(f"training.{key}={value}: must be a whole number from 1")
+    rate = training.get("learning_rate", 1.0)
+    if not (isinstance(rate, int | float) and 0 <= rate < float("inf")):
+        raise UsageError(f"training.learning_rate={rate}: must be a number from 0")
+    shares = target.get("quantiles", [0.5])
+    if not (isinstance(shares, list) and shares and all(isinstance(each, float) and 0 < each < 1 for each in shares)):
+        raise UsageError(f"target.quantiles={shares}: must be a list of shares between 0 and 1")
 
 
 def _check_type(key: str, old: Any, new: Any) -> None:

@@ -1,0 +1,166 @@
+"""What users get wrong, and the one line they get for it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hitpredict import recipes
+from hitpredict.cli.app import app
+from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.evaluation_models import opened
+from hitpredict.frontends import MfccStats
+from hitpredict.training_checks import split_of
+from hitpredict.training_data import load
+from hitpredict.training_run import Request, ResumeError, train
+
+ROWS = 120
+
+
+@pytest.fixture
+def tables(tmp_path):
+    random = np.random.default_rng(0)
+    features = np.exp(0.1 * random.normal(size=(ROWS, 40)))
+    lines = [f"{i},{','.join(f'{v:.5f}' for v in row)}" for i, row in enumerate(features)]
+    (tmp_path / "f.csv").write_text("\n".join([f"track_id,{','.join(MfccStats().columns)}", *lines]) + "\n")
+    score = 50 + 100 * (features[:, 0] - 1) + random.normal(size=ROWS)
+    rows = [f"{i},{score[i]:.4f},a{i // 2},201{i % 8}-07-03,7/3/201{i % 8}" for i in range(ROWS)]
+    (tmp_path / "l.csv").write_text("\n".join(["track_id,y,artist,day,american", *rows]) + "\n")
+    return tmp_path
+
+
+def data_of(tables, labels="l.csv", notes=None, target="y"):
+    return load([tables / "f.csv"], tables / labels, [target], None, [] if notes is None else notes)
+
+
+def request(tables, recipe="mlp", **settings):
+    return Request(recipes.load(recipe).changed({"epochs": 2, **settings}), tables / "l.csv")
+
+
+def changed(tables, change):
+    lines = (tables / "l.csv").read_text().splitlines()
+    (tables / "other.csv").write_text("\n".join([lines[0], *change(lines[1:])]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "key", "value"),
+    [
+        *(("mlp", "training.epoch", 5), ("mlp", "training.schedule", "foo"), ("mlp", "training.epochs", 0)),
+        *(("mlp", "training.batch_size", 0), ("mlp", "training.learning_rate", -1.0), ("mlp", "target.combine", "foo")),
+        *(("linear", "training.epochs", 5), ("majority", "target.quantiles", [0.5, 1.5])),
+    ],
+)
+def test_entries_that_nothing_reads_or_that_cannot_be(recipe, key, value):
+    with pytest.raises(UsageError, match=key.split(".")[1]):
+        recipes.load(recipe).changed({key: value})
+
+
+def test_one_way_to_cut_classes_takes_the_place_of_another():
+    assert recipes.load("hmn-classify").changed({"target.quantiles": [0.5]}).target.keys() & {"thresholds"} == set()
+
+
+def test_a_run_is_taken_up_with_the_same_options_alone(tables):
+    model, chosen = tables / "m", request(tables)
+    partial = tables / ".m.partial"
+    train(chosen, data_of(tables), model)
+    # As a kill leaves it.
+    partial.mkdir()
+    train(replace(chosen, resume=True), data_of(tables), model)
+    partial.mkdir()
+    (partial / "request.json").write_text("[]")
+    with pytest.raises(ResumeError, match="another recipe, seed, split or table"):
+        train(replace(chosen, resume=True, seed=3), data_of(tables), model)
+    assert partial.exists()
+
+
+def test_curves_and_numbers_are_told_apart(tables):
+    with (tables / "curves.jsonl").open("w") as file:
+        for i in range(ROWS):
+            file.write(json.dumps({"track_id": i, "curve": [5.0, 4.0], "raw": [5e4, 4e4], "artist": f"a{i}"}) + "\n")
+    with pytest.raises(UsageError, match="holds lists"):
+        train(request(tables), data_of(tables, "curves.jsonl", target="curve"), tables / "m")
+    curve = recipes.load("mp3").changed({"inputs": ["mfcc_stats"]})
+    with pytest.raises(UsageError, match="holds single numbers"):
+        train(Request(curve, tables / "l.csv"), data_of(tables), tables / "m")
+    with pytest.raises(UsageError, match="log10 of weekly streams"):
+        train(Request(curve, tables / "l.csv"), data_of(tables, "curves.jsonl", target="raw"), tables / "m")
+
+
+def test_rows_that_repeat_a_track_are_counted(tables):
+    changed(tables, lambda rows: [*rows, rows[0].replace(",", ",9", 1)])
+    notes = []
+    data = data_of(tables, "other.csv", notes)
+    assert any("1 rows repeat a track" in note for note in notes)
+    assert data.labels[0] == data_of(tables).labels[0]
+
+
+def test_text_among_numbers_is_shown(tables):
+    changed(tables, lambda rows: [rows[0].replace(rows[0].split(",")[1], '"12,345"'), *rows[1:]])
+    notes = []
+    assert len(data_of(tables, "other.csv", notes)) == ROWS - 1
+    assert any("such as '12,345'; they count as missing" in note for note in notes)
+
+
+def test_a_bad_cell_of_a_feature_is_a_missing_one(tables):
+    text = (tables / "f.csv").read_text()
+    first = text.splitlines()[1].split(",")[1]
+    (tables / "f.csv").write_text(text.replace(first, "oops", 1))
+    notes = []
+    data = data_of(tables, notes=notes)
+    assert any("such as 'oops'" in note for note in notes)
+    assert np.isnan(data.vectors()).sum() == 1
+    assert data.inputs[0].kind["name"] == "mfcc_stats"
+
+
+def test_dates_that_cannot_be_ordered(tables):
+    data = data_of(tables)
+    assert set(split_of(data, "temporal:day", 0)) == {"train", "validation", "test"}
+    with pytest.raises(UsageError, match="'7/3/2010' is neither a number nor a date"):
+        split_of(data, "temporal:american", 0)
+
+
+def test_artists_on_both_sides_of_a_split_are_told(tables):
+    parts = ["train", "validation", "test"]
+    changed(tables, lambda rows: [f"{row},{parts[i % 3]}" for i, row in enumerate(rows)])
+    text = (tables / "other.csv").read_text()
+    (tables / "other.csv").write_text(text.replace("american\n", "american,part\n"))
+    chosen = replace(request(tables), split="column:part")
+    result = train(chosen, data_of(tables, "other.csv"), tables / "m")
+    assert "groups of artists are on more than one side" in result["warning"]
+    assert "more than one side" not in train(request(tables), data_of(tables), tables / "n").get("warning", "")
+
+
+def test_models_of_different_targets_are_not_compared(tables):
+    train(request(tables), data_of(tables), tables / "m")
+    train(Request(recipes.load("majority"), tables / "l.csv"), data_of(tables), tables / "n")
+    words = ["evaluate", tables / "m", "--features", tables / "f.csv", "--labels", tables / "l.csv"]
+    done = CliRunner().invoke(app, [str(word) for word in [*words, "--compare", tables / "n"]])
+    assert done.exit_code == 2
+    assert "predicts another thing (y, 3 classes)" in done.output
+
+
+def test_few_groups_are_told(tables):
+    train(request(tables), data_of(tables), tables / "m")
+    text = (tables / "l.csv").read_text().splitlines()
+    seen = json.loads((tables / "m" / "config.json").read_text())["split"]["test"][:6]
+    (tables / "few.csv").write_text("\n".join([text[0], *(text[int(row) + 1] for row in seen)]) + "\n")
+    words = ["evaluate", tables / "m", "--features", tables / "f.csv", "--labels", tables / "few.csv"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    assert "much too narrow" in done.output
+    inflated = CliRunner().invoke(app, [str(word) for word in [*words, "--all"]])
+    assert "inflated" in inflated.output
+
+
+@pytest.mark.parametrize("name", ["calibration.json", "model.safetensors"])
+def test_damaged_folders_name_the_file(tables, name):
+    train(request(tables), data_of(tables), tables / "m")
+    (tables / "m" / name).write_bytes(b"{")
+    model = opened(tables / "m")
+    with pytest.raises(EnvironmentProblem, match=f"{name}: damaged"):
+        _ = model.calibration, model.network
+    (tables / "m" / name).unlink()
+    with pytest.raises(EnvironmentProblem, match=f"{name}: missing"):
+        _ = model.calibration, model.network

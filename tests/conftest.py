@@ -1,4 +1,6 @@
-"""What every test shares: slow tests wait to be asked for."""
+"""What every test shares: slow tests wait to be asked for, and interrupts arrive."""
+
+import signal
 
 import pytest
 
@@ -6,3 +8,5 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     if not config.option.markexpr:
         config.option.markexpr = "not slow"
+    # A shell that starts the tests in the background has them, and what they start, ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

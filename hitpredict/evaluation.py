@@ -139,7 +139,7 @@ def evaluate(
     if split == "random":
         warn(result, "a random split puts songs of the same artists on both sides; these numbers are inflated")
     if (groups := len(np.unique(data.groups))) < _FEW_GROUPS:
-        warn(result, f"intervals that rest on {groups} groups are much too narrow")
+        warn(result, f"the intervals rest on {groups} groups only; do not rely on them")
     return result
 
 

@@ -22,9 +22,10 @@ from hitpredict import label_inputs
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.feature_tables import Features
 from hitpredict.runtime import quiet_onnxruntime
 from hitpredict.targets import Target, log_sum
-from hitpredict.training_data import Features, TrainingData
+from hitpredict.training_data import TrainingData
 from hitpredict.windows import windows_in_common
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ class Predictions:
 
 
 class ModelFolder:
-    """A model folder opened for predicting. Raises `EnvironmentProblem` when it is not one."""
+    """A model folder opened for predicting. Raises `EnvironmentProblem` when it is not one.
+
+    region: the one that it is held to, see `RegionFolder`.
+    """
+
+    region: dict[str, Any] | None = None
 
     def __init__(self, folder: Path):
         self.folder = folder

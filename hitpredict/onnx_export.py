@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from hitpredict import label_inputs
 from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.model_folder import ModelFolder
-from hitpredict.region_folder import RegionFolder
 from hitpredict.runtime import MODEL_SCHEMA, quiet_onnxruntime
 from hitpredict.windows import summary_of
 
@@ -61,7 +60,6 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     config, target = folder.config, folder.target
     if label_inputs.named(folder.from_labels, label_inputs.WEEKS):
         raise UsageError(f"{folder.folder}: takes the first weeks on the charts, which cannot be made from audio")
-    region = folder.region if isinstance(folder, RegionFolder) else None
     if folder.from_labels:
         names = ", ".join(folder.from_labels[0]["names"])
         raise UsageError(f"{folder.folder}: knows several regions; name one with --region: {names}")
@@ -74,7 +72,7 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     low, high = (0, target.classes - 1) if target.classes else (target.scaled["low"], target.scaled["high"])
     spearman = json.loads((folder.folder / "metrics.json").read_text())["metrics"].get("spearman", {}).get("value")
     known = f"rank correlation {spearman:.2f} on its test tracks" if spearman is not None else "not measured"
-    name = target.name + (f" in {region['only']}" if region else "")
+    name = target.name + (f" in {folder.region['only']}" if folder.region else "")
     parts = {
         "frontend": [each["kind"] for each in config["features"]],
         "windows": folder.windows,
@@ -93,8 +91,8 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         "label_target": config["target"],
         "published": config["recipe"]["published"],
     }
-    if region:
-        parts["region"] = region
+    if folder.region:
+        parts["region"] = folder.region
     texts = {"schema": MODEL_SCHEMA, "name": config["recipe"]["name"], "version": "1"}
     texts["card"] = (folder.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}

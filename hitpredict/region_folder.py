@@ -22,7 +22,7 @@ class RegionFolder(ModelFolder):
             raise UsageError(f"--region {region}: {folder} was trained without regions")
         if region not in kind["names"]:
             raise UsageError(f"--region {region}: {folder} knows {', '.join(kind['names'])}")
-        self.region = {**kind, "only": region}
+        self.region: dict[str, Any] = {**kind, "only": region}
         features = [each for each in self.config["features"] if each["kind"] != kind]
         reference = self.config["reference"]
         everywhere = {key: reference[key] for key in ("name", "scores")}

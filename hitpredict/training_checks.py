@@ -34,12 +34,11 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
         kinds = ", ".join(recipe.inputs)
         raise UsageError(f"recipe {recipe.name}: takes {len(wanted)} inputs ({kinds}), not {len(data.inputs)}")
     for fitting, found in zip(wanted, data.inputs, strict=True):
-        name = str((found.kind or {}).get("name", "")) or None
-        fits = bool({"vector", "hmn207", "fma518"} & set(fitting)) if found.is_vector else name is None
-        if name not in fitting and not fits:
+        fits = bool({"vector", "hmn207", "fma518"} & set(fitting)) if found.is_vector else found.name is None
+        if found.name not in fitting and not fits:
             raise UsageError(
                 f"recipe {recipe.name}: takes {' or '.join(fitting)}, but {found.path} holds "
-                f"{name or 'vectors'}; make it with `hitpredict featurize --kind {fitting[0]}`"
+                f"{found.name or 'vectors'}; make it with `hitpredict featurize --kind {fitting[0]}`"
             )
 
 

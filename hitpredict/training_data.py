@@ -1,12 +1,7 @@
-"""Features and labels, read from tables and joined on `track_id`: what training and evaluation work on.
-
-Vectors are matrices in memory. Arrays (frames, patches, images) of more than a gibibyte are kept in a file that is
-mapped into memory, so that a data set may be larger than the machine.
-"""
+"""Features and labels, read from tables and joined on `track_id`: what training and evaluation work on."""
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,45 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict import label_inputs
-from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.errors import UsageError
+from hitpredict.feature_tables import Features, ids_of, note_texts, number_of, read_features, read_table
 from hitpredict.splits import connected_groups
 from hitpredict.windows import summary_of
-
-_IN_MEMORY = 2**30
-
-
-class Arrays:
-    """Arrays of different shapes but one type, end to end in one flat buffer."""
-
-    def __init__(self, flat: NDArray[Any], shapes: Sequence[Sequence[int]], file: Any = None):
-        self._flat, self.shapes, self._file = flat, [tuple(map(int, shape)) for shape in shapes], file
-        self._starts = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def __getitem__(self, row: int) -> NDArray[Any]:
-        return self._flat[self._starts[row] : self._starts[row + 1]].reshape(self.shapes[row])
-
-
-@dataclass(frozen=True)
-class Features:
-    """One feature table. kind: name and parameters of what made it, where known.
-
-    values: float32 (N, D) with `columns`, or `Arrays` (columns None).
-    rows: for each track of the data set the row of `values` (after joining).
-    """
-
-    path: str
-    kind: Mapping[str, Any] | None
-    track_ids: tuple[str, ...]
-    columns: tuple[str, ...] | None
-    values: Any
-
-    @property
-    def is_vector(self) -> bool:
-        """Whether its rows are vectors, not arrays."""
-        return self.columns is not None
 
 
 @dataclass(frozen=True)
@@ -97,7 +57,7 @@ class TrainingData:
 
     def named(self, kind: str) -> NDArray[np.float32] | None:
         """The input of this kind as a matrix (N, D), if there is one."""
-        kinds = [(each.kind or {}).get("name") for each in self.inputs]
+        kinds = [each.name for each in self.inputs]
         return self.vectors(kinds.index(kind)) if kind in kinds else None
 
     @cached_property
@@ -128,7 +88,7 @@ def load(
     left_out = [name.removeprefix("-") for name in targets]
     tables = [read_features(path, notes, left_out, every_column) for path in features]
     label_table = read_table(labels)
-    ids = _ids(label_table, labels)
+    ids = ids_of(label_table, labels)
     columns_of = [_numeric(label_table, name.removeprefix("-"), labels, notes) for name in targets]
     numbers = np.concatenate(columns_of, axis=1)
     usable = np.isfinite(numbers).all(axis=1)
@@ -203,7 +163,9 @@ def _known_weeks(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Curves with NaN after the data end, and which of them can be learnt from: some week known, the start seen."""
     if "available_weeks" in table:
-        after = np.arange(curves.shape[1]) >= np.array([_number(value) for value in table["available_weeks"]])[:, None]
+        after = (
+            np.arange(curves.shape[1]) >= np.array([number_of(value) for value in table["available_weeks"]])[:, None]
+        )
         curves = np.where(after, np.nan, curves)
     begun = np.array([bool(value) for value in table.get("censored_left", [False] * len(curves))])
     return curves, np.asarray(np.isfinite(curves).any(axis=1) & ~begun)
@@ -268,19 +230,6 @@ def _artists(value: Any) -> list[str]:
     return [name.strip() for name in text.split(separators[0]) if name.strip()]
 
 
-def canonical_id(track: Any) -> str:
-    """A track id as text; `000002`, `2` and `2.0` are the same."""
-    text = str(int(track)) if isinstance(track, float) and track.is_integer() else str(track)
-    return str(int(text)) if text.isdigit() else text
-
-
-def _ids(table: Mapping[str, Sequence[Any]], path: Path) -> list[str]:
-    for name in ("track_id", "id"):
-        if name in table:
-            return [canonical_id(track) for track in table[name]]
-    raise UsageError(f"{path}: has no column track_id to join on; it has {', '.join(list(table)[:8])}")
-
-
 def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: list[str]) -> NDArray[np.float64]:
     if name not in table:
         raise UsageError(f"--target {name}: {path} has no such column; it has {', '.join(table)}")
@@ -292,138 +241,6 @@ def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: l
         try:
             return np.array(even, np.float64)
         except ValueError:
-            return np.array([[_number(each) for each in value] for value in even])
-    _note_texts(column, name, path, notes)
-    return np.array([_number(value) for value in column])[:, None]
-
-
-def _note_texts(column: Sequence[Any], name: str, path: Path, notes: list[str]) -> None:
-    """Say which values of a column of numbers are none."""
-    texts = [value for value in column if value not in (None, "") and not np.isfinite(_number(value))]
-    if texts := [value for value in texts if isinstance(value, str)]:
-        notes.append(
-            f"{path}: {len(texts)} values of {name} are not numbers, such as {texts[0]!r}; they count as missing"
-        )
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
-
-
-def read_table(path: Path) -> dict[str, list[Any]]:
-    """A table of Parquet, CSV, TSV (both also gzipped) or JSON Lines as lists by column. Raises `InputError`."""
-    names = path.name.removesuffix(".gz")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        if names.endswith((".jsonl", ".json")):
-            return _read_jsonl(path)
-        arrow = _read_arrow(path, names)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from error
-    return {name: arrow.column(name).to_pylist() for name in arrow.column_names}
-
-
-def _read_arrow(path: Path, name: str) -> Any:
-    try:
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError as error:
-        raise EnvironmentProblem("tables need the package pyarrow: pip install 'hitpredict[train]'") from error
-    if name.endswith(".parquet"):
-        return pyarrow.parquet.read_table(path)
-    options = pyarrow.csv.ParseOptions(delimiter="\t" if name.endswith(".tsv") else ",", newlines_in_values=True)
-    return pyarrow.csv.read_csv(path, parse_options=options)
-
-
-def _read_jsonl(path: Path) -> dict[str, list[Any]]:
-    # Not splitlines(): titles may hold other line separators than the line feed.
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), every_column: bool = False) -> Features:
-    """One feature table; of the columns of a known kind of features only those are taken, unless every_column."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.name.endswith(".parquet"):
-        import pyarrow.parquet
-
-        schema = pyarrow.parquet.read_schema(path)
-        kind = json.loads((schema.metadata or {}).get(b"hitpredict.kind", b"null"))
-        if "values" in schema.names and "shape" in schema.names:
-            return _read_arrays(path, kind)
-    else:
-        kind = None
-    table = read_table(path)
-    ids = tuple(_ids(table, path))
-    names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
-    for name in names:
-        _note_texts(table[name], name, path, notes)
-    columns, kind = (names, None) if every_column else _known_columns(names, kind, path, notes)
-    values = np.array([[_number(value) for value in table[name]] for name in columns], np.float32).T
-    if not columns:
-        raise UsageError(f"{path}: has no numeric columns")
-    return Features(str(path), kind, ids, tuple(columns), values)
-
-
-def _is_numeric(column: Sequence[Any]) -> bool:
-    """Numbers, or text that is numbers but for a few cells."""
-    found = [value for value in column if value not in (None, "")]
-    numbers = [value for value in found if not isinstance(value, bool) and np.isfinite(_number(value))]
-    if found and not isinstance(found[0], str):
-        return isinstance(found[0], int | float) and not isinstance(found[0], bool)
-    return len(numbers) > 0.5 * len(found)
-
-
-def _known_columns(
-    names: list[str], kind: Mapping[str, Any] | None, path: Path, notes: list[str]
-) -> tuple[list[str], Mapping[str, Any] | None]:
-    from hitpredict.featurizing import described, vector_kinds
-
-    for candidate in [] if kind else vector_kinds():
-        columns = candidate.columns or ()
-        if set(columns) <= set(names):
-            if others := [name for name in names if name not in columns]:
-                notes.append(
-                    f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out"
-                )
-            return list(columns), described(candidate)
-    if kind is None:
-        notes.append(f"{path}: not the columns of a known kind of features, so the model cannot score audio")
-    return names, kind
-
-
-def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
-    import pyarrow.parquet
-
-    file = pyarrow.parquet.ParquetFile(path)
-    ids: list[str] = []
-    shapes: list[list[int]] = []
-    for group in _groups_of(file, ["track_id", "shape"]):
-        ids += [canonical_id(track) for track in group["track_id"].to_pylist()]
-        shapes += group["shape"].to_pylist()
-    dtype = file.schema_arrow.field("values").type.value_type.to_pandas_dtype()
-    size = sum(int(np.prod(shape)) for shape in shapes)
-    backing = None
-    if size * np.dtype(dtype).itemsize > _IN_MEMORY:
-        backing = tempfile.NamedTemporaryFile(prefix="hitpredict-")  # noqa: SIM115 - lives as long as the arrays
-        flat: NDArray[Any] = np.memmap(backing.name, dtype, "w+", shape=(size,))
-    else:
-        flat = np.empty(size, dtype)
-    start = 0
-    for group in _groups_of(file, ["values"]):
-        for chunk in group["values"].chunks:
-            values = chunk.flatten().to_numpy(zero_copy_only=False)
-            flat[start : start + len(values)] = values
-            start += len(values)
-    return Features(str(path), kind, tuple(ids), None, Arrays(flat, shapes, backing))
-
-
-def _groups_of(file: Any, columns: list[str]) -> Iterator[Any]:
-    for number in range(file.num_row_groups):
-        yield file.read_row_group(number, columns=columns)
+            return np.array([[number_of(each) for each in value] for value in even])
+    note_texts(column, name, path, notes)
+    return np.array([number_of(value) for value in column])[:, None]

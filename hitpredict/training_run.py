@@ -26,10 +26,7 @@ from hitpredict.training_data import TrainingData
 
 _REFERENCE_QUANTILES = 201
 _FEWEST_GROUPS = 5
-
-
-class ResumeError(UsageError):
-    """What was left of another run must stay for whoever wants to take it up."""
+_REQUEST = "request.json"
 
 
 @dataclass(frozen=True)
@@ -47,27 +44,43 @@ class Request:
     progress: bool = False
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What a fit goes by.
+
+    sides: of the split, for each row; parts: the rows of each side. values: the targets of all rows. config is
+    completed, and weights are written to `folder`.
+    """
+
+    request: Request
+    data: TrainingData
+    sides: NDArray[np.str_]
+    parts: Mapping[str, NDArray[np.intp]]
+    target: targets.Target
+    values: NDArray[np.float64]
+    folder: Path
+    config: dict[str, Any]
+
+
 def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
-    """Like `_train`, leaving nothing behind when the request cannot be fulfilled; a kill leaves what `resume` needs."""
-    try:
-        return _train(request, data, folder)
-    except ResumeError:
-        raise
-    except HitpredictError:
-        shutil.rmtree(_work_folder(folder), ignore_errors=True)
-        raise
-
-
-def _work_folder(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.partial")
-
-
-def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
     """Train and write the model folder, which appears whole; returns the evaluation on the test rows.
 
-    Raises `UsageError` for data that cannot be learnt from and `TrainingError` when the fit fails, or its
-    predictions collapse to a constant (unless the recipe is a constant).
+    Raises `UsageError` for data that cannot be learnt from, before anything is written or what an earlier run left is
+    touched, and `TrainingError` when the fit fails, or its predictions collapse to a constant (unless the recipe is
+    one); then nothing stays behind. A kill leaves what `resume` needs.
     """
+    work = _prepared(request, data, folder)
+    try:
+        result = _trained(work)
+    except HitpredictError:
+        shutil.rmtree(work.folder, ignore_errors=True)
+        raise
+    _finish(work.folder, folder)
+    return result
+
+
+def _prepared(request: Request, data: TrainingData, folder: Path) -> _Work:
+    """Check all that can be checked beforehand, then make the folder of the run, or take up the one that was left."""
     recipe = request.recipe
     check_tables(recipe, data)
     sides = split_of(data, request.split, request.seed)
@@ -79,11 +92,17 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
         raise UsageError(f"--split {request.split}: leaves no rows for {empty[0]}")
     spec = dict(recipe.target) | ({"classes": 3} if _needs_classes(recipe) else {})
     target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
-    values = target.values(data.labels)
-    work = _work_folder(folder)
-    _begin(work, request, data, sides)
     config = _config(request, data, parts, target)
-    predictions = _fit(_Work(request, data, parts, target, values, work, config)).within(data.labels)
+    work = folder.with_name(f".{folder.name}.partial")
+    _begin(work, request, data, sides)
+    return _Work(request, data, sides, parts, target, target.values(data.labels), work, config)
+
+
+def _trained(work: _Work) -> dict[str, Any]:
+    """Fit, check, calibrate and measure; all files of the model are in `work.folder` then."""
+    request, data, parts, target = work.request, work.data, work.parts, work.target
+    recipe, values, config = request.recipe, work.values, work.config
+    predictions = _fit(work).within(data.labels)
     held_out = np.concatenate([parts[VALIDATION], parts[TEST]])
     check_collapse(recipe, predictions.score[held_out], values[held_out], target)
     truth = target.class_of(values).astype(float) if target.classes else values
@@ -102,18 +121,17 @@ def _train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]
         config["reference"]["by_region"] = _by_region(data, regions, predictions, parts[VALIDATION], request.labels)
     baselines = Baselines.fit(data.take(parts[TRAIN]), truth[parts[TRAIN]], request.seed, recipe.task == "curve")
     config["baselines"] = baselines.to_json()
-    _dump(work / "calibration.json", calibration.to_json())
-    _dump(work / "domain.json", _domain(data, parts[TRAIN]).to_json())
-    _dump(work / "config.json", config)
+    _dump(work.folder / "calibration.json", calibration.to_json())
+    _dump(work.folder / "domain.json", _domain(data, parts[TRAIN]).to_json())
+    _dump(work.folder / "config.json", config)
     test = data.take(parts[TEST])
     result = evaluate(
         predictions.take(parts[TEST]), test, target, calibration, baselines, recipe.published, request.split
     )
-    if request.split != "random" and (shared := crossing(data.groups, sides)):
+    if request.split != "random" and (shared := crossing(data.groups, work.sides)):
         warn(result, f"{shared} groups of artists are on more than one side of this split; these numbers are inflated")
-    _dump(work / "metrics.json", result)
-    (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
-    _finish(work, folder)
+    _dump(work.folder / "metrics.json", result)
+    (work.folder / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
     return result
 
 
@@ -125,9 +143,9 @@ def _begin(work: Path, request: Request, data: TrainingData, sides: NDArray[np.s
     rows = hashlib.sha256(data.labels.tobytes() + "\0".join([*data.track_ids, *sides]).encode()).hexdigest()
     tables = [[Path(each.path).name, each.kind] for each in data.inputs]
     run = json.dumps([request.recipe.to_json(), request.seed, tables, rows, request.precision, request.devices])
-    asked = work / "request.json"
+    asked = work / _REQUEST
     if asked.exists() and asked.read_text(encoding="utf-8") != run:
-        raise ResumeError(
+        raise UsageError(
             f"--resume: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
             "out --resume to begin anew"
         )
@@ -146,9 +164,8 @@ def _by_region(
     data: TrainingData, regions: NDArray[np.float32], predictions: Predictions, rows: NDArray[np.intp], labels: Path
 ) -> dict[str, dict[str, Any]]:
     """The reference of each region that some of these rows are in."""
-    kind = next(each.kind for each in data.inputs if (each.kind or {}).get("name") == label_inputs.REGION)
-    assert kind is not None
-    own = {name: rows[regions[rows, number] > 0] for number, name in enumerate(kind["names"])}
+    names = next(each.columns or () for each in data.inputs if each.name == label_inputs.REGION)
+    own = {name: rows[regions[rows, number] > 0] for number, name in enumerate(names)}
     return {
         name: {"name": f"{_reference(data, found, labels)} in {name}", "scores": _quantiles(predictions.score[found])}
         for name, found in own.items()
@@ -168,7 +185,7 @@ def _config(
     features = []
     for each, window in zip_longest(data.inputs, windows[: len(data.inputs)]):
         spec = dict(window) if window and not each.is_vector else None
-        from_labels = (each.kind or {}).get("name") in label_inputs.NAMES
+        from_labels = each.name in label_inputs.NAMES
         shape = (len(each.columns),) if each.columns is not None else _shape(each.values, spec)
         features.append(
             {
@@ -206,19 +223,6 @@ def _shape(arrays: Any, window: Mapping[str, Any] | None) -> tuple[int, ...]:
             "set scaling.windows in the recipe"
         )
     return tuple(shapes.pop())
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a fit goes by. values: the targets of all rows; config is completed, and weights are written to `folder`."""
-
-    request: Request
-    data: TrainingData
-    parts: Mapping[str, NDArray[np.intp]]
-    target: targets.Target
-    values: NDArray[np.float64]
-    folder: Path
-    config: dict[str, Any]
 
 
 def _fit(work: _Work) -> Predictions:
@@ -344,7 +348,7 @@ def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
     fill = np.nan_to_num(np.nanmedian(table, axis=0))
     table = np.where(np.isfinite(table), table, fill)
     # Deviations come second in summaries of arrays and in the MFCC statistics; logarithms make them symmetric.
-    halves = not features.is_vector or (features.kind or {}).get("name") == "mfcc_stats"
+    halves = not features.is_vector or features.name == "mfcc_stats"
     log_from = table.shape[1] // 2 if halves else table.shape[1]
     durations = np.array(data.table.get("duration", np.zeros(len(data))), float)[rows]
     return Domain.fit(table, log_from, np.nan_to_num(durations), data.groups[rows])
@@ -355,8 +359,9 @@ def _dump(path: Path, data: Any) -> None:
 
 
 def _finish(work: Path, folder: Path) -> None:
-    """Put the finished folder in its place; the checkpoints are no longer needed."""
+    """Put the finished folder in its place; what only `resume` needs goes."""
     shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    (work / _REQUEST).unlink()
     if folder.exists():
         shutil.rmtree(folder)
     work.replace(folder)

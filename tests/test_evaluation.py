@@ -12,10 +12,11 @@ from hitpredict.cli.app import app
 from hitpredict.evaluation import CLASSES, REGRESSION, Baselines, compared, evaluate
 from hitpredict.evaluation_models import OnnxModel, opened
 from hitpredict.evaluation_plots import LEVELS, bins_of, coverage_by_level, observed, write_plots
+from hitpredict.feature_tables import Features
 from hitpredict.frontends import MfccStats
 from hitpredict.model_folder import ModelFolder, Predictions
 from hitpredict.onnx_export import export
-from hitpredict.training_data import Features, TrainingData, load
+from hitpredict.training_data import TrainingData, load
 from hitpredict.training_run import Request, train
 
 ROWS = 300

@@ -14,7 +14,7 @@ from hitpredict.evaluation_models import opened
 from hitpredict.frontends import MfccStats
 from hitpredict.training_checks import split_of
 from hitpredict.training_data import load
-from hitpredict.training_run import Request, ResumeError, train
+from hitpredict.training_run import Request, train
 
 ROWS = 120
 
@@ -65,14 +65,17 @@ def test_a_run_is_taken_up_with_the_same_options_alone(tables):
     model, chosen = tables / "m", request(tables)
     partial = tables / ".m.partial"
     train(chosen, data_of(tables), model)
+    assert not (model / "request.json").exists()
     # As a kill leaves it.
     partial.mkdir()
     train(replace(chosen, resume=True), data_of(tables), model)
     partial.mkdir()
     (partial / "request.json").write_text("[]")
-    with pytest.raises(ResumeError, match="another recipe, seed, split or table"):
+    with pytest.raises(UsageError, match="another recipe, seed, split or table"):
         train(replace(chosen, resume=True, seed=3), data_of(tables), model)
-    assert partial.exists()
+    with pytest.raises(UsageError, match="must be groups"):
+        train(replace(chosen, resume=True, split="nonsense"), data_of(tables), model)
+    assert (partial / "request.json").read_text() == "[]"
 
 
 def test_curves_and_numbers_are_told_apart(tables):

@@ -95,7 +95,7 @@ def load(
     if numbers.shape[1] > len(targets):
         numbers, usable = _known_weeks(numbers, label_table)
     serving = label_inputs.rows_that_serve(from_labels, label_table, numbers)
-    if without := int((usable & ~serving).sum()):
+    if without := int((~serving).sum()):
         kinds = " and ".join(str(kind["name"]) for kind in from_labels)
         notes.append(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
     many = label_inputs.named(from_labels, label_inputs.REGION) is not None
@@ -129,9 +129,10 @@ def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.
     rows_of: dict[str, list[int]] = {}
     first: set[Any] = set()
     for row, (track, key) in enumerate(zip(ids, keys, strict=True)):
+        rows = rows_of.setdefault(track, [])
         if serving[row] and key not in first:
             first.add(key)
-            rows_of.setdefault(track, []).append(row)
+            rows.append(row)
     return rows_of
 
 
@@ -147,9 +148,11 @@ def _joined_rows(
     kept: list[int] = []
     missing = empty = 0
     for track in dict.fromkeys(tracks):
-        found = rows_of.get(track, []) if all(track in table for table in tables) else []
-        labelled = [row for row in found if usable[row]]
-        missing, empty = missing + (not found), empty + len(found) - len(labelled)
+        if not all(track in table for table in (rows_of, *tables)):
+            missing += 1
+            continue
+        labelled = [row for row in rows_of[track] if usable[row]]
+        empty += len(rows_of[track]) - len(labelled)
         kept += labelled
     if missing:
         notes.append(f"{missing} of {len(set(tracks))} tracks are not in all tables and are left out")

@@ -98,6 +98,13 @@ def test_rows_that_foretell_are_read(tmp_path):
     }
     pyarrow.parquet.write_table(pa.table(columns), path)
     data = rows(path)
+    recipe, notes = recipes.load("chart-curve").changed({"target.after": KNOWN}), []
+    load([], path, ["curve"], None, notes, from_labels=kinds_of(recipe.inputs, recipe.target))
+    # Each row that is left out is told of once.
+    assert [note for note in notes if "left out" in note] == [
+        f"{path}: 2 rows do not give the inputs weeks and region and are left out",
+        "1 rows have no label in curve and are left out",
+    ]
     assert data.track_ids == ("gap later", "both")
     np.testing.assert_allclose(data.named("weeks"), [[5, 4, 4.5], [5, 4, 4.1]])
     np.testing.assert_allclose(data.named("region"), [[0, 1], [1, 0]])

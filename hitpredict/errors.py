@@ -1,5 +1,7 @@
 """The errors users meet. Each message says what was wrong, with which input, and what to do."""
 
+from collections.abc import Iterable
+
 
 class HitpredictError(Exception):
     """Base of every error that is reported to the user as one line; `exit_code` is the process's answer."""
@@ -25,3 +27,13 @@ class EnvironmentProblem(HitpredictError):
 
 class TrainingError(HitpredictError):
     """A model could not be fitted: the loss became NaN, or the predictions collapsed to a constant."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that is not among the known ones: the nearest of them, or all when none is near."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    near = get_close_matches(name.lower(), known)
+    advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    return f"{what} {name}: unknown; {advice}"

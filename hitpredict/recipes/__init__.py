@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hitpredict.errors import UsageError
+from hitpredict.errors import UsageError, unknown
 
 FOLDER = Path(__file__).parent
 TASKS = ("regression", "classification", "curve")
@@ -65,9 +65,8 @@ class Recipe:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
         """The recipe of `to_json`, or of a parsed TOML file. Raises `UsageError` for fields it does not know."""
-        unknown = sorted(set(data) - set(cls.__dataclass_fields__))
-        if unknown:
-            raise UsageError(f"recipe {data.get('name')}: unknown entries {', '.join(unknown)}")
+        if strange := sorted(set(data) - set(cls.__dataclass_fields__)):
+            raise UsageError(f"recipe {data.get('name')}: unknown entries {', '.join(strange)}")
         if data["task"] not in TASKS:
             raise UsageError(f"recipe {data.get('name')}: task {data['task']!r} must be one of {', '.join(TASKS)}")
         _check_entries(data)
@@ -113,8 +112,8 @@ def _check_entries(data: Mapping[str, Any]) -> None:
     """Raises `UsageError` for entries of the common tables that nothing reads, and values that cannot be."""
     for table, known in _ENTRIES.items():
         found = data.get(table, {})
-        if unknown := sorted(set(found) - known):
-            raise UsageError(f"{table}.{unknown[0]}: there is no such entry; there are {', '.join(sorted(known))}")
+        if strange := sorted(set(found) - known):
+            raise UsageError(f"{table}.{strange[0]}: there is no such entry; there are {', '.join(sorted(known))}")
         for key, choices in _CHOICES.items():
             if key in found and found[key] not in choices:
                 raise UsageError(f"{table}.{key}={found[key]}: must be one of {', '.join(choices)}")
@@ -151,7 +150,7 @@ def load(name: str) -> Recipe:
     if not path.exists():
         path = Path(name)
         if path.suffix != ".toml" or not path.exists():
-            raise UsageError(f"recipe {name}: unknown; there are {', '.join(names())}")
+            raise UsageError(unknown("recipe", name, names()))
     try:
         return Recipe.from_json({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:

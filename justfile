@@ -2,7 +2,7 @@
 
 # Make the virtual environment with everything development needs.
 setup:
-    python3 -m venv .venv && .venv/bin/pip install -e '.[dev]'
+    python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[dev]'
 
 # The fast tests.
 test *arguments:
@@ -20,6 +20,16 @@ fix:
     .venv/bin/ruff check --fix .
     .venv/bin/ruff format .
     .venv/bin/python docs/update.py
+
+# The fast tests against the newest releases of everything, in an environment of its own.
+newest *arguments:
+    python3 -m venv --clear .venv-newest && .venv-newest/bin/pip install -e '.[dev]'
+    .venv-newest/bin/pytest {{arguments}}
+
+# Write the newest releases, for all platforms and Pythons, into constraints.txt.
+lock:
+    .venv/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --all-extras --upgrade \
+      --no-annotate --custom-compile-command 'just lock' --quiet --output-file constraints.txt pyproject.toml
 
 # Rebuild the bundled model from a folder with features.csv.gz and tracks.csv.gz.
 model table:

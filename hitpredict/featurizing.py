@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.audio.read import open_audio
 from hitpredict.audio.source import Source
-from hitpredict.errors import InputError, UsageError
+from hitpredict.errors import InputError, UsageError, unknown
 from hitpredict.frontends import FRONTENDS, Frontend
 from hitpredict.frontends.store import FrameStore
 
@@ -63,7 +63,7 @@ def kind_class(name: str) -> type:
     if name in FRONTENDS:
         return FRONTENDS[name]  # type: ignore[no-any-return]
     if name not in _DESCRIPTORS:
-        raise UsageError(f"--kind {name}: unknown; known are {', '.join(sorted(KINDS))}")
+        raise UsageError(unknown("kind", name, sorted(KINDS)))
     module, attribute = _DESCRIPTORS[name].split(":")
     return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
@@ -77,7 +77,7 @@ def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
     known = [field.name for field in fields(cls)]
     for key in settings:
         if key not in known:
-            raise UsageError(f"--set {key}: {name} has no such parameter; it has {', '.join(known)}")
+            raise UsageError(f"{unknown('--set', key, known)} (parameters of {name})")
     made = cls(**{key: _typed(key, text, types_of[key]) for key, text in settings.items()})
     return FromFrontend(made) if name in FRONTENDS else made
 
@@ -105,7 +105,8 @@ def _typed(key: str, text: str, wanted: Any) -> Any:
                 return choice(text)
         except (ValueError, KeyError):
             continue
-    raise UsageError(f"--set {key}={text}: expected {getattr(wanted, '__name__', wanted)}")
+    nouns = {bool: "true or false", int: "a whole number", float: "a number", type(None): "none"}
+    raise UsageError(f"--set {key}={text}: must be {' or '.join(nouns.get(each, str(each)) for each in choices)}")
 
 
 @dataclass(frozen=True)

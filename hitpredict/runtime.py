@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import EnvironmentProblem, unknown
 from hitpredict.records import ModelReference
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -31,6 +31,11 @@ def quiet_onnxruntime() -> Any:
     return onnxruntime
 
 
+def bundled() -> dict[str, Path]:
+    """The bundled models, by name."""
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.onnx"))}
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """A model on disk, read once; `metadata` holds everything scoring needs besides the network."""
@@ -44,8 +49,8 @@ class ModelFile:
 
         Raises `EnvironmentProblem`, saying what there is, when there is no such model.
         """
-        bundled = {path.stem: path for path in sorted(BUNDLED.glob("*.onnx"))}
-        path = next(iter(bundled.values()), None) if model is None else bundled.get(model) or Path(model)
+        known = bundled()
+        path = next(iter(known.values()), None) if model is None else known.get(model) or Path(model)
         if path is None:
             raise EnvironmentProblem("this installation holds no bundled model; name one with --model FILE.onnx")
         if path.is_dir():
@@ -54,11 +59,12 @@ class ModelFile:
             )
         try:
             return cls(path, path.read_bytes())
+        except FileNotFoundError as error:
+            if path.suffix or path.parent != Path():
+                raise EnvironmentProblem(f"model {model}: no such file; bundled are {', '.join(known)}") from error
+            raise EnvironmentProblem(f"{unknown('model', str(model), known)} (or give an .onnx file)") from error
         except OSError as error:
-            names = ", ".join(bundled) or "none"
-            raise EnvironmentProblem(
-                f"model {model}: {error.strerror or error}; give an .onnx file or a bundled name ({names})"
-            ) from error
+            raise EnvironmentProblem(f"model {model}: {error.strerror or error}") from error
 
     @cached_property
     def sha256(self) -> str:

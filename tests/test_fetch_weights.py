@@ -72,7 +72,7 @@ def test_licences_that_are_not_free_must_be_accepted():
 
 
 def test_unknown_names_are_said_with_those_there_are():
-    with pytest.raises(UsageError, match="vgish: no such weights; there are vggish"):
+    with pytest.raises(UsageError, match="weights vgish: unknown; did you mean vggish"):
         weights.chosen(["vgish"], accept_licence=False)
 
 

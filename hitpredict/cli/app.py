@@ -14,6 +14,7 @@ import typer
 from hitpredict import __version__
 from hitpredict.cli import streams
 from hitpredict.cli.messages import say
+from hitpredict.cli.parser import complaint, worded
 from hitpredict.errors import HitpredictError
 
 INTERRUPTED, TERMINATED, READER_GONE = 130, 143, 141
@@ -80,7 +81,7 @@ def _show_version(asked: bool) -> None:
 
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("-V", "--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Nothing but `--version`; the commands do the work."""
@@ -136,7 +137,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     streams.guard()
     first = sys.argv[1] if len(sys.argv) > 1 else ""
-    program = build(first if first in (*(command[0] for command in _COMMANDS), *_GROUPS) else None)
+    known = (*(command[0] for command in _COMMANDS), *_GROUPS)
+    program = worded(typer.main.get_command(build(first if first in known else None)))
     try:
         code = program(prog_name="hitpredict", standalone_mode=False)
     except Exception as error:
@@ -149,9 +151,9 @@ def main() -> None:
 
 def _usage(error: Any) -> int:
     """One line for what the parser could not take; the help where nothing at all was asked for."""
-    message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
-    if message.startswith("Usage:"):
-        typer.echo(message, err=True)
+    message, context = complaint(error), getattr(error, "ctx", None)
+    if message.startswith("usage:"):
+        typer.echo(error.format_message(), err=True)
     else:
-        say(f"{message[:1].lower()}{message[1:]}; see {context.command_path if context else 'hitpredict'} --help")
+        say(f"{message}; see {context.command_path if context else 'hitpredict'} --help")
     return int(error.exit_code)

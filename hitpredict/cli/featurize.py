@@ -63,7 +63,16 @@ def featurize(
             help="Audio files, folders, tar archives, WebDataset shards, manifests (tracks.jsonl), URLs, or -.",
         ),
     ] = None,
-    kind: Annotated[str, typer.Option("-k", "--kind", help="Kind of features; see --list-kinds.")] = "fma518",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "-k",
+            "--kind",
+            metavar="KIND",
+            help="Kind of features; see --list-kinds.",
+            autocompletion=options.kinds,
+        ),
+    ] = "fma518",
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter of the kind.")
     ] = None,

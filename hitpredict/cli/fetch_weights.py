@@ -16,8 +16,17 @@ COMMAND: dict[str, Any] = {
 }
 
 
+def _names() -> list[str]:
+    from hitpredict.datasets import weights as source
+
+    return list(source.ALL)
+
+
 def weights(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which weights; see --list.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Which weights; see --list.", autocompletion=_names),
+    ] = None,
     show: Annotated[
         bool, typer.Option("--list", help="List name, size in MB, licence, whether it must be accepted, and source.")
     ] = False,

@@ -27,16 +27,20 @@ def app(reported: Callable[..., Any]) -> typer.Typer:
 
 def list_models(quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
     """Print name and path of each bundled model."""
-    from hitpredict.runtime import BUNDLED
+    from hitpredict.runtime import bundled
 
-    for path in sorted(BUNDLED.glob("*.onnx")):
-        sys.stdout.write(f"{path.stem}\t{path}\n")
+    for name, path in bundled().items():
+        sys.stdout.write(f"{name}\t{path}\n")
 
 
 def show(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A bundled model's name or an .onnx file [default: bundled]."),
+        typer.Argument(
+            metavar="MODEL",
+            help="A bundled model's name or an .onnx file [default: bundled].",
+            autocompletion=options.bundled_models,
+        ),
     ] = None,
     metadata: Annotated[
         bool, typer.Option("--json", help="Print everything the file says of itself as one JSON object.")

@@ -1,9 +1,40 @@
-"""Options that several commands share, spelled and explained once."""
+"""Options that several commands share, spelled and explained once, and what the shell completes in them."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Device(StrEnum):
+    """Where a model runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def bundled_models() -> list[str]:
+    """The names that `--model` knows."""
+    from hitpredict.runtime import bundled
+
+    return list(bundled())
+
+
+def kinds() -> list[str]:
+    """The kinds of features."""
+    from hitpredict.featurizing import KINDS
+
+    return list(KINDS)
+
+
+def recipe_names() -> list[str]:
+    """The recipes of `train`."""
+    from hitpredict import recipes
+
+    return recipes.names()
+
 
 Jobs = Annotated[
     int | None,

@@ -36,7 +36,14 @@ def score(
         typer.Argument(metavar="INPUT", help="Audio files, folders, tar archives, or - for standard input."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="A bundled model's name or an .onnx file [default: bundled].")
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="A bundled model's name or an .onnx file [default: bundled].",
+            autocompletion=options.bundled_models,
+        ),
     ] = None,
     segments: Annotated[
         float | None, typer.Option(min=1, metavar="SECONDS", help="Also score windows of this length over time.")
@@ -48,10 +55,7 @@ def score(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(metavar="[auto|cpu|cuda]", help="Where the model runs [default: auto]."),
-    ] = None,
+    device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
     jobs: options.Jobs = None,
     files_from: options.FilesFrom = None,
     null: options.Null = False,
@@ -87,15 +91,12 @@ def score(
     return 1 if run.failed else 0
 
 
-def _loaded(model: str | None, device: str | None, messages: Messages) -> "Scorer":
-    from hitpredict.errors import UsageError
+def _loaded(model: str | None, device: options.Device | None, messages: Messages) -> "Scorer":
     from hitpredict.scoring import Scorer
 
-    if device not in (None, "auto", "cpu", "cuda"):
-        raise UsageError(f"--device {device}: must be auto, cpu or cuda")
-    scorer = Scorer(model, device or "auto")  # type: ignore[arg-type]
+    scorer = Scorer(model, device.value if device else "auto")
     # Without a GPU nobody expects one; who asks for `auto`, or has a GPU that does not work, is told.
-    if scorer.session.note and (device == "auto" or "NVIDIA driver is installed" not in scorer.session.note):
+    if scorer.session.note and (device or "NVIDIA driver is installed" not in scorer.session.note):
         messages.note(scorer.session.note)
     return scorer
 

@@ -1,7 +1,6 @@
 """`hitpredict train`, and `hitpredict recipes`."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,14 +19,6 @@ COMMAND: dict[str, Any] = {
 RECIPES: dict[str, Any] = {"help": "List the recipes, one a line: name, task, features, source, summary; or show one."}
 
 
-class Accelerator(StrEnum):
-    """Where training runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 FeatureTables = Annotated[
     list[Path] | None,
     typer.Option(metavar="TABLE", help="Feature table (Parquet, CSV, CSV.gz, JSON Lines); once for each input."),
@@ -40,7 +31,16 @@ Group = Annotated[
 
 
 def train(
-    recipe: Annotated[str, typer.Option("-r", "--recipe", metavar="NAME", help="A recipe's name or a TOML file.")],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "-r",
+            "--recipe",
+            metavar="NAME",
+            help="A recipe's name or a TOML file.",
+            autocompletion=options.recipe_names,
+        ),
+    ],
     labels: Labels,
     target: Annotated[
         list[str],
@@ -68,9 +68,11 @@ def train(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split, the weights and the order of training.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was killed.")] = False,
-    device: Annotated[Accelerator, typer.Option(help="Where to train.")] = Accelerator.cpu,
+    device: Annotated[options.Device, typer.Option(help="Where to train.")] = options.Device.cpu,
     devices: Annotated[int, typer.Option(min=1, help="How many GPUs.")] = 1,
-    precision: Annotated[str, typer.Option(help="Lightning's precision, such as 16-mixed or bf16-mixed.")] = "32-true",
+    precision: Annotated[
+        str, typer.Option(metavar="PRECISION", help="Lightning's precision, such as 16-mixed or bf16-mixed.")
+    ] = "32-true",
     force: options.Force = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -156,7 +158,10 @@ def _settings(assignments: list[str]) -> dict[str, Any]:
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this recipe's TOML.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Show this recipe's TOML.", autocompletion=options.recipe_names),
+    ] = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:

@@ -11,7 +11,7 @@ from hitpredict.datasets.addresses import base
 from hitpredict.datasets.cache import cache_folder
 from hitpredict.datasets.download import Web
 from hitpredict.datasets.hub import snapshot
-from hitpredict.errors import UsageError
+from hitpredict.errors import UsageError, unknown
 
 OFFICIAL = "https://github.com"
 _RELEASE = "harritaylor/torchvggish/releases/download/v0.1"
@@ -52,8 +52,9 @@ ALL: Mapping[str, Weights] = {
 
 def chosen(names: list[str], accept_licence: bool) -> dict[str, Weights]:
     """The checkpoints of these names. Raises `UsageError` for unknown ones and for licences not accepted."""
-    if unknown := [name for name in names if name not in ALL]:
-        raise UsageError(f"{', '.join(unknown)}: no such weights; there are {', '.join(ALL)}")
+    for name in names:
+        if name not in ALL:
+            raise UsageError(unknown("weights", name, ALL))
     refused = [f"{name} ({ALL[name].licence})" for name in names if not (ALL[name].free or accept_licence)]
     if refused:
         raise UsageError(f"{', '.join(refused)}: not free for every use; read the licence, then give --accept-licence")

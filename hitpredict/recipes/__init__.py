@@ -136,7 +136,8 @@ def _check_type(key: str, old: Any, new: Any) -> None:
     """A number takes the place of a number only, and so on; what was not set before takes anything."""
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (old, new))
     if old is not None and not numbers and type(old) is not type(new):
-        raise UsageError(f"--set {key}={new}: expected a {type(old).__name__}, as {old!r}")
+        nouns = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
+        raise UsageError(f"--set {key}={new}: must be {nouns.get(type(old), 'a table')}, such as {old!r}")
 
 
 def names() -> list[str]:

@@ -3,13 +3,15 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import typer
 from commands import EVERY, MUTATE, ON_INPUTS, SCORE, Command
 from processes import measured, python, run
 from sounds import saved
+from typer.core import TyperOption
 
 from hitpredict import __version__
 from hitpredict.cli.app import app
@@ -36,11 +38,17 @@ def imported(*arguments: object) -> set[str]:
     return set(modules)
 
 
-def parameters(command: Command) -> list[click.Parameter]:
-    found: click.Command = typer.main.get_command(app)
+def parameters(command: Command) -> list[Any]:
+    found: Any = typer.main.get_command(app)
     for word in command.words:
-        found = found.commands[word]  # type: ignore[attr-defined]
-    return found.params
+        found = found.commands[word]
+    return list(found.params)
+
+
+def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """How each command is called that does something."""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from leaves(each, (*words, name)) if hasattr(each, "commands") else [(*words, name)]
 
 
 def spellings(command: Command) -> dict[str, set[str]]:
@@ -67,8 +75,9 @@ def test_help_answers_at_once(option):
     assert min(measured(option)[1].seconds for _ in range(3)) < 1.0
 
 
-def test_version():
-    assert run("--version").out.decode() == f"hitpredict {__version__}\n"
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(option):
+    assert run(option).out.decode() == f"hitpredict {__version__}\n"
 
 
 @COMMANDS
@@ -77,9 +86,9 @@ def test_every_option_is_explained(command):
     assert shown.code == 0
     assert not shown.err
     for parameter in parameters(command):
-        assert parameter.help, f"{command}: {parameter.name}"  # type: ignore[attr-defined]
-        assert not parameter.hidden  # type: ignore[attr-defined]
-        for option in parameter.opts if isinstance(parameter, click.Option) else ():
+        assert parameter.help, f"{command}: {parameter.name}"
+        assert not parameter.hidden
+        for option in parameter.opts if isinstance(parameter, TyperOption) else ():
             assert option in shown.out.decode()
 
 
@@ -109,6 +118,14 @@ def test_completion_script_for_bash():
         ("score --f", {"--format", "--files-from", "--failures", "--force"}),
         ("score --format ", {"pretty", "jsonl", "tsv", "csv", "parquet"}),
         ("mutate --qu", {"--quality", "--quiet"}),
+        ("score --model ", {"zalo2019-mfcc"}),
+        ("models show ", {"zalo2019-mfcc"}),
+        ("score --device ", {"auto", "cpu", "cuda"}),
+        ("train --device ", {"auto", "cpu", "cuda"}),
+        ("train --recipe hm", {"hmn", "hmn-a"}),
+        ("recipes hm", {"hmn", "hmn-a"}),
+        ("featurize --kind ", {"fma518", "hmn207", "logmel"}),
+        ("fetch weights ", {"vggish", "wav2vec2"}),
     ],
 )
 def test_completion_knows(line, expected):
@@ -151,3 +168,48 @@ def test_signed_values_parse(typed):
     recipes = run("mutate", *typed, "-n").records
     wanted = {"-2": [-2], "+2": [2], "-2,0,+2": [-2, 0, 2], "-2:2:1": [-2, -1, 0, 1, 2]}
     assert [r["steps"][0]["semitones"] for r in recipes] == wanted[typed[-1].removeprefix("--pitch=")]
+
+
+TRAIN = ("train", "-r", "hmn", "--labels", "l.csv", "--target", "t", "-o", "model")
+# What typer, click and pydantic call things.
+JARGON = re.compile(
+    r"<(list\W|str>|int\W|float[> ]|path>|file>|text>)|(int|float|integer) range|INTEGER|FLOAT RANGE|<=|>="
+    r"|Input should|Value error|unable to|expected an? (int|float|str|list|dict)|valid (integer|number|string)|\bNoneType\b"
+)
+
+
+@pytest.mark.parametrize("words", list(leaves(typer.main.get_command(app))), ids=" ".join)
+def test_help_speaks_of_no_types(words):
+    assert not JARGON.search(run(*words, "--help").out.decode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("score", "--jobs", "x"), "--jobs x: must be a whole number from 1"),
+        (("score", "--jobs", "0"), "--jobs 0: must be a whole number from 1"),
+        (("score", "--jobs", "1.5"), "--jobs 1.5: must be a whole number from 1"),
+        (("score", "--segments", "x"), "--segments x: must be a number from 1"),
+        (("score", "-f", "xml"), "--format xml: must be pretty, jsonl, tsv, csv or parquet"),
+        (("score", "--device", "tpu"), "--device tpu: must be auto, cpu or cuda"),
+        (("mutate", "--bits", "12"), "--bits 12: must be 16, 24 or float"),
+        (("mutate", "--seed", "-1"), "--seed -1: must be a whole number from 0"),
+        (("train", "--devices", "two"), "--devices two: must be a whole number from 1"),
+        (("fetch", "synth", "-o", "x", "--seconds", "1"), "--seconds 1: must be a number from 2 to 600"),
+        (("fetch", "deezer", "--limit", "few"), "--limit few: must be a whole number from 1"),
+        (("featurize", "-k", "logmel", "--set", "n_mels=x", "a.wav"), "--set n_mels=x: must be a whole number"),
+        (("featurize", "-k", "fma51", "a.wav"), "kind fma51: unknown; did you mean fma518?"),
+        (("featurize", "-k", "logmel", "--set", "n_mel=1", "a.wav"), "--set n_mel: unknown; did you mean n_mels?"),
+        ((*TRAIN, "--set", "epochs=x"), "--set epochs=x: must be a number, such as 100"),
+        (("recipes", "hmm"), "recipe hmm: unknown; did you mean hmn"),
+        (("fetch", "weights", "vgish"), "weights vgish: unknown; did you mean vggish"),
+        (("score", "-m", "zalo2019-mfc", "a.wav"), "model zalo2019-mfc: unknown; did you mean zalo2019-mfcc?"),
+        (("scor",), "no such command 'scor'. Did you mean 'score'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_values_are_told_in_words_for_people(arguments, message):
+    outcome = run(*arguments)
+    assert outcome.code in (2, 3)
+    assert outcome.err.startswith(f"hitpredict: {message}")
+    assert not JARGON.search(outcome.err)

@@ -54,6 +54,16 @@ def test_faults_of_the_network_are_one_line_each(tmp_path, source):
     assert not (tmp_path / "out" / "tracks.jsonl").exists()
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_without_a_connection_there_is_one_line_and_nothing_on_the_disk(tmp_path, source):
+    arguments = ("fetch", source, *SOURCES[source], "-q", "--mirror", "http://127.0.0.1:9", "-o", str(tmp_path / "out"))
+    outcome = CliRunner().invoke(app, arguments, env={**CREDENTIALS, "HITPREDICT_CACHE": str(tmp_path / "cache")})
+    assert (outcome.exit_code, outcome.stdout) == (3, "")
+    assert outcome.stderr.startswith("hitpredict: no connection to 127.0.0.1:9 (")
+    assert outcome.stderr.endswith("are you offline?\n")
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_an_output_that_is_a_file_is_wrong_usage(tmp_path):
     (tmp_path / "file").write_text("")
     outcome = run("fetch", "zalo2019", "-o", tmp_path / "file")

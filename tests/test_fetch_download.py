@@ -12,7 +12,8 @@ from servers import Reply, serving
 
 from hitpredict.datasets import disk
 from hitpredict.datasets.cache import cache_folder
-from hitpredict.datasets.download import GaveUp, Refused, Web
+from hitpredict.datasets.disk import made
+from hitpredict.datasets.download import GaveUp, Refused, Unreachable, Web
 from hitpredict.datasets.limits import RateLimiter
 from hitpredict.errors import EnvironmentProblem, InputError
 
@@ -139,11 +140,44 @@ def test_silence_counts_as_a_broken_connection(tmp_path, server):
         web.download(f"{server.url}/a.zip", tmp_path / "a.zip")
 
 
-def test_a_server_that_is_not_there(tmp_path):
-    with serving() as gone:
-        url = gone.url
-    with Web(attempts=2, pause=0.01) as web, pytest.raises(GaveUp, match="the connection failed"):
-        web.download(f"{url}/a.zip", tmp_path / "a.zip")
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://nowhere.invalid"])
+def test_a_server_that_is_not_there_is_asked_once(tmp_path, address):
+    pauses = []
+    said = rf"^no connection to {address.removeprefix('http://')} \(.+\); are you offline\?$"
+    with Web(sleep=pauses.append) as web:
+        with pytest.raises(Unreachable, match=said):
+            web.download(f"{address}/a.zip", tmp_path / "cache" / "a.zip")
+        with pytest.raises(Unreachable, match=said):
+            web.json(f"{address}/a")
+    assert pauses == []
+    assert left(tmp_path) == []
+
+
+def test_a_server_that_goes_away_may_come_back(tmp_path):
+    pauses = []
+    with Web(attempts=3, sleep=pauses.append) as web:
+        with serving() as going:
+            going.file("/a.zip", BODY, cuts=[len(BODY)])
+            web.download(f"{going.url}/a.zip", tmp_path / "a.zip")
+        with pytest.raises(GaveUp, match="the connection failed"):
+            web.download(f"{going.url}/b.zip", tmp_path / "b.zip")
+    assert len(pauses) == 2
+
+
+def test_a_folder_in_which_nothing_came_goes_again(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name, brought in [("there", False), ("new/deep", False), ("kept/deep", True)]:
+        folder = tmp_path / name
+        with pytest.raises(InputError), made(folder):
+            assert folder.is_dir()
+            if brought:
+                (folder / "a").write_text("a")
+            raise InputError("no")
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        *("kept", "kept/deep", "kept/deep/a", "there"),
+    ]
+    with pytest.raises(EnvironmentProblem, match=r"kept/deep/a.*cannot be made"), made(tmp_path / "kept/deep/a/b"):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -267,8 +301,7 @@ def test_room_is_asked_for_first(tmp_path, server, web, monkeypatch):
 def test_the_cache_is_where_the_variable_says(tmp_path, monkeypatch):
     monkeypatch.setenv("HITPREDICT_CACHE", str(tmp_path / "deep" / "cache"))
     assert cache_folder("fma") == tmp_path / "deep" / "cache" / "fma"
-    assert cache_folder("fma").is_dir()
-    assert not cache_folder("other", offline=True).exists()
+    assert left(tmp_path) == []
 
 
 def test_the_cache_is_in_the_xdg_folder(tmp_path, monkeypatch):

@@ -219,7 +219,7 @@ def test_a_changed_table_is_said(tmp_path, name):
         (tmp_path / file).write_bytes(data)
     with pytest.raises(InputError, match=f"{name}: not SpotGenTrack's table, or its format has changed"):
         fetch_spotgentrack.spotgentrack(tmp_path / "out", archive=tmp_path)
-    assert not [*(tmp_path / "out").iterdir()]
+    assert not (tmp_path / "out").exists()
 
 
 def test_as_a_process_with_a_missing_archive(tmp_path):

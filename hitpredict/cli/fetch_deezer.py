@@ -43,7 +43,7 @@ def deezer(
         return 0
     from hitpredict.datasets.extras import needs
 
-    with needs("fetch"), fetching.network(offline, messages) as web:
+    with needs("fetch"), fetching.network(offline, messages, output) as web:
         from hitpredict.datasets.deezer import Deezer, Query, collection
 
         ((kind, value),) = chosen.items()

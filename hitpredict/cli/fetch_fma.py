@@ -51,7 +51,7 @@ def fma(
         return 0
     from hitpredict.datasets.extras import needs
 
-    with needs("fetch"), fetching.network(offline, messages) as web:
+    with needs("fetch"), fetching.network(offline, messages, output) as web:
         from hitpredict.datasets.fma import BIAS, BIASED, Fma
 
         if subset in BIASED:

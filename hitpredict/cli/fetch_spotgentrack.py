@@ -35,7 +35,7 @@ def spotgentrack(
         return 0
     from hitpredict.datasets.extras import needs
 
-    with needs("fetch"), fetching.network(offline, messages) as web:
+    with needs("fetch"), fetching.network(offline, messages, output) as web:
         from hitpredict.datasets import spotgentrack as source
         from hitpredict.datasets.mendeley import dataset_tables, tables_in
 

@@ -52,7 +52,7 @@ def spotify(
         return 0
     from hitpredict.datasets.extras import needs
 
-    with needs("fetch"), fetching.network(offline, messages) as web:
+    with needs("fetch"), fetching.network(offline, messages, output) as web:
         from hitpredict.datasets.deezer import Deezer
         from hitpredict.datasets.spotify import Spotify, collection
 

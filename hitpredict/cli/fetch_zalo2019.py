@@ -27,7 +27,7 @@ def zalo2019(
         return 0
     from hitpredict.datasets.extras import needs
 
-    with needs("fetch"), fetching.network(offline, messages) as web:
+    with needs("fetch"), fetching.network(offline, messages, output) as web:
         from hitpredict.datasets import zalo2019 as source
 
         manifest, counts = source.fetch(web, output, mirror)

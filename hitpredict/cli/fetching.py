@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +29,7 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Stop after this many tra
 
 
 def wanted(output: Path, force: bool, skip_existing: bool, messages: Messages) -> bool:
-    """Make the output folder; False when its manifest exists and is to be kept.
+    """Look at the output folder; False when its manifest exists and is to be kept.
 
     Raises `UsageError` when the manifest is in the way. A run that was interrupted has not written it yet, so the
     same command goes on with it.
@@ -42,13 +42,13 @@ def wanted(output: Path, force: bool, skip_existing: bool, messages: Messages) -
         return False
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is not a folder")
-    output.mkdir(parents=True, exist_ok=True)
     return True
 
 
 @contextmanager
-def network(offline: bool, messages: Messages) -> Iterator["Web"]:
-    """The network, with progress and retries shown to the user."""
+def network(offline: bool, messages: Messages, output: Path | None = None) -> Iterator["Web"]:
+    """The network, with progress and retries shown to the user, and the folder for what it brings."""
+    from hitpredict.datasets.disk import made
     from hitpredict.datasets.download import Web
 
     shown = Transfers(messages.quiet)
@@ -58,7 +58,7 @@ def network(offline: bool, messages: Messages) -> Iterator["Web"]:
         messages.note(text)
 
     try:
-        with Web(offline=offline, note=note, report=shown) as web:
+        with Web(offline=offline, note=note, report=shown) as web, made(output) if output else nullcontext():
             yield web
     finally:
         shown.clear()

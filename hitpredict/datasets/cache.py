@@ -16,20 +16,14 @@ def cache_root() -> Path:
 
 
 def cache_folder(name: str, *, offline: bool = False) -> Path:
-    """The folder of one source in the cache; made unless `offline`, which only reads.
+    """The folder of one source in the cache; it need not be there until something comes.
 
-    Raises `EnvironmentProblem` where it cannot be made or written to.
+    Raises `EnvironmentProblem` where it could not be made or written to, unless `offline`, which only reads.
     """
     folder = cache_root() / name
-    if offline:
-        return folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise EnvironmentProblem(f"{error.filename or folder}: {error.strerror}; {_ADVICE}") from error
-    if not writable:
-        raise EnvironmentProblem(f"{folder}: the cache cannot be written to; {_ADVICE}")
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not offline and not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise EnvironmentProblem(f"{there}: the cache cannot be written to; {_ADVICE}")
     return folder
 
 

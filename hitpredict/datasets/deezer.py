@@ -69,7 +69,6 @@ class Deezer:
             return name
         if not track.get("preview"):
             return None
-        target.parent.mkdir(exist_ok=True)
         self._web.download(track["preview"], target)
         if not is_mp3(target):
             target.unlink()

@@ -1,9 +1,9 @@
-"""Room on the disk: asked for before long work, and one clear line when it runs out."""
+"""Folders and room on the disk: asked for before long work, and one clear line when it runs out."""
 
 import errno
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hitpredict.errors import EnvironmentProblem
@@ -19,6 +19,26 @@ def need_room(folder: Path, size: int, what: str) -> None:
         raise EnvironmentProblem(
             f"{what}: needs {size / _MEGABYTE:,.0f} MB in {folder}, where {free / _MEGABYTE:,.0f} MB are free"
         )
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder for the block; where the block fails, those that were made and are empty go again.
+
+    Raises `EnvironmentProblem` when it cannot be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"{error.filename or folder}: cannot be made ({error.strerror})") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Files and JSON from the network: retried, resumed, checked by hash, and never half there.
 
-A failure that may pass (a broken connection, HTTP 429, 5xx) is tried again with growing pauses or after the time
-the server asks for; as long as a download grows it is never given up. Everything else is one `InputError`.
+A failure that may pass (a broken connection, silence, HTTP 429, 5xx) is tried again with growing pauses or after the
+time the server asks for; as long as a download grows it is never given up. A host to which no connection can be made is
+`Unreachable` at once, unless it has answered before. Everything else is one `InputError`.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from tenacity import (
@@ -60,6 +62,13 @@ class Refused(InputError):
         self.status = status
 
 
+class Unreachable(EnvironmentProblem):
+    """No connection can be made: the network is down, a firewall is in the way, or there is no such host."""
+
+    def __init__(self, url: str, reason: object):
+        super().__init__(f"no connection to {urlsplit(url).netloc} ({reason}); are you offline?")
+
+
 def _nothing(*_: object) -> None:
     return None
 
@@ -82,6 +91,7 @@ class Web:
     report: Callable[[str, int, int | None], None] = _nothing
     sleep: Callable[[float], None] = time.sleep
     _client: httpx.Client = field(init=False)
+    _answered: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._client = httpx.Client(
@@ -106,14 +116,14 @@ class Web:
     ) -> Any:
         """What a service answers. form: posts it. check: raises for answers that are errors in disguise.
 
-        Raises `Refused` for HTTP 4xx and `InputError` for anything that is not JSON.
+        Raises `Refused` for HTTP 4xx, `Unreachable`, and `InputError` for anything that is not JSON.
         """
         self._need_network(url)
 
         def ask() -> Any:
             if limiter:
                 limiter.wait()
-            with _connection_errors(url):
+            with self._connection_errors(url):
                 method = "POST" if form else "GET"
                 response = self._client.request(method, url, params=params, headers=headers, data=form)
                 self._check_status(url, response)
@@ -130,7 +140,8 @@ class Web:
         """Bring a file to `target`, unless it is there; it appears only when it is whole and its hash right.
 
         digest: "sha1:…" or "sha256:…" in hexadecimal; a shorter value is a prefix. Goes on with what an earlier run
-        left in `.NAME.part`. Raises `EnvironmentProblem` when offline or when the disk is full.
+        left in `.NAME.part`; the folder is made when the first bytes come. Raises `EnvironmentProblem` when offline or
+        when the disk is full.
         """
         if target.exists():
             return target
@@ -160,7 +171,7 @@ class Web:
 
     def _receive(self, url: str, part: "_Part", verified: bool) -> None:
         headers = {"Accept-Encoding": "identity", **part.range_headers(verified)}
-        with _connection_errors(url), self._client.stream("GET", url, headers=headers) as response:
+        with self._connection_errors(url), self._client.stream("GET", url, headers=headers) as response:
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 if response.headers.get("Content-Range", "").endswith(f"/{part.size}"):
                     return
@@ -213,7 +224,22 @@ class Web:
         reason = state.outcome.exception() if state.outcome else None
         self.note(f"{url}: {reason}; trying again in {state.upcoming_sleep:.1f} s")
 
+    @contextmanager
+    def _connection_errors(self, url: str) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
+            raise InputError(f"{url}: cannot be fetched ({error})") from error
+        except httpx.TimeoutException as error:
+            raise Temporary("no answer in time") from error
+        except httpx.TransportError as error:
+            host = urlsplit(str(error.request.url)).netloc
+            if isinstance(error, httpx.ConnectError) and host not in self._answered:
+                raise Unreachable(str(error.request.url), error) from error
+            raise Temporary(f"the connection failed ({error})") from error
+
     def _check_status(self, url: str, response: httpx.Response) -> None:
+        self._answered.add(urlsplit(str(response.url)).netloc)
         code = response.status_code
         if code < httpx.codes.BAD_REQUEST:
             return
@@ -238,18 +264,6 @@ def hash_of(path: Path, digest: str) -> str:
 
 def _right(part: "_Part", digest: str | None) -> bool:
     return digest is None or hash_of(part.path, digest).startswith(digest.partition(":")[2].lower())
-
-
-@contextmanager
-def _connection_errors(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-        raise InputError(f"{url}: cannot be fetched ({error})") from error
-    except httpx.TimeoutException as error:
-        raise Temporary("no answer in time") from error
-    except httpx.TransportError as error:
-        raise Temporary(f"the connection failed ({error})") from error
 
 
 def _continues(response: httpx.Response, size: int) -> bool:
@@ -295,6 +309,7 @@ class _Part:
         """Start from nothing, with the version of this answer."""
         tag = response.headers.get("ETag", "")
         strong = "" if tag.startswith("W/") else tag
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._note.write_text(json.dumps({"version": strong or response.headers.get("Last-Modified", "")}))
         self.path.write_bytes(b"")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hitpredict.datasets.cache import cache_folder, fetched_repository, repository_note
 from hitpredict.datasets.disk import full_disk_explained
-from hitpredict.datasets.download import hash_of
+from hitpredict.datasets.download import Unreachable, hash_of
 from hitpredict.errors import EnvironmentProblem, InputError
 
 # No code, no pickles where there are safetensors, no other frameworks' formats.
@@ -21,8 +21,8 @@ _SAFE, _PICKLED = ("*.safetensors",), ("*.bin", "*.pt", "*.pth", "*.ckpt")
 def snapshot(repository: str, offline: bool = False, mirror: str | None = None) -> Path:
     """The folder of a repository's newest weights and settings, in the cache, in the hub's own layout.
 
-    Offline it is the folder of the last time. Raises `InputError` when the hub cannot be reached, refuses or sends a
-    damaged file, `EnvironmentProblem` when offline without a copy.
+    Offline it is the folder of the last time. Raises `InputError` when the hub refuses or sends a damaged file,
+    `EnvironmentProblem` when it cannot be reached, or offline without a copy.
     """
     if offline:
         if found := fetched_repository(repository):
@@ -49,8 +49,9 @@ def _downloaded(repository: str, folder: Path, mirror: str | None) -> Path:
     from huggingface_hub import errors
 
     try:
-        names = huggingface_hub.HfApi(endpoint=mirror).list_repo_files(repository)
-        weights = _SAFE if any(name.endswith(".safetensors") for name in names) else _PICKLED
+        # The first question is asked once; the package repeats the others, also without a network.
+        siblings = huggingface_hub.HfApi(endpoint=mirror).model_info(repository).siblings or []
+        weights = _SAFE if any(each.rfilename.endswith(".safetensors") for each in siblings) else _PICKLED
         patterns = [*_SETTINGS, *weights]
         return Path(
             huggingface_hub.snapshot_download(repository, cache_dir=folder, allow_patterns=patterns, endpoint=mirror)
@@ -63,6 +64,8 @@ def _downloaded(repository: str, folder: Path, mirror: str | None) -> Path:
         if isinstance(error, OSError) and error.errno:
             raise
         # The package changes its HTTP library, and so its exceptions, between versions.
+        if type(error).__name__ in ("ConnectError", "ConnectionError"):
+            raise Unreachable(mirror or huggingface_hub.constants.ENDPOINT, error) from error
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{repository}: {reason}; run the same command again to go on from there") from error
 

@@ -116,8 +116,10 @@ class Draft:
         return path
 
     def close(self) -> None:
-        """Leave the rows for the next run."""
+        """Leave the rows, if there are any, for the next run."""
         self._file.close()
+        if not self.rows:
+            self._path.unlink(missing_ok=True)
 
 
 def _line(row: Track | Mapping[str, Any]) -> bytes:

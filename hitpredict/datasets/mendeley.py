@@ -104,6 +104,7 @@ def _listing(web: Web, dataset: Dataset, address: str, folder: Path) -> dict[str
                 web, f"{where}/files", {"folder_id": identifier, "version": dataset.version}, "filename"
             )
         ]
+        folder.mkdir(parents=True, exist_ok=True)
         with atomic(kept) as file:
             file.write(json.dumps(files).encode())
     listed = [_Listed(**entry) for entry in json.loads(kept.read_text())]

@@ -4,13 +4,11 @@ libsndfile reads WAV, FLAC, OGG, Opus, MP3, AIFF, CAF and their kin; PyAV (an op
 Nothing here trusts a header: memory is bounded by the block size, and the frames really decoded are counted.
 """
 
-import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -105,17 +103,14 @@ def open_audio(source: Source | str | os.PathLike[str] | bytes, *, keep: bool = 
     Raises `InputError`, naming the input and what to do, when it is missing, unreadable or not audio.
     """
     source = _as_source(source)
-    try:
-        decoder = _decoder(source)
-        try:
-            if not LOWEST_RATE <= decoder.rate <= HIGHEST_RATE:
-                raise InputError(f"{source.path}: sample rate {decoder.rate} Hz is outside 4 to 768 kHz")
-            yield AudioReader(source, decoder)
-        finally:
-            decoder.close()
-    finally:
+    with ExitStack() as stack:
         if not keep:
-            source.discard()
+            stack.callback(source.discard)
+        decoder = _decoder(source, stack.enter_context(source.opened()))
+        stack.callback(decoder.close)
+        if not LOWEST_RATE <= decoder.rate <= HIGHEST_RATE:
+            raise InputError(f"{source.path}: sample rate {decoder.rate} Hz is outside 4 to 768 kHz")
+        yield AudioReader(source, decoder)
 
 
 def read_audio(source: Source | str | os.PathLike[str] | bytes, warn: Callable[[str], None] | None = None) -> Clip:
@@ -139,30 +134,18 @@ def _as_source(source: Source | str | os.PathLike[str] | bytes) -> Source:
     return Source(os.fspath(source), file=os.fspath(source))
 
 
-def _decoder(source: Source) -> _Decoder:
-    located = source.located()
-    head = _head(source, located)
+def _decoder(source: Source, stream: IO[bytes]) -> _Decoder:
+    head = stream.read(16)
+    stream.seek(0)
     if not head:
         raise InputError(f"{source.path}: the file is empty (0 bytes)")
     if _is_for_pyav(head):
-        return _PyavDecoder(source, located)
+        return _PyavDecoder(source, stream)
     try:
-        return _SoundfileDecoder(located)
+        return _SoundfileDecoder(source, stream)
     except (RuntimeError, TypeError, ValueError) as error:
         hint = "convert it to WAV, FLAC, OGG, MP3 or AIFF"
         raise InputError(f"{source.path}: not audio that can be read ({_reason(error)}); {hint}") from error
-
-
-def _head(source: Source, located: str | bytes) -> bytes:
-    if isinstance(located, bytes):
-        return located[:16]
-    try:
-        with Path(located).open("rb") as file:
-            return file.read(16)
-    except FileNotFoundError as error:
-        raise InputError(f"{source.path}: no such file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source.path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -172,10 +155,10 @@ def _reason(error: Exception) -> str:
 
 
 class _SoundfileDecoder:
-    def __init__(self, located: str | bytes):
+    def __init__(self, source: Source, stream: IO[bytes]):
         import soundfile
 
-        self._located = located
+        self._stream = stream
 
         class Forward(soundfile.SoundFile):  # type: ignore[misc]
             """After each block soundfile seeks to where it is; in FLAC of unknown length that fails."""
@@ -184,8 +167,8 @@ class _SoundfileDecoder:
                 return False
 
         # As bytes, because a file name need not be Unicode; on Windows it always is.
-        name = located if os.name == "nt" or isinstance(located, bytes) else os.fsencode(located)
-        self._file = Forward(io.BytesIO(located) if isinstance(located, bytes) else name)
+        name = source.whole_file if os.name == "nt" or not source.whole_file else os.fsencode(source.whole_file)
+        self._file = Forward(name or stream)
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.tags: Mapping[str, str] = {key: text for key, text in self._file.copy_metadata().items() if text}
 
@@ -196,7 +179,7 @@ class _SoundfileDecoder:
     def shortfall(self, frames: int) -> str | None:
         if self._file.format in ("WAV", "WAVEX") and (found := _wav_shortfall(self._file.extra_info)):
             return found
-        if self._file.format == "OGG" and not _ends_ogg(self._located):
+        if self._file.format == "OGG" and not _ends_ogg(self._stream):
             return "the last page of the stream is missing"
         # Decoders of lossy formats may count a few frames of padding more or less.
         if frames < self._file.frames - self.rate // 10 and self._file.frames != _UNKNOWN_FRAMES:
@@ -215,13 +198,9 @@ def _wav_shortfall(log: str) -> str | None:
     return None
 
 
-def _ends_ogg(located: str | bytes) -> bool:
-    if isinstance(located, bytes):
-        tail = located[-(2**16) :]
-    else:
-        with Path(located).open("rb") as file:
-            file.seek(max(0, Path(located).stat().st_size - 2**16))
-            tail = file.read()
+def _ends_ogg(stream: IO[bytes]) -> bool:
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2**16))
+    tail = stream.read()
     last = tail.rfind(b"OggS")
     return last < 0 or bool(tail[last + 5 : last + 6] and tail[last + 5] & _OGG_LAST_PAGE)
 
@@ -233,23 +212,23 @@ def _is_for_pyav(head: bytes) -> bool:
 
 
 class _PyavDecoder:
-    def __init__(self, source: Source, located: str | bytes):
+    def __init__(self, source: Source, stream: IO[bytes]):
         try:
             import av
         except ImportError as error:
             fix = "pip install 'hitpredict[m4a]'"
             raise InputError(f"{source.path}: M4A and AAC need the package av: {fix}") from error
         try:
-            self._container: Any = av.open(io.BytesIO(located) if isinstance(located, bytes) else located)
-            stream: Any = self._container.streams.audio[0]
+            self._container: Any = av.open(stream)
+            track: Any = self._container.streams.audio[0]
         except (av.FFmpegError, IndexError) as error:
             raise InputError(f"{source.path}: no audio track can be read ({_reason(error)})") from error
         self._failures = av.FFmpegError
-        self.rate, self.channels = stream.rate, stream.channels
-        self.tags: Mapping[str, str] = {**self._container.metadata, **stream.metadata}
-        self._claimed = float(stream.duration * stream.time_base) if stream.duration else 0.0
-        self._resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-        self._blocks = self._decode(stream)
+        self.rate, self.channels = track.rate, track.channels
+        self.tags: Mapping[str, str] = {**self._container.metadata, **track.metadata}
+        self._claimed = float(track.duration * track.time_base) if track.duration else 0.0
+        self._resampler = av.AudioResampler(format="fltp", layout=track.layout, rate=track.rate)
+        self._blocks = self._decode(track)
 
     def _decode(self, stream: Any) -> Iterator[Samples]:
         try:

@@ -1,37 +1,53 @@
 """Audio behind URLs (`s3://`, `gs://`, `https://`, `file://`, `memory://`…), through fsspec."""
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
 
-from hitpredict.audio.source import Source, has_audio_suffix
+from hitpredict.audio.formats import has_audio_suffix, is_hidden
+from hitpredict.audio.source import Source
 from hitpredict.errors import EnvironmentProblem, InputError
 
+if TYPE_CHECKING:
+    from hitpredict.audio.expand import Stream
 
-def expand_url(url: str, scratch: str, skipped: list[str]) -> Iterator[Source]:
-    """The sound files at or below a URL, sorted; each is fetched only when it is opened."""
-    from hitpredict.audio.source import expand_stream
+
+def expand_url(url: str, skipped: list[str]) -> "Iterator[Source | Stream]":
+    """The sound files at or below a URL, sorted; each is fetched only when it is opened. A tar is a stream."""
+    from hitpredict.audio.expand import Stream
 
     system, path = _opened(url)
     protocol = url.split("://", 1)[0]
     try:
         if not system.isdir(path):
             if path.endswith(".tar"):
-                with system.open(path, "rb") as stream:
-                    yield from expand_stream(stream, url, scratch, skipped)
+                yield Stream(url, lambda: _reading(system, path))
             else:
                 yield Source(url, url=url)
             return
         names = [f"{protocol}://{str(name).removeprefix(f'{protocol}://')}" for name in sorted(system.find(path))]
     except Exception as error:
-        # Each store has exceptions of its own.
         yield Source(url, problem=f"cannot be read: {error}")
         return
-    sounds = [name for name in names if has_audio_suffix(name)]
+    hidden = {name for name in names if is_hidden(name.removeprefix(url))}
+    sounds = [name for name in names if has_audio_suffix(name) and name not in hidden]
     skipped += sorted(set(names) - set(sounds))
     if not sounds:
         yield Source(url, problem="there are no audio files")
     for name in sounds:
         yield Source(name, url=name)
+
+
+@contextmanager
+def _reading(system: Any, path: str) -> Iterator[IO[bytes]]:
+    try:
+        with system.open(path, "rb") as stream:
+            yield stream
+    except OSError:
+        raise
+    except Exception as error:
+        # Each store has exceptions of its own.
+        raise OSError(str(error)) from error
 
 
 def fetched(url: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from hitpredict.audio.source import STDIN, Source
+from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import nothing_given, sources, write_failures
 from hitpredict.cli.journal import Journal
@@ -113,9 +113,10 @@ def featurize(
         messages.note(f"{output}: exists already, left as it is")
         return 0
     run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages)
-    run.total = _count(inputs, files_from, null, messages) if output is not None else None
     with sources(inputs, files_from, null, messages) as found:
         if output is not None:
+            named, all_of_them = found.ahead()
+            run.total = len(named) if all_of_them else None
             run.to_file(found, output, form, dtype)
         else:
             run.to_stdout(found, form, dtype)
@@ -219,14 +220,6 @@ def _unpacked(record: Record) -> Any:
 
     values = np.frombuffer(base64.b64decode(record["values"]), record["dtype"]).reshape(record["shape"])
     return FeatureRow(record["path"], record["track_id"], values)
-
-
-def _count(inputs: list[str], files_from: str | None, null: bool, messages: Messages) -> int | None:
-    """How many inputs there are, for the time left; None where finding out would read a stream or an archive."""
-    if STDIN in (*inputs, files_from) or any(".tar" in text or "://" in text for text in inputs):
-        return None
-    with sources(inputs, files_from, null, Messages(quiet=True)) as found:
-        return sum(1 for _ in found)
 
 
 def _format_of(output: Path | None) -> TableFormat:

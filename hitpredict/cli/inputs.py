@@ -7,27 +7,55 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hitpredict.audio.source import STDIN, Source, expand, read_list
+from hitpredict.audio.expand import STDIN_NAMES, Stream, entries, read_list, read_stream
+from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError, UsageError
 
 
+class Sources(Iterator[Source]):
+    """The sources that a command works on, each once and in order; streams are read when their turn comes."""
+
+    def __init__(self, found: Iterator[Source | Stream], scratch: str, skipped: list[str]):
+        self._entries, self._scratch, self._skipped = found, scratch, skipped
+        self._sources = self._read()
+
+    def __next__(self) -> Source:
+        return next(self._sources)
+
+    def ahead(self) -> tuple[list[Source], bool]:
+        """What is still to come, as far as it can be named without reading a stream, and whether that is all.
+
+        Waits for the end of a list of inputs. The sources still come when the iteration gets to them.
+        """
+        waiting = list(self._entries)
+        self._entries = iter(waiting)
+        named = [entry for entry in waiting if isinstance(entry, Source)]
+        return named, len(named) == len(waiting)
+
+    def _read(self) -> Iterator[Source]:
+        while entry := next(self._entries, None):
+            if isinstance(entry, Stream):
+                yield from read_stream(entry, self._scratch, self._skipped)
+            else:
+                yield entry
+
+
 @contextmanager
-def sources(inputs: list[str], files_from: str | None, null: bool, messages: Messages) -> Iterator[Iterator[Source]]:
+def sources(inputs: list[str], files_from: str | None, null: bool, messages: Messages) -> Iterator[Sources]:
     """The sources that INPUT… and `--files-from` name, lazily; spooled copies are deleted at the end.
 
     Without either, standard input is the input. Raises `UsageError` when standard input is wanted twice.
     """
-    if (inputs.count(STDIN) + (files_from == STDIN)) > 1:
+    if sum(name in STDIN_NAMES for name in (*inputs, files_from)) > 1:
         raise UsageError("standard input (-) can be read only once")
     if not inputs and files_from is None:
         inputs = [STDIN]
     skipped: list[str] = []
     with TemporaryDirectory(prefix="hitpredict-") as scratch:
-        names = _names(inputs, files_from, null)
-        yield expand(names, scratch, skipped=skipped)
+        yield Sources(entries(_names(inputs, files_from, null), skipped), scratch, skipped)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
 
@@ -39,7 +67,7 @@ def nothing_given(inputs: list[str], files_from: str | None) -> bool:
 
 def _names(inputs: list[str], files_from: str | None, null: bool) -> Iterator[str]:
     yield from inputs
-    if files_from == STDIN:
+    if files_from in STDIN_NAMES:
         yield from read_list(sys.stdin.buffer, null=null)
     elif files_from is not None:
         try:

@@ -16,7 +16,8 @@ import typer
 from typer.core import TyperCommand
 
 from hitpredict.audio.clip import Clip
-from hitpredict.audio.source import STDIN, Source
+from hitpredict.audio.expand import STDIN_NAMES
+from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import nothing_given, sources, write_failures
 from hitpredict.cli.messages import Messages
@@ -159,9 +160,9 @@ def mutate(
         alone = len(head) == 1 and len(chosen) == 1
         suffix = f".{form or AudioFormat.wav}"
         sink = sink_for(None if str(output) == "-" else output, alone, suffix, bits.value, force, skip_existing)
-        if STDIN not in inputs and files_from != STDIN:
-            with sources(inputs, files_from, null, messages) as planned:
-                sink.plan(planned, chosen)
+        if files_from not in STDIN_NAMES:
+            named, _ = found.ahead()
+            sink.plan([*head, *named], chosen)
         failed = _write_all(chain(head, found), chosen, sink, jobs, messages)
     write_failures(failures, failed, null)
     return 1 if failed else 0

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from archives import tar_of
 from processes import shell
 from sounds import encoded, saved, tune
 
@@ -177,6 +178,48 @@ def test_process_substitution(tmp_path):
     assert len(paths) == 3
     assert paths[0].startswith("/dev/fd/")
     assert paths[2].endswith("/song.gain-3.wav")
+
+
+@pytest.mark.parametrize("output", ["", "-o table.tsv"])
+def test_streams_are_read_once(tmp_path, output):
+    """A table's length and the names of variants are found before the work, and not from what can be read once."""
+    (tmp_path / "songs.tar").write_bytes(tar_of({"b.wav": encoded(tune(2)), "c.wav": encoded(tune(3))}))
+    saved(tmp_path, "a.wav")
+    describe = f"hitpredict featurize -k mfcc_stats -f tsv {output}"
+    shown = "cat table.tsv && rm table.tsv" if output else "true"
+    outcome = shell(
+        f"""
+        set -e
+        {describe} --files-from <(ls a.wav songs.tar); {shown}
+        {describe} a.wav <(cat songs.tar); {shown}
+        {describe} /dev/stdin <a.wav; {shown}
+        """,
+        tmp_path,
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = [line.split("\t")[1] for line in outcome.out.decode().splitlines()]
+    table = ["track_id", "a", "b", "c"]
+    assert rows == [*table, *table, "track_id", "stdin"]
+
+
+def test_variants_of_streams_are_planned_without_reading_them(tmp_path):
+    saved(tmp_path, "a.wav")
+    (tmp_path / "songs.tar").write_bytes(tar_of({"b.wav": encoded(tune(2)), "c.wav": encoded(tune(3))}))
+    outcome = shell("hitpredict mutate --gain -3 a.wav <(cat songs.tar) -o out", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"{name}.gain-3.wav" for name in "abc"}
+
+
+def test_standard_input_has_other_names(tmp_path):
+    saved(tmp_path, "a.wav")
+    outcome = shell(
+        "hitpredict score /dev/stdin <a.wav && echo a.wav | hitpredict score --files-from /dev/stdin", tmp_path
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [record["path"] for record in outcome.records] == ["/dev/stdin", "a.wav"]
+    twice = shell("hitpredict score /dev/stdin - <a.wav", tmp_path)
+    assert twice.code == 2
+    assert "only once" in twice.err
 
 
 def test_redirection_from_a_file(tmp_path):

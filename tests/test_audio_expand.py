@@ -6,26 +6,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from archives import tar_of
 from sounds import encoded, saved, tune
 
-from hitpredict.audio import source as module
+from hitpredict.audio import expand as module
+from hitpredict.audio.expand import Stream, entries, expand, read_list, read_stream
 from hitpredict.audio.read import read_audio
-from hitpredict.audio.source import Source, expand, read_list
+from hitpredict.audio.source import Source
 from hitpredict.errors import InputError
 
 
 def paths(inputs, scratch) -> list[str]:
     return [source.path for source in expand([str(i) for i in inputs], str(scratch))]
-
-
-def tar_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def test_folders_are_searched_in_order_and_only_for_audio(tmp_path):
@@ -113,14 +105,77 @@ def test_named_pipes_are_streams(tmp_path):
 
 def test_large_streams_are_spooled_and_the_copy_deleted_after_reading(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_IN_MEMORY", 1000)
-    archive = tmp_path / "x.tar"
-    archive.write_bytes(tar_of({"1.wav": encoded(tune())}))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    (source,) = expand([str(archive)], str(scratch))
+    stream = Stream("x", lambda: io.BytesIO(tar_of({"1.wav": encoded(tune())})))
+    (source,) = read_stream(stream, str(scratch), [])
     assert source.temporary
     assert read_audio(source).frames == 44100
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+def test_members_of_archives_on_disk_are_read_where_they_lie(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(module, "_spool", None)
+    names = [f"{number}.{kind.lower()}" for number in range(3)]
+    archive = tmp_path / "music" / "x.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(tar_of({name: encoded(tune(seed=seed), kind) for seed, name in enumerate(names)}))
+    found = list(expand([str(archive.parent)], "/nowhere"))
+    assert [source.path for source in found] == [f"{archive}/{name}" for name in names]
+    for seed, source in enumerate(found):
+        expected = read_audio(encoded(tune(seed=seed), kind)).samples
+        assert (read_audio(source).samples == expected).all()
+
+
+def test_names_are_known_before_any_stream_is_read(tmp_path):
+    archive = tmp_path / "x.tar"
+    archive.write_bytes(tar_of({"1.wav": b"never read"}))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    song = saved(tmp_path)
+    found = list(entries([str(archive), str(pipe), "-", "/dev/stdin", str(song)], []))
+    assert [entry.path for entry in found] == [f"{archive}/1.wav", str(pipe), "-", "/dev/stdin", str(song)]
+    assert [isinstance(entry, Stream) for entry in found] == [False, True, True, True, False]
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (source,) = expand([str(tmp_path)], str(tmp_path))
+    assert source.problem == "not a regular file"
+
+
+@pytest.mark.parametrize("name", ["._1.wav", ".hidden/1.wav", "a/.hidden/1.wav"])
+def test_what_is_hidden_is_passed_over_in_folders_and_archives(tmp_path, name):
+    saved(tmp_path / "music", name)
+    saved(tmp_path / "music", "a/2.wav")
+    archive = tmp_path / "x.tar"
+    archive.write_bytes(tar_of({f"./{name}": encoded(tune()), "./a/2.wav": encoded(tune())}))
+    assert paths([tmp_path / "music", archive], tmp_path) == [f"{tmp_path}/music/a/2.wav", f"{archive}/./a/2.wav"]
+    assert len(paths([tmp_path / "music" / name], tmp_path)) == 1
+    hidden_itself = tmp_path / "music" / ".given"
+    saved(hidden_itself)
+    assert len(paths([hidden_itself], tmp_path)) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("more", ["second archive", "torn header"])
+def test_what_follows_the_end_of_an_archive_is_told_of(tmp_path, more, streamed):
+    data = tar_of({"1.wav": encoded(tune()), "2.wav": encoded(tune())})
+    if more == "second archive":
+        data, whole = data * 2, 2
+    else:
+        second = data.index(b"2.wav")
+        data, whole = data[:second] + b"\xff" * 512 + data[second + 512 :], 1
+    archive = tmp_path / "x.tar"
+    archive.write_bytes(data)
+    found = list(
+        read_stream(Stream("x", lambda: archive.open("rb")), str(tmp_path), [])
+        if streamed
+        else expand([str(archive)], str(tmp_path))
+    )
+    assert [source.problem is None for source in found] == [True] * whole + [False]
+    assert "members from here on are lost" in (found[-1].problem or "")
 
 
 @pytest.mark.parametrize(

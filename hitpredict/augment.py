@@ -6,13 +6,16 @@ spectrogram is (frames, bins); an image is (rows, columns) or (rows, columns, 3)
 of the same shape. The array stays as it is, and the same state of the generator gives the same result. Amounts are
 uniform in their range unless a transform says otherwise.
 
+Features are what a front-end gives, before a recipe's `[scaling]`; what a decibel or a zero is among them the
+front-end says (`Transform.on`).
+
 Only training data is meant to pass through here: the caller sees to that.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import UsageError
+from hitpredict.frontends import Frontend, zero_of
 from hitpredict.mutations.recipe import Recipe
 from hitpredict.mutations.step import Parameter, Step, decibels, parameter
 from hitpredict.mutations.time import Pitch as PitchStep
@@ -40,7 +44,7 @@ def _axis(default: int) -> Any:
 
 
 def _rate() -> Any:
-    return parameter("Hz", 4000, 384000, whole=True)
+    return parameter("Hz", 4000, 384000, optional=True, whole=True)
 
 
 class Transform(ABC):
@@ -63,7 +67,12 @@ class Transform(ABC):
     def parameters(cls) -> tuple[Parameter, ...]:
         """The parameters with their ranges, units and defaults, in order."""
         specs = fields(cls)  # type: ignore[arg-type]
-        return tuple(replace(each.metadata["parameter"], name=each.name) for each in specs)
+        known = [each for each in specs if "parameter" in each.metadata]
+        return tuple(replace(each.metadata["parameter"], name=each.name) for each in known)
+
+    def on(self, frontend: Frontend) -> Self:
+        """The transform for what this front-end gives."""
+        return self
 
     def __call__(self, array: Array, generator: Generator) -> Array:
         """The changed array. Raises `UsageError` for a layout on which the transform has no meaning."""
@@ -87,12 +96,16 @@ class _Mask(Transform):
     count: int
     fill: str
     axis: int
+    frontend: Frontend | None
+
+    def on(self, frontend: Frontend) -> Self:
+        return replace(self, frontend=frontend)  # type: ignore[type-var]
 
     def apply(self, array: Floats, generator: Generator) -> Floats:
-        fill = {"mean": array.mean(), "least": array.min(), "zero": 0.0}[self.fill]
+        fill = {"mean": array.mean(), "least": array.min(), "zero": zero_of(self.frontend)}[self.fill]
         along = np.moveaxis(array, self.axis, 0)
         for _ in range(self.count):
-            width = generator.integers(int(self.share * len(along)), endpoint=True)
+            width = generator.integers(_steps(self.share, len(along)), endpoint=True)
             start = generator.integers(len(along) - width, endpoint=True)
             along[start : start + width] = fill
         return array
@@ -103,7 +116,8 @@ class TimeMask(_Mask):
     """Overwrites runs of frames (SpecAugment; Park et al. 2019, arXiv:1904.08779).
 
     share: longest run, of the length; a run's length is uniform up to it. count: number of runs.
-    fill: the array's `mean` or `least` value, or `zero`. axis: of time, 0 for spectrograms, 1 for images.
+    fill: the array's `mean` or `least` value, or `zero`, which of scaled features is what scaling makes of a zero (the
+    front-end `fbank`: energy 1, louder than most music). axis: of time, 0 for spectrograms, 1 for images.
     """
 
     name: ClassVar[str] = "time_mask"
@@ -113,6 +127,7 @@ class TimeMask(_Mask):
     fill: str = parameter(choices=("mean", "least", "zero"), default="mean")
     axis: int = _axis(0)
     probability: float = _probability()
+    frontend: Frontend | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,7 @@ class FrequencyMask(_Mask):
     fill: str = parameter(choices=("mean", "least", "zero"), default="mean")
     axis: int = _axis(1)
     probability: float = _probability()
+    frontend: Frontend | None = None
 
 
 @dataclass(frozen=True)
@@ -141,34 +157,44 @@ class Roll(Transform):
     probability: float = _probability()
 
     def apply(self, array: Floats, generator: Generator) -> Floats:
-        furthest = int(self.share * array.shape[_time(array, self)])
+        furthest = _steps(self.share, array.shape[_time(array, self)])
         return np.roll(array, generator.integers(-furthest, furthest, endpoint=True), _time(array, self))
 
 
 @dataclass(frozen=True)
 class Gain(Transform):
-    """Makes louder or quieter: waveforms are multiplied, spectrograms on a logarithmic scale shifted.
+    """Makes louder or quieter: waveforms are multiplied, features become what the front-end gives of the louder sound.
 
-    db: furthest change in dB, either way. scale: what one dB is in the spectrogram's numbers: 1 in a log-mel in dB,
-    0.2303 in the natural logarithm of power; divided by the standard deviation where it has been standardised.
+    db: furthest change in dB, either way. scale: for spectrograms of no known front-end what one dB is in their
+    numbers, 1 in a log-mel in dB; with it they are shifted. Raises `UsageError` where neither is known.
     """
 
     name: ClassVar[str] = "gain"
-    dimensions: ClassVar[tuple[int, ...]] = (1, 2)
     db: float = parameter("dB", 0, 40, default=6)
-    scale: float = parameter("per dB", 0, 100, default=1)
+    scale: float | None = parameter("per dB", 0, 100, optional=True)
     probability: float = _probability()
+    frontend: Frontend | None = None
+
+    def on(self, frontend: Frontend) -> Self:
+        return replace(self, frontend=frontend)
 
     def apply(self, array: Floats, generator: Generator) -> Floats:
         change = generator.uniform(-self.db, self.db)
-        return array * decibels(change) if array.ndim == 1 else array + change * self.scale
+        if array.ndim == 1:
+            return array * decibels(change)
+        if self.scale is not None:
+            return array + change * self.scale
+        if self.frontend is None:
+            raise UsageError("augmentation gain: scale is missing; what made these features, and so a dB, is unknown")
+        return self.frontend.louder(array, change)
 
 
 @dataclass(frozen=True)
 class Noise(Transform):
     """Adds white Gaussian noise, between `quietest_db` and `loudest_db` below the array's own spread.
 
-    The spread is the standard deviation, so in a waveform the ratio is the signal-to-noise ratio.
+    The spread is the standard deviation, so in a waveform the ratio is the signal-to-noise ratio; a spectrogram is
+    jittered, which is not what noise in the sound does to it.
     """
 
     name: ClassVar[str] = "noise"
@@ -218,22 +244,35 @@ def excerpt(array: Floats, length: int, place: float = 0.5, axis: int = 0) -> Fl
     return kept
 
 
+def _steps(share: float, length: int) -> int:
+    return round(share * length)
+
+
 def _time(array: Floats, transform: Roll | Crop) -> int:
     return min(transform.axis, array.ndim - 1)
 
 
 class _Sound(Transform):
-    """A change of a waveform by the steps of `mutate`. Raises `InputError` for NaN or infinite samples."""
+    """A change of a waveform by the steps of `mutate`; its rate is the front-end's where it is not given.
+
+    Raises `InputError` for NaN or infinite samples, `UsageError` where nobody knows the rate.
+    """
 
     dimensions: ClassVar[tuple[int, ...]] = (1,)
-    rate: int
+    rate: int | None
+
+    def on(self, frontend: Frontend) -> Self:
+        rate = getattr(frontend, "sample_rate", None)
+        return self if self.rate is not None else replace(self, rate=rate)  # type: ignore[type-var]
 
     @abstractmethod
-    def steps(self, generator: Generator) -> tuple[Step, ...]: ...
+    def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]: ...
 
     def apply(self, array: Floats, generator: Generator) -> Floats:
+        if self.rate is None:
+            raise UsageError(f"augmentation {self.name}: rate is missing; what made these samples is unknown")
         clip = Clip(np.asarray(array, np.float32)[None], self.rate)
-        changed = Recipe(self.steps(generator), quality="draft").apply(clip).samples[0]
+        changed = Recipe(self.steps(generator, self.rate), quality="draft").apply(clip).samples[0]
         if len(changed) > len(array):
             return excerpt(changed, len(array), generator.random())
         return np.pad(changed, (0, len(array) - len(changed)), mode="wrap")
@@ -244,11 +283,11 @@ class Pitch(_Sound):
     """Transposes a waveform of `rate` Hz by up to `semitones`, up or down."""
 
     name: ClassVar[str] = "pitch"
-    rate: int = _rate()
+    rate: int | None = _rate()
     semitones: float = parameter("semitones", 0, 24, default=2)
     probability: float = _probability()
 
-    def steps(self, generator: Generator) -> tuple[Step, ...]:
+    def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]:
         return (PitchStep(generator.uniform(-self.semitones, self.semitones)),)
 
 
@@ -261,11 +300,11 @@ class Tempo(_Sound):
     """
 
     name: ClassVar[str] = "tempo"
-    rate: int = _rate()
+    rate: int | None = _rate()
     ratio: float = parameter("times the speed", 1, 4, default=1.1)
     probability: float = _probability()
 
-    def steps(self, generator: Generator) -> tuple[Step, ...]:
+    def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]:
         return (TempoStep(_log_uniform(generator, 1 / self.ratio, self.ratio)),)
 
 
@@ -279,25 +318,25 @@ class Timbre(_Sound):
     """
 
     name: ClassVar[str] = "timbre"
-    rate: int = _rate()
+    rate: int | None = _rate()
     db: float = parameter("dB", 0, 40, default=6)
     bands: int = parameter("", 1, 20, default=3, whole=True)
     filtered: float = parameter(minimum=0, maximum=1, default=0.25)
     probability: float = _probability()
 
-    def steps(self, generator: Generator) -> tuple[Step, ...]:
-        steps: list[Step] = [self._band(generator) for _ in range(self.bands)]
+    def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]:
+        steps: list[Step] = [self._band(generator, rate) for _ in range(self.bands)]
         if generator.random() < self.filtered:
-            steps.append(self._filter(generator))
+            steps.append(self._filter(generator, rate))
         return tuple(steps)
 
-    def _band(self, generator: Generator) -> Step:
-        centre = _log_uniform(generator, 60, _HIGHEST * self.rate)
+    def _band(self, generator: Generator, rate: int) -> Step:
+        centre = _log_uniform(generator, 60, _HIGHEST * rate)
         return Equaliser(centre, generator.uniform(-self.db, self.db), _log_uniform(generator, 0.5, 2))
 
-    def _filter(self, generator: Generator) -> Step:
+    def _filter(self, generator: Generator, rate: int) -> Step:
         if generator.random() < 0.5:
-            return Lowpass(_log_uniform(generator, self.rate / 10, _HIGHEST * self.rate))
+            return Lowpass(_log_uniform(generator, rate / 10, _HIGHEST * rate))
         return Highpass(_log_uniform(generator, 40, 400))
 
 
@@ -316,6 +355,10 @@ class Compose:
 
     transforms: tuple[Transform, ...] = ()
 
+    def on(self, frontend: Frontend | None) -> "Compose":
+        """The chain for what this front-end gives; None where nobody knows what made the arrays."""
+        return self if frontend is None else Compose(tuple(each.on(frontend) for each in self.transforms))
+
     def __call__(self, array: Array, generator: Generator) -> Array:
         """The array after all transforms. Raises `UsageError` where one has no meaning for its layout."""
         if not self.transforms:
@@ -327,10 +370,9 @@ class Compose:
 
     def to_config(self) -> list[dict[str, Any]]:
         """Plain data, as in a recipe: `[{"name": "roll", "share": 0.1, …}, …]`."""
-        return [
-            {"name": each.name, **{spec.name: getattr(each, spec.name) for spec in each.parameters()}}
-            for each in self.transforms
-        ]
+        values = [{spec.name: getattr(each, spec.name) for spec in each.parameters()} for each in self.transforms]
+        known = [{name: value for name, value in each.items() if value is not None} for each in values]
+        return [{"name": each.name, **rest} for each, rest in zip(self.transforms, known, strict=True)]
 
 
 def from_config(config: Sequence[Mapping[str, Any]]) -> Compose:

@@ -119,17 +119,23 @@ def _folded(data: bytes, frontend: LogMel, window: dict[str, Any]) -> bytes:
 
 
 def _described(frontend: LogMel, window: dict[str, Any]) -> dict[str, Any]:
+    pad = window.get("pad", "zero")
     return {
         "input": "samples: float32 (N, S), mono in [-1, 1]",
         "sample_rate": frontend.sample_rate,
         "samples": _samples(frontend, int(window["length"])),
         "least_samples": _samples(frontend, 1),
-        "shorter": "padded to one window of frames: " + _PADS.get(window.get("pad", ""), _PADS["zero"]),
-        "longer": "cut into windows of frames; outputs are means; a last window filled less than half is left out",
+        "shorter": "padded to one window of frames: " + (_PADS[pad] if isinstance(pad, str) else f"with {pad:g}"),
+        "longer": _PLACES[window.get("place", "")],
     }
 
 
 _PADS = {"least": "with the least value of its decibels", "zero": "with zeros"}
+_PLACES = {
+    "": "cut into windows of frames; outputs are means; a last window filled less than half is left out",
+    "start": "cut to the first window of frames",
+    "middle": "cut to the window of frames in the middle",
+}
 
 
 def _samples(frontend: LogMel, frames: int) -> int:
@@ -204,18 +210,30 @@ def _filled(graph: _Graph, frames: str, most: int, value: str, length: str) -> s
 
 def _windows(graph: _Graph, frames: str, window: dict[str, Any], mels: int, output: str) -> None:
     """All windows of all sounds as one batch, cut as `windows.windows_of` cuts them."""
-    length = int(window["length"])
+    length, pad = int(window["length"]), window.get("pad", "zero")
+    if "place" in window:
+        frames = _placed(graph, frames, length, window["place"])
     share = graph("Div", graph("Cast", _count(graph, frames), to=11), graph.constant([length], np.float64))
     count = graph("Max", graph("Cast", graph("Round", share), to=7), graph.integers(1))
     end = graph("Mul", count, graph.integers(length))
-    if window.get("pad") == "least":
+    if pad == "least":
         start = graph("Sub", end, graph.integers(length))
         value = _least(graph, graph("Slice", frames, start, end, graph.integers(1)))
     else:
         sounds = graph("Shape", frames, start=0, end=1)
-        value = graph("Expand", graph.constant(0), graph("Concat", sounds, graph.integers(1, 1), axis=0))
+        constant = graph.constant(0 if pad == "zero" else pad)
+        value = graph("Expand", constant, graph("Concat", sounds, graph.integers(1, 1), axis=0))
     whole = _filled(graph, frames, length, value, end)
     graph("Reshape", whole, graph.integers(-1, length, mels), output=output)
+
+
+def _placed(graph: _Graph, frames: str, length: int, place: str) -> str:
+    """At most `length` frames, those that `windows.placed` keeps."""
+    start = graph.integers(0)
+    if place == "middle":
+        middle = graph("Div", _count(graph, frames), graph.integers(2))
+        start = graph("Max", graph("Sub", middle, graph.integers(length // 2)), start)
+    return graph("Slice", frames, start, graph("Add", start, graph.integers(length)), graph.integers(1))
 
 
 def _mean(graph: _Graph, values: str, shape: Sequence[int], output: str) -> None:

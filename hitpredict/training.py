@@ -20,10 +20,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hitpredict.augment import from_config
 from hitpredict.errors import EnvironmentProblem, TrainingError, UsageError
+from hitpredict.frontends import maker_of
 from hitpredict.losses import make_loss
 from hitpredict.network_model import NetworkModel
 from hitpredict.training_data import TrainingData
-from hitpredict.windows import window_at
+from hitpredict.windows import placed, window_at
 
 # Lightning's remarks on hardware and its tips; errors and our own progress remain.
 for _name in ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing"):
@@ -52,7 +53,8 @@ class Options:
 
 
 class Tracks(Dataset[Any]):
-    """Tracks as tensors, a batch at a time; arrays are cut to windows, at random where `random` is set."""
+    """Tracks as tensors, a batch at a time; arrays are cut to windows, at random where `random` is set and the windows
+    have no place of their own, and augmented there."""
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class Tracks(Dataset[Any]):
     ):
         self._data, self._rows, self._targets, self._windows = data, rows, targets, windows
         self._seed, self._random = seed, random
-        self._augment = from_config(list(augment)) if augment else None
+        self._augment = from_config(list(augment)).on(maker_of(data.inputs[0].kind)) if augment else None
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -84,15 +86,18 @@ class Tracks(Dataset[Any]):
         return torch.as_tensor(np.stack([self._array(features, number, row, rows[row]) for row in chosen]))
 
     def _array(self, features: Any, number: int, track: int, row: int) -> NDArray[np.float32]:
-        array, spec = features.values[row], self._windows[number]
+        array, spec = np.asarray(features.values[row]), self._windows[number]
         random = np.random.default_rng([self._seed, self.epoch, int(track)])
-        start = 0
-        if spec is not None and self._random and len(array) > spec["length"]:
-            start = int(random.integers(len(array) - spec["length"] + 1))
-        window = window_at(array, spec, start) if spec is not None else np.asarray(array, np.float32)
+        array = placed(array, spec)
+        if spec is not None:
+            longer = self._random and len(array) > spec["length"]
+            start = int(random.integers(len(array) - spec["length"] + 1)) if longer else 0
+            array = array[start : start + spec["length"]]
+        array = np.asarray(array, np.float32)
         if self._random and self._augment is not None and number == 0:
-            window = np.asarray(self._augment(window, random), np.float32)
-        return window
+            array = self._augment(array, random)
+        # Padding is no sound: it comes after what is done to the sound.
+        return window_at(array, spec, 0) if spec is not None else array
 
 
 class _Shuffled(Sampler[list[int]]):

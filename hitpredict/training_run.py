@@ -17,12 +17,14 @@ from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.evaluation import Baselines, evaluate, warn
+from hitpredict.frontends import maker_of, zero_of
 from hitpredict.model_card import card_of
 from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
 from hitpredict.recipes import Recipe
 from hitpredict.splits import TEST, TRAIN, VALIDATION
 from hitpredict.training_checks import check_collapse, check_tables, crossing, split_of
 from hitpredict.training_data import TrainingData
+from hitpredict.windows import placed
 
 _REFERENCE_QUANTILES = 201
 _FEWEST_GROUPS = 5
@@ -185,6 +187,9 @@ def _config(
     features = []
     for each, window in zip_longest(data.inputs, windows[: len(data.inputs)]):
         spec = dict(window) if window and not each.is_vector else None
+        if spec and spec.get("pad", "zero") == "zero" and (zero := zero_of(maker_of(each.kind))):
+            # The systems on scaled features padded them before they scaled them.
+            spec["pad"] = zero
         from_labels = each.name in label_inputs.NAMES
         shape = (len(each.columns),) if each.columns is not None else _shape(each.values, spec)
         features.append(
@@ -263,7 +268,8 @@ def _fit_network(work: _Work) -> Predictions:
     for number, each in enumerate(config["features"]):
         scaler = Scaler(each["scaling"], each["width"])
         # The leaky originals scaled with the held-out songs too.
-        scaler.fit(_scaling_sample(data, number, np.arange(len(data)) if recipe.scaling.get("leak") else rows))
+        known = np.arange(len(data)) if recipe.scaling.get("leak") else rows
+        scaler.fit(_scaling_sample(data, number, known, each["window"]))
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
     model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])
@@ -315,12 +321,18 @@ def _learnt(
     return np.asarray((values - scaled[0]) / scaled[1], np.float32)
 
 
-def _scaling_sample(data: TrainingData, number: int, rows: NDArray[np.intp]) -> NDArray[Any]:
-    """The training values of an input, of arrays at most a million numbers spread over the tracks."""
+def _scaling_sample(
+    data: TrainingData, number: int, rows: NDArray[np.intp], window: Mapping[str, Any] | None
+) -> NDArray[Any]:
+    """The training values of an input, of arrays at most a million numbers spread over the tracks.
+
+    window: how arrays are cut.
+    """
     features = data.inputs[number]
     if features.is_vector:
         return data.vectors(number)[rows]
-    arrays = [np.asarray(features.values[row], np.float32).ravel() for row in data.rows[number][rows]]
+    shown = (placed(features.values[row], window) for row in data.rows[number][rows])
+    arrays = [np.asarray(array, np.float32).ravel() for array in shown]
     step = max(1, sum(array.size for array in arrays) // 1_000_000)
     return np.concatenate([array[::step] for array in arrays])
 

@@ -13,24 +13,36 @@ _FRAME, _BANDS = 1024, 32
 
 def window_at(array: NDArray[Any], spec: Mapping[str, Any], start: int) -> NDArray[np.float32]:
     """`spec["length"]` entries of the first axis from `start`, padded at the end: with the array's least value
-    (`pad` "least", as silence in decibels) or with zeros ("zero")."""
+    (`pad` "least", as silence in decibels), with zeros ("zero"), or with a number."""
     length = int(spec["length"])
     cut = np.asarray(array[start : start + length], np.float32)
     missing = length - len(cut)
     if not missing:
         return cut
-    value = cut.min() if spec.get("pad") == "least" and cut.size else 0.0
+    pad = spec.get("pad", "zero")
+    value = {"least": cut.min() if cut.size else 0.0, "zero": 0.0}[pad] if isinstance(pad, str) else pad
     return np.pad(cut, ((0, missing), *((0, 0) for _ in cut.shape[1:])), constant_values=value)
+
+
+def placed(array: NDArray[Any], spec: Mapping[str, Any] | None) -> NDArray[Any]:
+    """The part of an array that windows are cut from: at most `length` entries from the `place` that spec names,
+    "start" or "middle"; all of it where it names none."""
+    if spec is None or "place" not in spec:
+        return array
+    length = int(spec["length"])
+    start = max(0, len(array) // 2 - length // 2) if spec["place"] == "middle" else 0
+    return array[start : start + length]
 
 
 def windows_of(array: NDArray[Any], spec: Mapping[str, Any] | None) -> NDArray[np.float32]:
     """All windows of an array, one behind the other: (windows, length, …).
 
-    A last window of less than half its length is left out unless it is the only one. spec None: the array itself.
+    A last window of less than half its length is left out unless it is the only one. With a `place` there is
+    one window, from there. spec None: the array itself.
     """
     if spec is None:
         return np.asarray(array, np.float32)[None]
-    length = int(spec["length"])
+    array, length = placed(array, spec), int(spec["length"])
     count = max(1, round(len(array) / length))
     return np.stack([window_at(array, spec, number * length) for number in range(count)])
 

@@ -24,6 +24,7 @@ from hitpredict.training_run import Request, train
 
 SONGS, RATE, LENGTH = 120, 8000, 100
 FRONTEND = LogMel(sample_rate=RATE, n_fft=256, hop_length=128, n_mels=16)
+MIDDLE = {"length": LENGTH, "pad": "least", "place": "middle"}
 CONTENTS = ("schema", "name", "version", "card", "frontend", "windows", "calibration", "domain", "reference", "target")
 
 
@@ -86,6 +87,7 @@ def models(tables, tmp_path_factory):
         "cnn": (cnn(), ["frames.parquet"]),
         "cnn-whole": (cnn(**{"scaling.windows": []}), ["frames.parquet"]),
         "cnn-classes": (cnn("classification"), ["frames.parquet"]),
+        "cnn-middle": (cnn(**{"scaling.windows": [MIDDLE]}), ["frames.parquet"]),
         "random-normal": (recipes.load("random-normal"), ["vectors.csv"]),
     }
 
@@ -239,6 +241,23 @@ def test_the_file_says_what_samples_it_takes(models):
     assert metadata["hitpredict.card"] == session(exported.data).get_modelmeta().custom_metadata_map["hitpredict.card"]
 
 
+def test_a_model_of_the_middle_looks_nowhere_else(models, tmp_path):
+    folder, exported = models("cnn-middle")
+    (tmp_path / "middle.onnx").write_bytes(exported.data)
+    scorer = Scorer(str(tmp_path / "middle.onnx"))
+    assert scorer.windows == [MIDDLE]
+    clip = song(2, seconds=5.0)
+    edges, centre = clip.samples.copy(), clip.samples.copy()
+    edges[:, :RATE] *= 0.5
+    edges[:, -RATE:] *= 0.5
+    centre[:, 2 * RATE : 3 * RATE] *= 0.5
+    plain, same, other = (scorer.score(Clip(each, RATE, "song")).score for each in (clip.samples, edges, centre))
+    assert same == plain != other
+    folded = with_front_end(exported.data, folder)
+    found = run(folded, [np.concatenate([clip.samples, centre])])
+    np.testing.assert_allclose(found, [plain, other], rtol=1e-3)
+
+
 def test_models_of_whole_songs_take_samples_of_that_length(models):
     folder, exported = models("cnn-whole")
     data = with_front_end(exported.data, folder)
@@ -255,9 +274,11 @@ def test_models_of_whole_songs_take_samples_of_that_length(models):
         LogMel(RATE, 255, 64, 8, relative=True, top_db=None, amin=1e-5),
     ],
 )
-@pytest.mark.parametrize("pad", ["least", "zero"])
-def test_every_parameter_of_the_front_end_is_folded(frontend, pad):
-    window = {"length": LENGTH, "pad": pad}
+@pytest.mark.parametrize(
+    "window", [{"pad": "least"}, {"pad": "zero"}, {"pad": -30.0, "place": "middle"}, {"pad": "least", "place": "start"}]
+)
+def test_every_parameter_of_the_front_end_is_folded(frontend, window):
+    window = {"length": LENGTH, **window}
     graph = _weighted_sum(frontend.n_mels)
     folded = onnx_waveform._folded(graph, frontend, window)
     spread = 0

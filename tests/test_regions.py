@@ -58,7 +58,10 @@ def train(songs, model, recipe, target, *more):
 def test_each_region_has_its_file_which_scores_as_the_model_does(songs, tmp_path, recipe, target, mode):
     model = tmp_path / "m"
     tables = train(songs, model, recipe, target, f"network.region_mode={mode}")
-    assert json.loads((model / "config.json").read_text())["features"][1]["kind"]["names"] == ["at", "us"]
+    energies, regions = json.loads((model / "config.json").read_text())["features"]
+    assert regions["kind"]["names"] == ["at", "us"]
+    # Zeros that were put behind the energies before they were scaled.
+    assert energies["window"] == {"length": 64, "pad": pytest.approx(4.2677393 / (2 * 4.5689974))}
     scores = {}
     for region in ("at", "us"):
         file = tmp_path / f"{region}.onnx"

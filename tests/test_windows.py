@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hitpredict import recipes
 from hitpredict.windows import summary_of, window_at, windows_in_common, windows_of
 
 CUT = {"length": 4, "pad": "zero"}
@@ -45,3 +46,28 @@ def test_a_waveform_is_summarised_by_its_bands():
     assert low.shape == high.shape == (64,)
     assert low[:32].argmax() == 1
     assert high[:32].argmax() == 24
+
+
+def test_a_number_pads_too():
+    assert window_at(np.ones((1, 1)), {"length": 3, "pad": 0.25}, 0).ravel().tolist() == [1, 0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("frames", "place", "first"), [(10, "middle", 3), (11, "middle", 3), (4, "middle", 0), (10, "start", 0)]
+)
+def test_a_place_leaves_one_window(frames, place, first):
+    array = np.arange(float(frames))[:, None]
+    (window,) = windows_of(array, {"length": 4, "place": place})
+    assert window.ravel().tolist() == [first, first + 1, first + 2, first + 3]
+
+
+def test_a_short_array_has_no_place():
+    (window,) = windows_of(np.array([[5.0], [6.0]]), {"length": 4, "pad": "zero", "place": "middle"})
+    assert window.ravel().tolist() == [5, 6, 0, 0]
+
+
+def test_the_middle_of_the_kkbox_systems():
+    """As they trim: from half the frames less half the length, 161 to 323 frames to either side."""
+    spec = recipes.load("hsp-cnn").scaling["windows"][0]
+    (window,) = windows_of(np.arange(1000.0)[:, None], spec)
+    assert (window[0, 0], window[-1, 0], len(window)) == (339, 661, 323)

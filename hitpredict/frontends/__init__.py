@@ -22,7 +22,18 @@ from hitpredict.frontends.stream import Frames
 from hitpredict.frontends.vggish import Vggish
 from hitpredict.frontends.waveform import Waveform
 
-__all__ = ["FRONTENDS", "Fbank", "Frontend", "LogMel", "MfccStats", "compute", "from_json", "to_json"]
+__all__ = [
+    "FRONTENDS",
+    "Fbank",
+    "Frontend",
+    "LogMel",
+    "MfccStats",
+    "compute",
+    "from_json",
+    "maker_of",
+    "to_json",
+    "zero_of",
+]
 
 
 class Frontend(Protocol):
@@ -40,6 +51,9 @@ class Frontend(Protocol):
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """All frames, or a range of them, to what the model takes."""
 
+    def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
+        """What `finish` gives, changed to what it gives of the same sound `db` dB louder (below 0: quieter)."""
+
 
 FRONTENDS: Mapping[str, Any] = {cls.name: cls for cls in (MfccStats, LogMel, Fbank, Vggish, SpectrogramImage, Waveform)}
 
@@ -50,6 +64,16 @@ def compute(frontend: Frontend, clip: Clip) -> NDArray[np.float32]:
         if not store.frames:
             raise InputError(f"{clip.name or 'clip'}: {clip.duration:.3f} s is too short for {frontend.name}")
         return frontend.finish(store.view())
+
+
+def zero_of(frontend: Frontend | None) -> float:
+    """What a zero in the features became when the front-end scaled them, as `fbank` alone does."""
+    return float(getattr(frontend, "zero", 0.0))
+
+
+def maker_of(kind: Mapping[str, Any] | None) -> Frontend | None:
+    """The front-end that made a feature table of this kind; None where something else did, or nobody knows."""
+    return from_json(kind) if kind and kind.get("name") in FRONTENDS else None
 
 
 def to_json(frontend: Frontend) -> dict[str, Any]:

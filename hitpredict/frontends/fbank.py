@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
-from hitpredict.frontends.mel import kaldi_filterbank
+from hitpredict.frontends.mel import kaldi_filterbank, shifted
 from hitpredict.frontends.store import FrameView
 from hitpredict.frontends.stream import Frames, mel_spectra, overlapping, soxr_mono
 from hitpredict.frontends.windows import hann
+
+_FLOOR = np.finfo(np.float32).eps
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,18 @@ class Fbank:
     def frames_per_second(self) -> float:
         return self.sample_rate / self.hop_length
 
+    @property
+    def zero(self) -> float:
+        """What an energy of zero is after scaling: what short sounds are padded with."""
+        return -self.mean / (2 * self.deviation)
+
     def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]:
         """Log energies before scaling, (n, n_mels) float32, block by block; only whole frames."""
         bank = kaldi_filterbank(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
         mono = soxr_mono(blocks, rate, self.sample_rate)
         cut = map(self._emphasise, overlapping(mono, self.frame_length, self.hop_length))
-        floor = np.finfo(np.float32).eps
         for power in mel_spectra(cut, hann(self.frame_length, symmetric=True), self.n_fft, bank):
-            yield np.log(np.maximum(power, floor))
+            yield np.log(np.maximum(power, _FLOOR))
 
     def _emphasise(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         centred = batch - batch.mean(axis=1, keepdims=True)
@@ -61,3 +67,8 @@ class Fbank:
         if self.window is not None and len(energies) < self.window:
             energies = np.pad(energies, ((0, self.window - len(energies)), (0, 0)))
         return np.asarray((energies - np.float32(self.mean)) / np.float32(2 * self.deviation), dtype=np.float32)
+
+    def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
+        """Scaled energies of the same sound, louder; what is at the floor of the logarithm stays there."""
+        spread = 2 * self.deviation
+        return shifted(features, db * np.log(10) / 10 / spread, (np.log(_FLOOR) - self.mean) / spread)

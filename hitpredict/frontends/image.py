@@ -75,6 +75,10 @@ class SpectrogramImage:
         picture = np.rint(255 * (_viridis(brightness) if self.colour == "rgb" else brightness))
         return picture.astype(np.uint8) if self.dtype == "uint8" else np.asarray(picture / 255, np.float32)
 
+    def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
+        """The picture as it is: its levels are relative to the loudest."""
+        return features
+
     def _brightness(self, frames: FrameView) -> NDArray[np.float32]:
         loudest = max(block.max() for block in frames)
         if loudest <= _SILENT:

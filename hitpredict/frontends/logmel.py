@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
-from hitpredict.frontends.mel import filterbank
+from hitpredict.frontends.mel import filterbank, shifted
 from hitpredict.frontends.store import FrameView
 from hitpredict.frontends.stream import Frames, mel_spectra, overlapping, soxr_mono
 from hitpredict.frontends.windows import hann
@@ -65,3 +65,7 @@ class LogMel:
         if self.window is not None and len(decibels) < self.window:
             decibels = np.pad(decibels, ((0, self.window - len(decibels)), (0, 0)), constant_values=decibels.min())
         return decibels
+
+    def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
+        """Decibels of the same sound, louder: no others where they are relative."""
+        return features if self.relative else shifted(features, db, 10 * np.log10(self.amin))

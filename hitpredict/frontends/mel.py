@@ -1,6 +1,7 @@
 """Mel filter banks and the discrete cosine transform, as matrices."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,6 +73,12 @@ def dct(n_out: int, n_in: int) -> Matrix:
     basis = np.cos(angle) * np.sqrt(2.0 / n_in)
     basis[:, 0] *= np.sqrt(0.5)
     return _frozen(basis)
+
+
+def shifted(levels: NDArray[Any], by: float, floor: float) -> NDArray[Any]:
+    """Logarithmic levels moved by a constant; what is at the `floor`, as silence is, stays there."""
+    above = levels > floor + 1e-3 * abs(floor)
+    return np.where(above, np.maximum(levels + levels.dtype.type(by), levels.dtype.type(floor)), levels)
 
 
 def _triangles(bins: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:

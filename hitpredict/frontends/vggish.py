@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,3 +63,8 @@ class Vggish:
         if len(frames) < self.patch_frames:
             raise InputError(f"too short for {self.name}: one patch takes {self.shortest:.3f} s")
         return self.patches(np.concatenate(list(frames)))
+
+    def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
+        """Patches of the same sound, louder; the offset within the logarithm stays as it is."""
+        magnitudes = np.maximum(np.exp(features) - self.offset, 0)
+        return np.asarray(np.log(magnitudes * 10 ** (db / 20) + self.offset), features.dtype)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,3 +32,7 @@ class Waveform:
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """The samples of a range, (samples,)."""
         return np.concatenate(list(frames))[:, 0]
+
+    def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
+        """The samples, multiplied."""
+        return np.asarray(features * 10 ** (db / 20), features.dtype)

@@ -120,6 +120,8 @@ def _check_entries(data: Mapping[str, Any]) -> None:
     training, target = data.get("training", {}), data.get("target", {})
     if training and data.get("estimator"):
         raise UsageError(f"training.{next(iter(training))}: recipe {data.get('name')} is an estimator, without epochs")
+    for window in data.get("scaling", {}).get("windows", []):
+        _check_window(window)
     for key in ("epochs", "batch_size", "patience"):
         value = training.get(key, 1)
         if not (isinstance(value, int) and value >= 1):
@@ -130,6 +132,19 @@ def _check_entries(data: Mapping[str, Any]) -> None:
     shares = target.get("quantiles", [0.5])
     if not (isinstance(shares, list) and shares and all(isinstance(each, float) and 0 < each < 1 for each in shares)):
         raise UsageError(f"target.quantiles={shares}: must be a list of shares between 0 and 1")
+
+
+def _check_window(window: Any) -> None:
+    """Raises `UsageError` for a window that cannot be cut; an empty one stands for no windows."""
+    if not isinstance(window, dict) or (window and not isinstance(window.get("length"), int)):
+        raise UsageError(f"scaling.windows: {window} must be a table with a whole number `length`")
+    if unknown := sorted(set(window) - {"length", "pad", "place"}):
+        raise UsageError(f"scaling.windows.{unknown[0]}: there is no such entry; there are length, pad, place")
+    pad, place = window.get("pad", "zero"), window.get("place", "middle")
+    if pad not in ("least", "zero") and not (isinstance(pad, int | float) and not isinstance(pad, bool)):
+        raise UsageError(f"scaling.windows: pad={pad} must be least, zero or a number")
+    if place not in ("start", "middle"):
+        raise UsageError(f"scaling.windows: place={place} must be start or middle")
 
 
 def _check_type(key: str, old: Any, new: Any) -> None:

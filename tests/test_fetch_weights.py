@@ -1,17 +1,23 @@
 """Weights: the table, licences, files checked by the hash in their names, repositories of the hub."""
 
+import dataclasses
 import hashlib
+import inspect
 import shutil
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from processes import run
 from servers import Reply, Request, Server, serving
 
+from hitpredict import recipes
 from hitpredict.datasets import weights
 from hitpredict.datasets.cache import fetched_repository
 from hitpredict.datasets.download import Web
 from hitpredict.errors import InputError, UsageError
+from hitpredict.featurizing import kind_class
+from hitpredict.network_model import NETWORKS
 
 COMMIT = "a" * 40
 BIG, SMALL = b"weights" * 1000, b'{"hidden_size": 768}'
@@ -58,11 +64,30 @@ def test_the_table_names_licences(tmp_path):
     outcome = run("fetch", "weights", "--list", env={"HITPREDICT_CACHE": str(tmp_path)})
     assert (outcome.code, outcome.err) == (0, "")
     header, *rows = [line.split("\t") for line in outcome.out.decode().splitlines()]
-    assert header == ["name", "megabytes", "licence", "accept", "source"]
+    assert header == ["name", "megabytes", "licence", "accept", "source", "use"]
     assert {row[0]: row[3] for row in rows}["mert-95m"] == "yes"
     assert {row[0]: row[2] for row in rows}["vggish"] == "Apache-2.0"
     assert all(("NC" in row[2] or "none" in row[2]) == (row[3] == "yes") for row in rows)
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_uses_exist():
+    """Each use of the table names a kind or a recipe that starts from such weights; what has none is in no code."""
+    for entry in weights.ALL.values():
+        for use in filter(None, entry.use.split("; ")):
+            words = use.split()
+            if words[0] == "featurize":
+                settings = {field.name: field.default for field in dataclasses.fields(kind_class(words[2]))}
+                assert settings.keys() & {"weights", "checkpoint"}
+                assert "--set" not in words or words[words.index("--set") + 1].removesuffix("=…") in settings
+                assert settings.get("checkpoint", entry.repository) == entry.repository
+            else:
+                assert words[:3] == ["train", "--set", "network.checkpoint=…"]
+                module, network = NETWORKS[recipes.load(words[-1]).network["name"]].split(":")
+                cls = getattr(import_module(f"hitpredict.networks.{module}"), network)
+                assert "checkpoint" in inspect.signature(cls).parameters
+    unused = {name for name, entry in weights.ALL.items() if not entry.use}
+    assert unused == {"apex", "clap", "fma2vec-popularity", "mert-330m", "mert-95m", "muq"}
 
 
 def test_licences_that_are_not_free_must_be_accepted():

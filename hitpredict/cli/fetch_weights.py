@@ -58,7 +58,9 @@ def weights(
 
 
 def _table(source: Any) -> None:
-    sys.stdout.write("name\tmegabytes\tlicence\taccept\tsource\n")
+    sys.stdout.write("name\tmegabytes\tlicence\taccept\tsource\tuse\n")
     for name, entry in source.ALL.items():
         accept = "no" if entry.free else "yes"
-        sys.stdout.write(f"{name}\t{entry.size:g}\t{entry.licence}\t{accept}\t{entry.source}\n")
+        sys.stdout.write(
+            f"{name}\t{entry.size:g}\t{entry.licence}\t{accept}\t{entry.source}\t{entry.use or 'scripts of your own'}\n"
+        )

@@ -1,4 +1,4 @@
-"""Pretrained weights that features and networks start from, in the cache, with their licences.
+"""Pretrained weights in the cache, with their licences and what of hitpredict takes them; some nothing does yet.
 
 Files on GitHub carry the beginning of their SHA-256 in their names.
 """
@@ -19,10 +19,14 @@ _RELEASE = "harritaylor/torchvggish/releases/download/v0.1"
 
 @dataclass(frozen=True)
 class Weights:
-    """A checkpoint. size: about, in MB. free: the licence allows any use; else it must be accepted."""
+    """A checkpoint. size: about, in MB. use: the commands that take it, separated by `; `, or "" where none does.
+
+    free: the licence allows any use; else it must be accepted.
+    """
 
     size: float
     licence: str
+    use: str = ""
     free: bool = True
     file: str | None = None
     sha256: str | None = None
@@ -34,18 +38,42 @@ class Weights:
         return f"huggingface.co/{self.repository}" if self.repository else f"github.com/{self.file}"
 
 
+_EMBEDDING = "featurize --kind"
+_CHECKPOINT = "train --set network.checkpoint=… -r"
+
 ALL: Mapping[str, Weights] = {
-    "vggish": Weights(289, "Apache-2.0", file=f"{_RELEASE}/vggish-10086976.pth", sha256="10086976"),
-    "vggish-pca": Weights(0.2, "Apache-2.0", file=f"{_RELEASE}/vggish_pca_params-970ea276.pth", sha256="970ea276"),
-    "ast": Weights(346, "BSD-3-Clause", repository="MIT/ast-finetuned-audioset-10-10-0.4593"),
-    "wav2vec2": Weights(380, "Apache-2.0", repository="facebook/wav2vec2-base"),
-    "vit-tiny": Weights(22, "Apache-2.0", repository="timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"),
+    "vggish": Weights(
+        289,
+        "Apache-2.0",
+        use=f"{_EMBEDDING} vggish_embedding",
+        file=f"{_RELEASE}/vggish-10086976.pth",
+        sha256="10086976",
+    ),
+    "vggish-pca": Weights(
+        0.2,
+        "Apache-2.0",
+        use=f"{_EMBEDDING} vggish_embedding --set pca=…",
+        file=f"{_RELEASE}/vggish_pca_params-970ea276.pth",
+        sha256="970ea276",
+    ),
+    "ast": Weights(
+        346,
+        "BSD-3-Clause",
+        use=f"{_EMBEDDING} ast; {_CHECKPOINT} ast",
+        repository="MIT/ast-finetuned-audioset-10-10-0.4593",
+    ),
+    "wav2vec2": Weights(
+        380, "Apache-2.0", use=f"{_EMBEDDING} wav2vec2; {_CHECKPOINT} wav2vec2", repository="facebook/wav2vec2-base"
+    ),
+    "vit-tiny": Weights(
+        22, "Apache-2.0", use=f"{_CHECKPOINT} mp2", repository="timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+    ),
     "clap": Weights(780, "Apache-2.0", repository="laion/larger_clap_music"),
     "apex": Weights(1, "Apache-2.0 (needs mert-95m)", repository="amaai-lab/apex"),
     "mert-95m": Weights(378, "CC-BY-NC-4.0", free=False, repository="m-a-p/MERT-v1-95M"),
     "mert-330m": Weights(1260, "CC-BY-NC-4.0", free=False, repository="m-a-p/MERT-v1-330M"),
     "muq": Weights(1330, "CC-BY-NC-4.0", free=False, repository="OpenMuQ/MuQ-large-msd-iter"),
-    "fma2vec": Weights(378, "none stated", free=False, repository="mbien/fma2vec"),
+    "fma2vec": Weights(378, "none stated", use=f"{_CHECKPOINT} wav2vec2", free=False, repository="mbien/fma2vec"),
     "fma2vec-popularity": Weights(378, "none stated", free=False, repository="mbien/fma2vec2popularity"),
 }
 

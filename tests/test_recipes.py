@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from processes import in_terminal, run
 
 from hitpredict import recipes
 
@@ -82,3 +83,22 @@ def test_what_is_said_of_the_systems_side_by_side_is_in_their_table():
     assert len(found) == len(recipes.names()) - 1
     others = found.keys() - {"constant", "majority", "random-normal"}
     assert [name for name in others if not (found[name][0] > 0 and found[name][1] < 1)] == []
+
+
+def test_the_list_is_an_aligned_table_on_a_terminal():
+    outcome = in_terminal("recipes", env={"NO_COLOR": "1"})
+    assert outcome.code == 0
+    text = re.sub(r"\x1b\[[\d;]*m", "", outcome.out.decode())
+    header, *lines = [line.rstrip() for line in text.splitlines()]
+    assert header.split() == ["recipe", "task", "features", "what", "it", "is"]
+    assert max(map(len, lines)) <= 100
+    starts = [header.index(word) for word in ("task", "features", "what")]
+    rows = [line for line in lines if line[0] != " "]
+    assert [line.split()[0] for line in rows] == recipes.names()
+    assert all(line[start - 1] == " " and line[start] != " " for line in rows for start in starts)
+
+
+def test_the_list_is_lines_with_tabs_in_a_pipe():
+    lines = run("recipes").out.decode().splitlines()
+    assert [line.split("\t")[0] for line in lines] == recipes.names()
+    assert {line.count("\t") for line in lines} == {4}

@@ -1,7 +1,7 @@
 """Scores as a person reads them: a card for one song, a line for each of many."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import IO
 
@@ -87,6 +87,16 @@ class ScorePrinter:
         cell[low : high + 1] = "─" * (high + 1 - low)
         cell[low], cell[high], cell[point] = "├", "┤", "●"
         return f"[cyan]{''.join(cell)}[/]"
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """An aligned table on standard output, as wide as the terminal; long words of the last column wrap."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for number, title in enumerate(header, 1):
+        table.add_column(title, no_wrap=number < len(header), style="bold cyan" if number == 1 else "")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console(file=sys.stdout, highlight=False).print(table)
 
 
 def sparkline(segments: Sequence[Segment]) -> str:

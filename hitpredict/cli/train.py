@@ -16,7 +16,9 @@ COMMAND: dict[str, Any] = {
     "epilog": "Example: hitpredict train --recipe hmn --features hmn207.parquet --labels tracks.jsonl "
     "--target popularity -o model/",
 }
-RECIPES: dict[str, Any] = {"help": "List the recipes, one a line: name, task, features, source, summary; or show one."}
+RECIPES: dict[str, Any] = {
+    "help": "List the recipes, in a pipe one a line: name, task, features, source, summary; or show one."
+}
 
 
 FeatureTables = Annotated[
@@ -171,6 +173,13 @@ def recipes(
     if name is not None:
         sys.stdout.write(module.text_of(name))
         return
-    for each in module.names():
-        recipe = module.load(each)
-        sys.stdout.write(f"{each}\t{recipe.task}\t{', '.join(recipe.inputs)}\t{recipe.source}\t{recipe.summary}\n")
+    found = [module.load(each) for each in module.names()]
+    if is_terminal(sys.stdout):
+        from hitpredict.cli.pretty import print_table
+
+        rows = [(each.name, each.task, ", ".join(each.inputs), each.summary) for each in found]
+        print_table(("recipe", "task", "features", "what it is"), rows)
+        return
+    for each in found:
+        fields = (each.name, each.task, ", ".join(each.inputs), each.source, each.summary)
+        sys.stdout.write("\t".join(fields) + "\n")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.frontends import maker_of
 
 _IN_MEMORY = 2**30
 
@@ -24,6 +25,7 @@ class Arrays:
 
     def __init__(self, flat: NDArray[Any], shapes: Sequence[Sequence[int]], file: Any = None):
         self._flat, self.shapes, self._file = flat, [tuple(map(int, shape)) for shape in shapes], file
+        self.dtype = flat.dtype
         self._starts = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
 
     def __len__(self) -> int:
@@ -50,6 +52,13 @@ class Features:
     def name(self) -> str | None:
         """Name of what made it, None where that is not known."""
         return (self.kind or {}).get("name")
+
+    @property
+    def full_scale(self) -> float:
+        """The largest level: of pictures that of white, of other integers the largest there is, else 1."""
+        dtype = self.values.dtype
+        largest = float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+        return float(getattr(maker_of(self.kind), "full_scale", largest))
 
     @property
     def is_vector(self) -> bool:

@@ -60,7 +60,8 @@ def build(spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: i
 class Scaler(nn.Module):
     """Brings one input to the range its network was published with; not numbers become the training median.
 
-    kind: `zscore` or `minmax` ([0, 1], cut there), per column of vectors and over everything of arrays; `none`.
+    kind: `zscore` or `minmax` ([0, 1], cut there), per column of vectors and over everything of arrays; `full-scale`,
+    divided by the largest level there can be; `none`.
     """
 
     shift: Tensor
@@ -69,23 +70,23 @@ class Scaler(nn.Module):
 
     def __init__(self, kind: str, width: int):
         super().__init__()
-        if kind not in ("zscore", "minmax", "none"):
-            raise UsageError(f"scaling {kind!r}: must be zscore, minmax or none")
+        if kind not in ("zscore", "minmax", "full-scale", "none"):
+            raise UsageError(f"scaling {kind!r}: must be zscore, minmax, full-scale or none")
         self.kind = kind
         self.register_buffer("shift", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         self.register_buffer("fill", torch.zeros(width))
 
-    def fit(self, values: NDArray[Any]) -> None:
-        """Learn from training values: (N, D) of vectors, (M,) numbers of arrays."""
+    def fit(self, values: NDArray[Any], full_scale: float = 1.0) -> None:
+        """Learn from training values: (N, D) of vectors, (M,) numbers of arrays, of levels up to `full_scale`."""
         table = np.asarray(values, np.float64)
         table = table if table.ndim == 2 else table[:, None]
         fill = np.nan_to_num(np.nanmedian(table, axis=0))
         table = np.where(np.isfinite(table), table, fill)
         low, high = table.min(axis=0), table.max(axis=0)
         shift, scale = (table.mean(axis=0), table.std(axis=0)) if self.kind == "zscore" else (low, high - low)
-        if self.kind == "none":
-            shift, scale = np.zeros_like(fill), np.ones_like(fill)
+        if self.kind in ("none", "full-scale"):
+            shift, scale = np.zeros_like(fill), np.full_like(fill, full_scale if self.kind == "full-scale" else 1.0)
         scale = np.where(scale > 1e-12 * np.maximum(1, np.abs(shift)), scale, 1.0)
         for name, value in (("shift", shift), ("scale", scale), ("fill", fill)):
             getattr(self, name).copy_(torch.as_tensor(value, dtype=torch.float32))

@@ -269,7 +269,7 @@ def _fit_network(work: _Work) -> Predictions:
         scaler = Scaler(each["scaling"], each["width"])
         # The leaky originals scaled with the held-out songs too.
         known = np.arange(len(data)) if recipe.scaling.get("leak") else rows
-        scaler.fit(_scaling_sample(data, number, known, each["window"]))
+        scaler.fit(_scaling_sample(data, number, known, each["window"]), data.inputs[number].full_scale)
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
     model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])

@@ -57,6 +57,11 @@ class SpectrogramImage:
     def frames_per_second(self) -> float:
         return self.sample_rate / self.hop_length
 
+    @property
+    def full_scale(self) -> float:
+        """The level of white."""
+        return 255.0 if self.dtype == "uint8" else 1.0
+
     def frames(self, blocks: Iterable[Samples], rate: int) -> Iterator[Frames]:
         """Absolute power of each band in decibels, (n, height) float32, lowest first, block by block."""
         mono = soxr_mono(blocks, rate, self.sample_rate)

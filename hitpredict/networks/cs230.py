@@ -19,7 +19,7 @@ _STAGES = (
 
 
 class Cs230(nn.Module):
-    """Spectrogram images (B, rows, columns) in grey or (B, rows, columns, 3) in colour to (B, outputs).
+    """Pictures with levels in [0, 1], (B, rows, columns) in grey or (B, rows, columns, 3) in colour, to (B, outputs).
 
     Published: images of 102 × 159, six convolutions without padding, each followed by max-pooling, with activations
     of 50×77, 24×36, 11×17, 5×8, 3×6 and 1×1; a dense layer of 512 with dropout 0.4; three classes. The outputs are
@@ -29,8 +29,8 @@ class Cs230(nn.Module):
     they are the first stages of `6conv`, flattened before the same dense layer.
 
     layout: `6conv`, `4conv` or `2conv`. hidden: width of the dense layer. dropout: in [0, 1).
-    width: multiplies the number of filters of every stage. full_scale: the value of a white pixel, 255 for 8-bit
-    levels, 1 for images in [0, 1]. Raises `UsageError` for an unknown layout or an image too small for it.
+    width: multiplies the number of filters of every stage. Raises `UsageError` for an unknown layout or an image too
+    small for it.
     """
 
     def __init__(
@@ -42,10 +42,8 @@ class Cs230(nn.Module):
         hidden: int = 512,
         dropout: float = 0.4,
         width: float = 1.0,
-        full_scale: float = 255.0,
     ) -> None:
         super().__init__()
-        self._full_scale = full_scale
         self._colour = len(_image_shape(shapes)) == 3
         convolutions, size = _convolutions(_image_shape(shapes), layout, width)
         self.convolutions = nn.Sequential(*convolutions)
@@ -54,8 +52,7 @@ class Cs230(nn.Module):
         self.apply(_start)
 
     def forward(self, images: Tensor) -> Tensor:
-        levels = images / self._full_scale
-        channels_first = levels.permute(0, 3, 1, 2) if self._colour else levels.unsqueeze(1)
+        channels_first = images.permute(0, 3, 1, 2) if self._colour else images.unsqueeze(1)
         result: Tensor = self.dense(self.convolutions(channels_first))
         return result
 

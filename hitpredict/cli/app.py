@@ -36,8 +36,8 @@ def reported(command: Callable[..., Any]) -> Callable[..., None]:
         except BrokenPipeError:
             streams.abandon_stdout()
             code = READER_GONE
-        except KeyboardInterrupt:
-            say("interrupted")
+        except KeyboardInterrupt as stop:
+            say("; ".join(["interrupted", *getattr(stop, "__notes__", [])]))
             code = INTERRUPTED
         except (OSError, MemoryError) as error:
             code = _explained(error, verbose, f"{_subject(error)}{getattr(error, 'strerror', None) or error}")

@@ -13,11 +13,11 @@ import typer
 
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Record, check_writable
-from hitpredict.cli.progress import progress
+from hitpredict.cli.progress import Progress, closing, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import InputError, UsageError
 
@@ -112,44 +112,54 @@ def featurize(
     if not check_writable(output, force, skip_existing):
         messages.note(f"{output}: exists already, left as it is")
         return 0
-    run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages)
-    with sources(inputs, files_from, null, messages) as found:
+    visible = watched(quiet, rows_elsewhere=output is not None)
+    with (
+        failures_in(failures, null) as failed,
+        sources(inputs, files_from, null, messages) as found,
+        Progress("described", visible, found.count() if visible else None) as bar,
+    ):
+        run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages, bar, failed)
         if output is not None:
-            named, all_of_them = found.ahead()
-            run.total = len(named) if all_of_them else None
             run.to_file(found, output, form, dtype)
         else:
             run.to_stdout(found, form, dtype)
-    write_failures(failures, run.failed, null)
-    return 1 if run.failed else 0
+    closing(messages, bar, {"described": run.described, "failed": len(failed)}, output, failures)
+    return 1 if failed else 0
 
 
 class _Run:
     """One invocation: the work, what failed in it, and the ways its rows can go."""
 
-    def __init__(self, kind: str, settings: dict[str, str], engine: Engine, jobs: int | None, messages: Messages):
+    def __init__(
+        self,
+        kind: str,
+        settings: dict[str, str],
+        engine: Engine,
+        jobs: int | None,
+        messages: Messages,
+        bar: Progress,
+        failed: list[str],
+    ):
         from hitpredict.featurizing import described, make_kind
 
         made = make_kind(kind, settings)
-        self._columns, self._described = made.columns, described(made)
+        self._columns, self._made = made.columns, described(made)
         self._kind, self._settings, self._engine, self._jobs = kind, settings, engine, jobs
         self._messages, self._ids = messages, Counter[str]()
-        self.failed: list[str] = []
-        self.total: int | None = None
+        self._bar, self._failed, self.described = bar, failed, 0
 
     def rows(self, found: Iterable[Source]) -> Iterator[Any]:
         """The rows that succeed, in order; what fails is reported and remembered."""
         from hitpredict.featurizing import featuring
 
         arguments = (self._kind, self._settings)
-        for source, result in progress(
-            self._engine_run(featuring, arguments, found), "described", self._messages.quiet, self.total
-        ):
+        for source, result in self._bar.over(self._engine_run(featuring, arguments, found)):
             if isinstance(result, InputError):
-                self.failed.append(source.path)
+                self._failed.append(source.path)
                 self._messages.failure(result)
             else:
                 self._ids[result.track_id] += 1
+                self.described += 1
                 yield result
         self._warn_of_equal_ids()
 
@@ -174,15 +184,16 @@ class _Run:
         """Write a file through a journal, so that a killed run can be taken up again."""
         from hitpredict.tables import write_table
 
-        journal = Journal(output, {"kind": self._described})
-        if count := journal.done.total():
-            self._messages.note(f"{output}: taking up an interrupted run with {count} of its rows")
-            self.total = self.total - count if self.total is not None else None
-        for row in self.rows(journal.remaining(found)):
-            journal.write(_packed(row))
+        journal = Journal(output, {"kind": self._made})
+        if done := journal.done.total():
+            self._messages.note(f"{output}: taking up an interrupted run with {done} of its rows")
+            self.described = self._bar.begin_at(done)
+        with journal:
+            for row in self.rows(journal.remaining(found)):
+                journal.write(_packed(row))
 
         def render(records: Iterator[Record], file: IO[bytes]) -> None:
-            write_table(map(_unpacked, records), self._columns, form.value, file, dtype.value, self._described)
+            write_table(map(_unpacked, records), self._columns, form.value, file, dtype.value, self._made)
 
         journal.finish(render)
 
@@ -193,7 +204,7 @@ class _Run:
         if form in (TableFormat.parquet, TableFormat.arrow, TableFormat.npz):
             if is_terminal(sys.stdout):
                 raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
-            write_table(self.rows(found), self._columns, form.value, binary_stdout(), dtype.value, self._described)
+            write_table(self.rows(found), self._columns, form.value, binary_stdout(), dtype.value, self._made)
             return
         write = line_writer(self._columns, form.value, sys.stdout)
         for row in self.rows(found):

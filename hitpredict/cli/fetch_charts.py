@@ -11,7 +11,7 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import check_writable
-from hitpredict.cli.progress import progress
+from hitpredict.cli.progress import Progress, watched
 from hitpredict.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -84,13 +84,14 @@ def _read(inputs: list[str], messages: Messages) -> "tuple[list[Chart], int]":
 
     found, failed = [], 0
     skipped: Callable[[Path], None] = lambda path: messages.detail(f"{path}: passed over, no chart by its suffix")  # noqa: E731
-    for path in progress(files(inputs, skipped), "read", messages.quiet):
-        try:
-            found.append(read(path))
-            messages.detail(f"{path}: {found[-1].kind}, {len(found[-1].table)} rows")
-        except InputError as error:
-            failed += 1
-            messages.failure(error)
+    with Progress("read", watched(messages.quiet, rows_elsewhere=True)) as bar:
+        for path in bar.over(files(inputs, skipped)):
+            try:
+                found.append(read(path))
+                messages.detail(f"{path}: {found[-1].kind}, {len(found[-1].table)} rows")
+            except InputError as error:
+                failed += 1
+                messages.failure(error)
     if not found and not failed:
         raise InputError(f"{', '.join(inputs)}: no chart files (.csv, .html, .json, .parquet) there")
     for kind, count in Counter(chart.kind for chart in found).items():

@@ -8,7 +8,7 @@ import typer
 
 from hitpredict.cli import fetching, options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.progress import progress
+from hitpredict.cli.progress import Progress, watched
 
 COMMAND: dict[str, Any] = {
     "help": "FMA (Free Music Archive, 106,574 tracks): listens, favourites, comments, interest; features; audio.",
@@ -59,8 +59,9 @@ def fma(
         source = Fma(web, subset, mirror)
         if not metadata_only:
             archive = source.audio_archive()
-            for _ in progress(source.unpack_audio(archive, output), "files unpacked", quiet):
-                pass
+            with Progress("files unpacked", watched(quiet, rows_elsewhere=True)) as bar:
+                for _ in bar.over(source.unpack_audio(archive, output)):
+                    pass
             if delete_archive:
                 archive.unlink()
         sys.stdout.write(f"{source.tables(output, with_audio=not metadata_only)}\n")

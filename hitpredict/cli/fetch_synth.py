@@ -10,7 +10,7 @@ import typer
 from hitpredict.audio.write import atomic
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.progress import progress
+from hitpredict.cli.progress import Progress, watched
 from hitpredict.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -117,10 +117,11 @@ def _render(output: Path, settings: "Settings", planted: "list[Song]", jobs: int
         messages.note(f"{output}: {there:,} songs are there already and are kept")
     work = local.run(writer, (settings, str(output)), missing, jobs, _name)
     failed = 0
-    for _, result in progress(work, "songs made", messages.quiet, len(missing)):
-        if isinstance(result, InputError):
-            failed += 1
-            messages.failure(result)
+    with Progress("songs made", watched(messages.quiet, rows_elsewhere=True), len(missing)) as bar:
+        for _, result in bar.over(work):
+            if isinstance(result, InputError):
+                failed += 1
+                messages.failure(result)
     return failed
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.progress import progress
+from hitpredict.cli.progress import Progress, watched
 from hitpredict.cli.transfers import Transfers
 from hitpredict.errors import InputError, UsageError
 
@@ -75,9 +75,10 @@ def lines_of(file: Path) -> tuple[str, ...]:
 
 def collect(tracks: "Collection", messages: Messages, previews: bool = True) -> int:
     """Fetch track by track: failures become lines, and the path of the manifest goes to standard output."""
-    for problem in progress(tracks.run(), "tracks", messages.quiet, len(tracks)):
-        if problem:
-            messages.failure(problem)
+    with Progress("tracks", watched(messages.quiet, rows_elsewhere=True), len(tracks)) as bar:
+        for problem in bar.over(tracks.run()):
+            if problem:
+                messages.failure(problem)
     if previews and tracks.silent:
         messages.note(f"{tracks.silent} of {len(tracks)} tracks have no preview: no path in the manifest")
     sys.stdout.write(f"{tracks.manifest}\n")

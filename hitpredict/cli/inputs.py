@@ -35,6 +35,11 @@ class Sources(Iterator[Source]):
         named = [entry for entry in waiting if isinstance(entry, Source)]
         return named, len(named) == len(waiting)
 
+    def count(self) -> int | None:
+        """How many are still to come, for the time left; None where finding out would read a stream."""
+        named, everything = self.ahead()
+        return len(named) if everything else None
+
     def _read(self) -> Iterator[Source]:
         while entry := next(self._entries, None):
             if isinstance(entry, Stream):
@@ -77,8 +82,24 @@ def _names(inputs: list[str], files_from: str | None, null: bool) -> Iterator[st
             raise InputError(f"--files-from {files_from}: {error.strerror}") from error
 
 
-def write_failures(path: Path | None, failed: list[str], null: bool) -> None:
-    """Write the names of failed inputs so that `--files-from` reads them back."""
+@contextmanager
+def failures_in(path: Path | None, null: bool) -> Iterator[list[str]]:
+    """A list for the names of failed inputs, in the end written so that `--files-from` reads them back.
+
+    It is written whatever ends the work, but for a usage error: nothing has been tried then.
+    """
+    failed: list[str] = []
+    try:
+        yield failed
+    except UsageError:
+        raise
+    except BaseException:
+        _write_failures(path, failed, null)
+        raise
+    _write_failures(path, failed, null)
+
+
+def _write_failures(path: Path | None, failed: list[str], null: bool) -> None:
     if path is None:
         return
     end = b"\0" if null else b"\n"

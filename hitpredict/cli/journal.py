@@ -4,7 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from hitpredict.audio.source import Source
 from hitpredict.audio.write import atomic
@@ -21,6 +22,7 @@ class Journal:
 
     def __init__(self, output: Path, settings: Record):
         self._output, self._path = output, output.with_name(f".{output.name}.partial")
+        self._written = 0
         self.done: Counter[str] = Counter()
         self._path.touch()
         with self._path.open("r+b") as file:
@@ -55,10 +57,20 @@ class Journal:
             else:
                 yield source
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt) and (kept := self.done.total() + self._written):
+            error.add_note(f"{kept:,} are kept, and the same command does the rest")
+
     def write(self, record: Record) -> None:
         """Record one result; it survives whatever happens next."""
         self._file.write(json_line(record))
         self._file.flush()
+        self._written += 1
 
     def finish(self, render: Callable[[Iterator[Record], IO[bytes]], None]) -> None:
         """Render all records into the output file, which appears whole, and remove the journal."""

@@ -19,8 +19,10 @@ from hitpredict.audio.clip import Clip
 from hitpredict.audio.expand import STDIN_NAMES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.progress import Progress, closing, watched
+from hitpredict.cli.streams import is_pipe
 from hitpredict.cli.variants import Sink, sink_for
 from hitpredict.engines import threads
 from hitpredict.errors import InputError, UsageError
@@ -155,16 +157,21 @@ def mutate(
         typer.echo(context.get_help(), err=True)
         return 2
     messages = Messages(quiet, verbose)
-    with sources(inputs, files_from, null, messages) as found:
+    output = None if str(output) == "-" else output
+    # At the other end of a pipe there may be somebody else who writes to this screen.
+    visible = watched(quiet, rows_elsewhere=output is not None) and not (output is None and is_pipe(sys.stdout))
+    with failures_in(failures, null) as failed, sources(inputs, files_from, null, messages) as found:
         head = list(islice(found, 2))
         alone = len(head) == 1 and len(chosen) == 1
         suffix = f".{form or AudioFormat.wav}"
-        sink = sink_for(None if str(output) == "-" else output, alone, suffix, bits.value, force, skip_existing)
+        sink = sink_for(output, alone, suffix, bits.value, force, skip_existing)
         if files_from not in STDIN_NAMES:
             named, _ = found.ahead()
             sink.plan([*head, *named], chosen)
-        failed = _write_all(chain(head, found), chosen, sink, jobs, messages)
-    write_failures(failures, failed, null)
+        total = found.count() if visible else None
+        with Progress("variants", visible, None if total is None else (len(head) + total) * len(chosen)) as bar:
+            written = _write_all(chain(head, found), chosen, sink, jobs, messages, failed, bar)
+    closing(messages, bar, {"variants written": written, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
 
 
@@ -220,11 +227,18 @@ def _read_recipes(file: Path) -> list[Recipe]:
 
 
 def _write_all(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages
-) -> list[str]:
-    failed: list[str] = []
+    found: Iterator[Source],
+    recipes: list[Recipe],
+    sink: Sink,
+    jobs: int | None,
+    messages: Messages,
+    failed: list[str],
+    bar: Progress,
+) -> int:
+    """Write every variant; gives how many, and adds to `failed`."""
+    written = 0
     with closing(threads.run(_variants(found, recipes, sink, messages), jobs)) as results, sink:
-        for (source, recipe), result in results:
+        for (source, recipe), result in bar.over(results):
             try:
                 if isinstance(result, InputError):
                     raise result
@@ -234,8 +248,9 @@ def _write_all(
                 named = source.path in str(error)
                 messages.failure(error if named else InputError(f"{source.path}: {recipe.label}: {error}"))
             else:
+                written += 1
                 _warn_of_clipping(source, recipe, result, sink, messages)
-    return failed
+    return written
 
 
 def _variants(

@@ -2,40 +2,143 @@
 
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from hitpredict.cli.messages import Messages
 from hitpredict.cli.streams import is_terminal
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn, Task
 
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 2.0
 
 
-def progress(items: Iterable[T], verb: str, quiet: bool, total: int | None = None) -> Iterator[T]:
-    """Pass items on; once it has taken two seconds, show how many are done, how fast, and the time left of `total`.
-
-    Nothing is shown with `quiet`, on a dumb terminal, when standard error is no terminal, or when standard output
-    is one (the rows themselves then show how far the work is).
-    """
+def watched(quiet: bool, rows_elsewhere: bool = False) -> bool:
+    """Whether a person watches standard error while rows go elsewhere: to a file, or not to a terminal."""
     dumb = os.environ.get("TERM", "dumb") == "dumb"
-    if quiet or dumb or not is_terminal(sys.stderr) or is_terminal(sys.stdout):
-        yield from items
+    return not (quiet or dumb) and is_terminal(sys.stderr) and (rows_elsewhere or not is_terminal(sys.stdout))
+
+
+class Patient:
+    """A context in which a bar appears after two seconds, above it whatever is said, and goes at the end.
+
+    Only one has the screen at a time; another that comes meanwhile stays away. shown: whether it has appeared.
+    """
+
+    _screen = threading.Lock()
+
+    def __init__(self, bar: "Bar"):
+        self._bar, self.shown = bar, False
+        self._timer = threading.Timer(_PATIENCE_SECONDS, self._appear)
+        self._timer.daemon = True
+
+    def _appear(self) -> None:
+        if self._screen.acquire(blocking=False):
+            self.shown = True
+            self._bar.start()
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        if self.shown:
+            self._bar.stop()
+            self._screen.release()
+
+
+class Progress:
+    """How many inputs are done, how fast, and the time left of `total`, once it has taken two seconds.
+
+    visible: see `watched`.
+    """
+
+    def __init__(self, verb: str, visible: bool, total: int | None = None):
+        self._patient: Patient | None = None
+        if visible:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+            # Of an unknown number there is no time left.
+            more: list[ProgressColumn] = [BarColumn(), TimeRemainingColumn()] if total else []
+            self._bar = bar_on_stderr(MofNCompleteColumn(), TextColumn("{task.description}"), _rate_column(), *more)
+            self._task = self._bar.add_task(verb, total=total)
+            self._patient = Patient(self._bar)
+
+    @property
+    def shown(self) -> bool:
+        """Whether a person has seen it."""
+        return self._patient is not None and self._patient.shown
+
+    def begin_at(self, done: int) -> int:
+        """So many were done before, in a run that was interrupted; gives the number back."""
+        if self._patient:
+            self._bar.update(self._task, completed=done)
+        return done
+
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass items on and count them."""
+        for item in items:
+            yield item
+            if self._patient:
+                self._bar.advance(self._task)
+
+    def __enter__(self) -> Self:
+        if self._patient:
+            self._patient.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._patient:
+            self._patient.__exit__(kind, error, trace)
+
+
+def closing(
+    messages: Messages, bar: Progress, counts: Mapping[str, int], where: Path | None, failures: Path | None
+) -> None:
+    """One line at the end of work for a person who could not see it: how many, how many failed, where they are.
+
+    counts: how many by what was done with them, such as `scored`; those of 0 are left out. where: the output, if a file.
+    """
+    if messages.quiet or not is_terminal(sys.stderr) or not (where or bar.shown):
         return
-    start, shown = time.monotonic(), False
-    for count, item in enumerate(items, 1):
-        yield item
-        if (elapsed := time.monotonic() - start) > _PATIENCE_SECONDS:
-            sys.stderr.write(f"\r{_line(count, total, elapsed, verb)}\x1b[K")
-            shown = True
-    if shown:
-        sys.stderr.write("\r\x1b[K")
+    told = ", ".join(f"{count:,} {verb}" for verb, count in counts.items() if count) or "nothing to do"
+    listed = f" (listed in {failures})" if failures and counts.get("failed") else ""
+    messages.note(f"{told}{listed}{f'; {where}' if where else ''}")
 
 
-def _line(count: int, total: int | None, elapsed: float, verb: str) -> str:
-    rate = count / elapsed
-    if total is None or count > total:
-        return f"{count} {verb}, {rate:.1f} a second"
-    left = round((total - count) / rate)
-    return f"{count} of {total} {verb}, {rate:.1f} a second, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+def bar_on_stderr(*columns: "ProgressColumn") -> "Bar":
+    """A bar that leaves nothing behind and breaks no lines that are said above it."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(file=sys.stderr, soft_wrap=True)
+    return Bar(*columns, console=console, transient=True, redirect_stdout=False)
+
+
+def _rate_column() -> "ProgressColumn":
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Per second, or per minute where that would be less than one."""
+
+        def render(self, task: "Task") -> Text:
+            speed = task.finished_speed or task.speed
+            if not speed:
+                return Text("")
+            return Text(f"{speed:,.1f} a second" if speed >= 1 else f"{60 * speed:.1f} a minute")
+
+    return Rate()

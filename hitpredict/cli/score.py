@@ -10,11 +10,11 @@ import typer
 
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import nothing_given, sources, write_failures
+from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, check_writable, chosen_format, render, stream_to_stdout
-from hitpredict.cli.progress import progress
+from hitpredict.cli.progress import Progress, closing, watched
 from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
 
 if TYPE_CHECKING:
@@ -78,17 +78,22 @@ def score(
         messages.note(f"{output}: exists already, left as it is")
         return 0
     scorer = _loaded(model, device, messages)
-    run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages)
-    with sources(inputs, files_from, null, messages) as found:
+    visible = watched(quiet, rows_elsewhere=output is not None)
+    with (
+        failures_in(failures, null) as failed,
+        sources(inputs, files_from, null, messages) as found,
+        Progress("scored", visible, found.count() if visible else None) as bar,
+    ):
+        run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages, failed)
         if output is not None:
-            run.to_file(found, output, form)
+            run.to_file(found, output, form, bar)
         elif form is Format.pretty:
-            run.to_terminal(found)
+            run.to_terminal(found, bar)
         else:
             with stream_to_stdout(form, _TABLE) as write:
-                run.rows(found, lambda record: write(record.to_json()))
-    write_failures(failures, run.failed, null)
-    return 1 if run.failed else 0
+                run.rows(found, lambda record: write(record.to_json()), bar)
+    closing(messages, bar, {"scored": run.scored, "failed": len(failed)}, output, failures)
+    return 1 if failed else 0
 
 
 def _loaded(model: str | None, device: options.Device | None, messages: Messages) -> "Scorer":
@@ -115,36 +120,41 @@ def _scoring_with(scorer: "Scorer", segments: float | None) -> Callable[[Source]
 class _Run:
     """One invocation: the work, what failed in it, and the ways its records can go."""
 
-    def __init__(self, scorer: "Scorer", arguments: tuple[Any, ...], jobs: int | None, messages: Messages):
+    def __init__(
+        self, scorer: "Scorer", arguments: tuple[Any, ...], jobs: int | None, messages: Messages, failed: list[str]
+    ):
         self._scorer, self._arguments, self._jobs, self._messages = scorer, arguments, jobs, messages
-        self.failed: list[str] = []
+        self._failed, self.scored = failed, 0
 
-    def rows(self, found: Iterable[Source], write: Callable[[ScoreRecord], None]) -> None:
+    def rows(self, found: Iterable[Source], write: Callable[[ScoreRecord], None], bar: Progress) -> None:
         """Score each source; write what succeeds in order, report and remember what fails."""
         from hitpredict.engines import local
         from hitpredict.errors import InputError
 
         here = _scoring_with(self._scorer, self._arguments[2])
         results = local.run(scoring, self._arguments, found, self._jobs, _path, here)
-        for source, result in progress(results, "scored", self._messages.quiet):
+        for source, result in bar.over(results):
             if isinstance(result, InputError):
-                self.failed.append(source.path)
+                self._failed.append(source.path)
                 self._messages.failure(result)
             else:
                 write(result)
+                self.scored += 1
 
-    def to_file(self, found: Iterator[Source], output: Path, form: Format) -> None:
+    def to_file(self, found: Iterator[Source], output: Path, form: Format, bar: Progress) -> None:
         """Write a file through a journal, so that a killed run can be taken up again."""
         _, device, segments = self._arguments
         model = self._scorer.session.reference.to_json()
         journal = Journal(output, {"model": model, "device": device, "segments": segments})
-        if count := journal.done.total():
-            self._messages.note(f"{output}: taking up an interrupted run with {count} of its records")
-        self.rows(journal.remaining(found), lambda record: journal.write(record.to_json()))
+        if done := journal.done.total():
+            self._messages.note(f"{output}: taking up an interrupted run with {done} of its records")
+            self.scored = bar.begin_at(done)
+        with journal:
+            self.rows(journal.remaining(found), lambda record: journal.write(record.to_json()), bar)
         form = Format.jsonl if form is Format.pretty else form
         journal.finish(lambda records, file: render(records, form, _TABLE, file))
 
-    def to_terminal(self, found: Iterator[Source]) -> None:
+    def to_terminal(self, found: Iterator[Source], bar: Progress) -> None:
         """A card for one song, with a sparkline; a line each for several."""
         from hitpredict.cli.pretty import ScorePrinter
 
@@ -153,7 +163,7 @@ class _Run:
         one = len(first) == 1
         if one and self._arguments[2] is None:
             self._arguments = (*self._arguments[:2], _SPARKLINE_SECONDS)
-        self.rows(chain(first, found), printer.card if one else printer.line)
+        self.rows(chain(first, found), printer.card if one else printer.line, bar)
         printer.legend()
         sys.stdout.flush()
 

@@ -1,6 +1,7 @@
 """The process's standard streams: data on one, words on the other, and neither shared with libraries."""
 
 import os
+import stat
 import sys
 import warnings
 from typing import IO
@@ -39,6 +40,11 @@ def unmute() -> None:
 def is_terminal(stream: IO[str] | None) -> bool:
     """Whether a standard stream is there and is a terminal."""
     return stream is not None and stream.isatty()
+
+
+def is_pipe(stream: IO[str] | None) -> bool:
+    """Whether a standard stream is there and leads to another process."""
+    return stream is not None and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
 
 
 def binary_stdout() -> IO[bytes]:

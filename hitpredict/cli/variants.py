@@ -146,6 +146,12 @@ class _Folder(Sink):
         self._folder.mkdir(parents=True, exist_ok=True)
         return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"what is in {self._folder} stays, and the same command with --skip-existing does the rest")
+
 
 def file_name(source: Source, recipe: Recipe, suffix: str) -> str:
     """`song.pitch+2.wav`: the variant's name in a folder or an archive."""

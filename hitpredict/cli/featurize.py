@@ -17,7 +17,7 @@ from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Record, check_writable
-from hitpredict.cli.progress import Progress, closing, watched
+from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import InputError, UsageError
 
@@ -123,7 +123,7 @@ def featurize(
             run.to_file(found, output, form, dtype)
         else:
             run.to_stdout(found, form, dtype)
-    closing(messages, bar, {"described": run.described, "failed": len(failed)}, output, failures)
+    sum_up(messages, bar, {"described": run.described, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
 
 

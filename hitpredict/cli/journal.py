@@ -64,7 +64,7 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, KeyboardInterrupt) and (kept := self.done.total() + self._written):
-            error.add_note(f"{kept:,} are kept, and the same command does the rest")
+            error.add_note(f"{kept:,} results are kept, and the same command does the rest")
 
     def write(self, record: Record) -> None:
         """Record one result; it survives whatever happens next."""

@@ -21,7 +21,7 @@ from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.progress import Progress, closing, watched
+from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import is_pipe
 from hitpredict.cli.variants import Sink, sink_for
 from hitpredict.engines import threads
@@ -171,7 +171,7 @@ def mutate(
         total = found.count() if visible else None
         with Progress("variants", visible, None if total is None else (len(head) + total) * len(chosen)) as bar:
             written = _write_all(chain(head, found), chosen, sink, jobs, messages, failed, bar)
-    closing(messages, bar, {"variants written": written, "failed": len(failed)}, output, failures)
+    sum_up(messages, bar, {"variants written": written, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
 
 

@@ -70,7 +70,7 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
             # Of an unknown number there is no time left.
-            more: list[ProgressColumn] = [BarColumn(), TimeRemainingColumn()] if total else []
+            more: list[ProgressColumn] = [BarColumn(), TimeRemainingColumn(), TextColumn("left")] if total else []
             self._bar = bar_on_stderr(MofNCompleteColumn(), TextColumn("{task.description}"), _rate_column(), *more)
             self._task = self._bar.add_task(verb, total=total)
             self._patient = Patient(self._bar)
@@ -105,12 +105,13 @@ class Progress:
             self._patient.__exit__(kind, error, trace)
 
 
-def closing(
+def sum_up(
     messages: Messages, bar: Progress, counts: Mapping[str, int], where: Path | None, failures: Path | None
 ) -> None:
     """One line at the end of work for a person who could not see it: how many, how many failed, where they are.
 
-    counts: how many by what was done with them, such as `scored`; those of 0 are left out. where: the output, if a file.
+    counts: how many by what was done with them, such as `scored`; those of 0 are left out.
+    where: the output, if a file.
     """
     if messages.quiet or not is_terminal(sys.stderr) or not (where or bar.shown):
         return

@@ -14,7 +14,7 @@ from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, check_writable, chosen_format, render, stream_to_stdout
-from hitpredict.cli.progress import Progress, closing, watched
+from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def score(
         else:
             with stream_to_stdout(form, _TABLE) as write:
                 run.rows(found, lambda record: write(record.to_json()), bar)
-    closing(messages, bar, {"scored": run.scored, "failed": len(failed)}, output, failures)
+    sum_up(messages, bar, {"scored": run.scored, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
 
 

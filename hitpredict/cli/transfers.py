@@ -31,7 +31,7 @@ class Transfers:
 
         self.clear()
         columns = (TextColumn("{task.description}", markup=False), DownloadColumn(), TransferSpeedColumn())
-        self._bar, self._name = bar_on_stderr(*columns, TimeRemainingColumn()), name
+        self._bar, self._name = bar_on_stderr(*columns, TimeRemainingColumn(), TextColumn("left")), name
         self._task = self._bar.add_task(name, completed=done, total=total)
         self._shown.enter_context(Patient(self._bar))
 

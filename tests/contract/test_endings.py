@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import EVERY, MUTATE, ON_INPUTS, SCORE
+from commands import EVERY, FEATURIZE, MUTATE, ON_INPUTS, SCORE
 from processes import finished, python, run, start
 from sounds import saved, tune
 
@@ -96,6 +96,36 @@ def test_interruption_from_the_keyboard_reaches_the_workers_too(tmp_path):
     outcome = finished(process)
     assert outcome.code == 130
     assert outcome.complaints == ["hitpredict: interrupted"]
+
+
+@pytest.mark.parametrize("command", [SCORE, FEATURIZE], ids=str)
+def test_an_interruption_says_how_to_go_on(tmp_path, command):
+    songs, missing = many(tmp_path), tmp_path / "missing.wav"
+    call = command.call(missing, *songs, "-j", "1", "-o", tmp_path / "out.csv", "--failures", tmp_path / "failed")
+    process, journal = start(*call), tmp_path / ".out.csv.partial"
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    outcome = finished(process)
+    assert outcome.code == 130
+    kept = journal.read_bytes().count(b"\n") - 1
+    assert outcome.complaints[-1] == (
+        f"hitpredict: interrupted; {kept} results are kept, and the same command does the rest"
+    )
+    assert (tmp_path / "failed").read_text() == f"{missing}\n"
+
+
+def test_an_interrupted_folder_of_variants_says_how_to_go_on(tmp_path):
+    process, folder = start("mutate", "--gain", "-1", *many(tmp_path), "-o", tmp_path / "out"), tmp_path / "out"
+    while not folder.exists() or not list(folder.glob("0*.wav")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    outcome = finished(process)
+    assert outcome.code == 130
+    assert outcome.complaints[-1].startswith("hitpredict: interrupted; what is in ")
+    assert "--skip-existing" in outcome.complaints[-1]
 
 
 def test_a_traceback_comes_only_when_asked_for(tmp_path):

@@ -174,7 +174,7 @@ TRAIN = ("train", "-r", "hmn", "--labels", "l.csv", "--target", "t", "-o", "mode
 # What typer, click and pydantic call things.
 JARGON = re.compile(
     r"<(list\W|str>|int\W|float[> ]|path>|file>|text>)|(int|float|integer) range|INTEGER|FLOAT RANGE|<=|>="
-    r"|Input should|Value error|unable to|expected an? (int|float|str|list|dict)|valid (integer|number|string)|\bNoneType\b"
+    r"|Input should|Value error|unable to|expected an? (int|float|str|list|dict)|valid (integer|number|string)"
 )
 
 

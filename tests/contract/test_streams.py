@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 
 import pyarrow.parquet
@@ -123,11 +124,35 @@ def crowd(tmp_path_factory):
     ],
 )
 def test_progress_is_for_people_who_wait(crowd, terminals, options, variables, shown):
+    """Rows on the same screen show themselves how far the work is."""
     outcome = in_terminal("score", "-f", "jsonl", *options, crowd, terminals=terminals, env=variables)
     assert outcome.code == 0
     assert ("scored" in outcome.err) == shown
     assert shown or not outcome.err
     assert len(outcome.records) == MANY
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ON_INPUTS, ids=str)
+def test_progress_is_shown_where_rows_go_to_a_file(crowd, tmp_path, command):
+    outcome = in_terminal(*command.call(crowd, "-j", "1", "-o", tmp_path / "out"))
+    assert re.search(rf"\d/{MANY}", outcome.err)
+    assert "a second" in outcome.err
+    assert "left" in outcome.err
+
+
+@pytest.mark.parametrize("command", ON_INPUTS, ids=str)
+def test_work_for_a_file_ends_in_one_line_for_people(tmp_path, command):
+    song, missing = saved(tmp_path), tmp_path / "missing.wav"
+    to_file = command.call(song, missing, "-o", tmp_path / "out.d" / "out", "--failures", tmp_path / "failed")
+    (tmp_path / "out.d").mkdir()
+    shown, quiet = (in_terminal(*to_file, *more, terminals="02") for more in ((), ("-q", "--force")))
+    done = {"score": "scored", "mutate": "variants written", "featurize": "described"}[str(command)]
+    assert shown.complaints[-1] == (
+        f"hitpredict: 1 {done}, 1 failed (listed in {tmp_path / 'failed'}); {tmp_path / 'out.d' / 'out'}"
+    )
+    assert quiet.complaints == [f"hitpredict: {missing}: no such file or folder"]
+    assert len(run(*to_file, "--force").complaints) == 1
 
 
 def test_short_work_shows_no_progress(tmp_path):

@@ -1,11 +1,14 @@
 """What the first bytes of a file or a stream say it is, and who reads that."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 HEAD_BYTES = 4096
 """How much of a stream is looked at before it is taken in or refused."""
+CONVERT = "convert it to WAV, FLAC, OGG, MP3 or AIFF"
+INSTALL_FFMPEG = "pip install 'hitpredict[m4a]'"
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
@@ -27,17 +30,18 @@ class Reader(StrEnum):
 
 @dataclass(frozen=True)
 class Format:
-    """name: with its article left out. advice: what to do with a format that nobody reads."""
+    """name: as users know it. reader: who decodes it. advice: what to do with what nobody decodes."""
 
     name: str
     reader: Reader
-    advice: str = "give sound"
+    advice: str = "give a file of sound"
 
 
-TAR = Format("tar archive", Reader.nobody)
+TAR = Format("a tar archive", Reader.nobody, "give it as an input by itself")
 MP3 = Format("MP3", Reader.libsndfile)
+FLAC = Format("FLAC", Reader.libsndfile)
 ADTS = Format("AAC", Reader.ffmpeg)
-NAMES = Format("list of file names", Reader.nobody, "give it as a list of inputs")
+NAMES = Format("a list of file names", Reader.nobody, "give the list to files_from")
 _UNPACK = "unpack it first"
 _SOUND, _FFMPEG, _EITHER, _NOBODY = Reader.libsndfile, Reader.ffmpeg, Reader.either, Reader.nobody
 _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
@@ -52,7 +56,7 @@ _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"caff", Format("CAF", _EITHER)),
     (0, b".snd", Format("AU", _EITHER)),
     (0, b"dns.", Format("AU", _EITHER)),
-    (0, b"fLaC", Format("FLAC", _SOUND)),
+    (0, b"fLaC", FLAC),
     (0, b"OggS", Format("OGG", _EITHER)),
     (0, b"ID3", MP3),
     (0, b"Creative Voice File", Format("VOC", _EITHER)),
@@ -85,21 +89,21 @@ _SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b".ra\xfd", Format("RealAudio", _FFMPEG)),
     (0, b"FLV\x01", Format("FLV", _FFMPEG)),
     (0, b"\x00\x00\x01\xba", Format("MPEG programme stream", _FFMPEG)),
-    (0, b"\x1f\x8b", Format("gzip file (.gz, .tgz)", _NOBODY, _UNPACK)),
-    (0, b"PK\x03\x04", Format("ZIP archive", _NOBODY, _UNPACK)),
-    (0, b"BZh", Format("bzip2 file", _NOBODY, _UNPACK)),
-    (0, b"\xfd7zXZ\x00", Format("XZ file", _NOBODY, _UNPACK)),
-    (0, b"\x28\xb5\x2f\xfd", Format("Zstandard file", _NOBODY, _UNPACK)),
-    (0, b"7z\xbc\xaf\x27\x1c", Format("7-Zip archive", _NOBODY, _UNPACK)),
-    (0, b"Rar!", Format("RAR archive", _NOBODY, _UNPACK)),
-    (0, b"MThd", Format("MIDI file", _NOBODY, "it holds notes; render it to sound first")),
-    (0, b"#EXTM3U", Format("playlist", _NOBODY, "give the names in it as inputs")),
-    (0, b"\x89PNG", Format("PNG picture", _NOBODY)),
-    (0, b"\xff\xd8\xff", Format("JPEG picture", _NOBODY)),
-    (0, b"GIF8", Format("GIF picture", _NOBODY)),
-    (0, b"%PDF", Format("PDF", _NOBODY)),
-    (0, b"<!DOCTYPE", Format("web page", _NOBODY)),
-    (0, b"<html", Format("web page", _NOBODY)),
+    (0, b"\x1f\x8b", Format("a gzip file (.gz, .tgz)", _NOBODY, _UNPACK)),
+    (0, b"PK\x03\x04", Format("a ZIP archive", _NOBODY, _UNPACK)),
+    (0, b"BZh", Format("a bzip2 file", _NOBODY, _UNPACK)),
+    (0, b"\xfd7zXZ\x00", Format("an XZ file", _NOBODY, _UNPACK)),
+    (0, b"\x28\xb5\x2f\xfd", Format("a Zstandard file", _NOBODY, _UNPACK)),
+    (0, b"7z\xbc\xaf\x27\x1c", Format("a 7-Zip archive", _NOBODY, _UNPACK)),
+    (0, b"Rar!", Format("a RAR archive", _NOBODY, _UNPACK)),
+    (0, b"MThd", Format("a MIDI file", _NOBODY, "it holds notes; render it to sound first")),
+    (0, b"#EXTM3U", Format("a playlist", _NOBODY, "give the names in it as inputs")),
+    (0, b"\x89PNG", Format("a PNG picture", _NOBODY)),
+    (0, b"\xff\xd8\xff", Format("a JPEG picture", _NOBODY)),
+    (0, b"GIF8", Format("a GIF picture", _NOBODY)),
+    (0, b"%PDF", Format("a PDF", _NOBODY)),
+    (0, b"<!DOCTYPE", Format("a web page", _NOBODY)),
+    (0, b"<html", Format("a web page", _NOBODY)),
 )
 
 
@@ -109,6 +113,26 @@ def recognised(head: bytes) -> Format | None:
         if head.startswith(magic, offset):
             return form
     return _mpeg(head) or _names(head)
+
+
+def refusal(form: Format | None) -> str | None:
+    """Why a format is not decoded on this machine, and what to do about it; None where it is."""
+    if form is None:
+        return f"not audio that can be read (format not recognised); {CONVERT}"
+    if form.reader is Reader.nobody:
+        return f"is {form.name}, not sound; {form.advice}"
+    if form.reader is Reader.ffmpeg and not ffmpeg_is_there():
+        return f"{form.name} needs the package av: {INSTALL_FFMPEG}"
+    return None
+
+
+def ffmpeg_is_there() -> bool:
+    """Whether PyAV, which holds FFmpeg, can be imported."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _mpeg(head: bytes) -> Format | None:
@@ -125,7 +149,9 @@ def _names(head: bytes) -> Format | None:
     name = first.decode(errors="surrogateescape")
     if not end or not name.strip().isprintable() or not name.strip():
         return None
-    return NAMES if has_audio_suffix(name.strip()) or Path(name).exists() else None
+    with suppress(OSError):
+        return NAMES if has_audio_suffix(name.strip()) or Path(name).exists() else None
+    return None
 
 
 def has_audio_suffix(name: str) -> bool:

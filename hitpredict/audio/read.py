@@ -1,40 +1,56 @@
 """Decode audio by blocks, whatever the container.
 
-libsndfile reads WAV, FLAC, OGG, Opus, MP3, AIFF, CAF and their kin; PyAV (an optional extra) reads M4A and AAC.
+libsndfile reads WAV, FLAC, OGG, Opus, MP3, AIFF, CAF and their kin; PyAV (an optional extra) what else FFmpeg reads.
 Nothing here trusts a header: memory is bounded by the block size, and the frames really decoded are counted.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, Protocol
 
 import numpy as np
 
 from hitpredict.audio.clip import Clip, Samples
-from hitpredict.audio.source import Source
+from hitpredict.audio.endings import ends_ogg, id3_size, joined_at, joined_flac_at, missing
+from hitpredict.audio.formats import (
+    ADTS,
+    CONVERT,
+    FLAC,
+    HEAD_BYTES,
+    INSTALL_FFMPEG,
+    MP3,
+    Format,
+    Reader,
+    ffmpeg_is_there,
+    recognised,
+    refusal,
+)
+from hitpredict.audio.source import Source, part_of
 from hitpredict.errors import InputError
 
 BLOCK_SAMPLES = 2**18
 """Samples decoded at a time, over all channels."""
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
-_UNKNOWN_WAV_SIZE = 0x7FFFF000 - 2**12
-"""Streaming programs write 0x7FFFF000 or 0xFFFFFFFF, less a header, where the data size is not yet known."""
 _UNKNOWN_FRAMES = 2**63 - 1
 """libsndfile's answer for a FLAC that was streamed."""
-_OGG_LAST_PAGE = 0x04
+_JOINED = "joined: another sound follows in the same file and was not read; split the file to have both"
+_WITHOUT_LENGTH = frozenset(("aac", "ac3", "amr", "dts", "dtshd", "eac3", "loas", "mp3", "mpeg", "mpegts"))
 
 
 class _Decoder(Protocol):
     rate: int
     channels: int
+    joined: bool
 
     @property
     def tags(self) -> Mapping[str, str]: ...
 
     def read(self, frames: int) -> Samples:
         """The next frames as (frames, channels); fewer at the end, none after it. Raises on damage."""
+
+    def cut(self, frames: int) -> bool:
+        """After damage at `frames`: whether the rest of the file could be left out, to read on up to there."""
 
     def shortfall(self, frames: int) -> str | None:
         """Why the sound is shorter than the file says, once `frames` have been decoded."""
@@ -57,6 +73,7 @@ class AudioReader:
         self.name = self.tags.get("title") or source.stem
         self.warnings: list[str] = []
         self.frames_read = 0
+        self._damage: str | None = None
 
     def blocks(self) -> Iterator[Samples]:
         """Yield float32 arrays of shape (channels, frames) until the sound ends.
@@ -71,22 +88,22 @@ class AudioReader:
             yield block.T
         if not self.frames_read:
             raise InputError(f"{self.path}: holds no audio frames")
-        if reason := self._decoder.shortfall(self.frames_read):
-            self._warn_truncated(reason)
+        if reason := self._decoder.shortfall(self.frames_read) or self._damage:
+            seconds = self.frames_read / self.rate
+            self.warnings.append(f"truncated: only the first {seconds:.1f} s could be decoded ({reason})")
+        if self._decoder.joined:
+            self.warnings.append(_JOINED)
 
     def _next(self, size: int) -> Samples:
         try:
             return self._decoder.read(size)
         except (RuntimeError, OSError) as error:
+            if self._decoder.cut(self.frames_read):
+                return self._next(size)
             if not self.frames_read:
                 raise InputError(f"{self.path}: damaged audio: {_reason(error)}") from error
-            self._warn_truncated(_reason(error))
+            self._damage = _reason(error)
             return np.empty((0, self.channels), np.float32)
-
-    def _warn_truncated(self, reason: str) -> None:
-        if not self.warnings:
-            seconds = self.frames_read / self.rate
-            self.warnings.append(f"truncated: only the first {seconds:.1f} s could be decoded ({reason})")
 
     def _refuse_non_finite(self, block: Samples) -> None:
         bad = ~np.isfinite(block).all(axis=1)
@@ -135,17 +152,38 @@ def _as_source(source: Source | str | os.PathLike[str] | bytes) -> Source:
 
 
 def _decoder(source: Source, stream: IO[bytes]) -> _Decoder:
-    head = stream.read(16)
+    form = _format(source, stream)
+    if form and (reason := refusal(form)):
+        raise InputError(f"{source.path}: {reason}")
+    if form and form.reader is Reader.ffmpeg:
+        return _PyavDecoder(source, stream)
+    end = joined_at(stream)
     stream.seek(0)
+    try:
+        if end:
+            return _SoundfileDecoder(part_of(stream, 0, end), None, joined=True)
+        return _SoundfileDecoder(stream, source.whole_file)
+    except (RuntimeError, TypeError, ValueError) as error:
+        more = form is None or form.reader is Reader.either
+        if more and ffmpeg_is_there():
+            with suppress(InputError):
+                stream.seek(0)
+                return _PyavDecoder(source, stream)
+        hint = f"{CONVERT}, or {INSTALL_FFMPEG}" if more and not ffmpeg_is_there() else CONVERT
+        raise InputError(f"{source.path}: not audio that can be read ({_reason(error)}); {hint}") from error
+
+
+def _format(source: Source, stream: IO[bytes]) -> Format | None:
+    head = stream.read(HEAD_BYTES)
     if not head:
         raise InputError(f"{source.path}: the file is empty (0 bytes)")
-    if _is_for_pyav(head):
-        return _PyavDecoder(source, stream)
-    try:
-        return _SoundfileDecoder(source, stream)
-    except (RuntimeError, TypeError, ValueError) as error:
-        hint = "convert it to WAV, FLAC, OGG, MP3 or AIFF"
-        raise InputError(f"{source.path}: not audio that can be read ({_reason(error)}); {hint}") from error
+    form = recognised(head)
+    if tag := id3_size(head):
+        stream.seek(tag)
+        # Whatever cannot be told after a tag is libsndfile's to judge.
+        form = inside if (inside := recognised(stream.read(HEAD_BYTES))) in (ADTS, FLAC) else MP3
+    stream.seek(0)
+    return form
 
 
 def _reason(error: Exception) -> str:
@@ -155,10 +193,14 @@ def _reason(error: Exception) -> str:
 
 
 class _SoundfileDecoder:
-    def __init__(self, source: Source, stream: IO[bytes]):
-        import soundfile
+    def __init__(self, stream: IO[bytes], path: str | None, joined: bool = False):
+        self.joined = joined
+        self._open(stream, path)
+        self.rate, self.channels = self._file.samplerate, self._file.channels
+        self.tags: Mapping[str, str] = {key: text for key, text in self._file.copy_metadata().items() if text}
 
-        self._stream = stream
+    def _open(self, stream: IO[bytes], path: str | None) -> None:
+        import soundfile
 
         class Forward(soundfile.SoundFile):  # type: ignore[misc]
             """After each block soundfile seeks to where it is; in FLAC of unknown length that fails."""
@@ -167,19 +209,27 @@ class _SoundfileDecoder:
                 return False
 
         # As bytes, because a file name need not be Unicode; on Windows it always is.
-        name = source.whole_file if os.name == "nt" or not source.whole_file else os.fsencode(source.whole_file)
-        self._file = Forward(name or stream)
-        self.rate, self.channels = self._file.samplerate, self._file.channels
-        self.tags: Mapping[str, str] = {key: text for key, text in self._file.copy_metadata().items() if text}
+        name = path if os.name == "nt" or not path else os.fsencode(path)
+        self._stream, self._file = stream, Forward(name or stream)
 
     def read(self, frames: int) -> Samples:
         block: Samples = self._file.read(frames, dtype="float32", always_2d=True)
         return block
 
+    def cut(self, frames: int) -> bool:
+        end = joined_flac_at(self._stream) if self._file.format == "FLAC" and not self.joined else None
+        if end is None:
+            return False
+        self._file.close()
+        self._open(part_of(self._stream, 0, end), None)
+        self._file.seek(frames)
+        self.joined = True
+        return True
+
     def shortfall(self, frames: int) -> str | None:
-        if self._file.format in ("WAV", "WAVEX") and (found := _wav_shortfall(self._file.extra_info)):
+        if found := missing(self._file.extra_info, self._file.format):
             return found
-        if self._file.format == "OGG" and not _ends_ogg(self._stream):
+        if self._file.format == "OGG" and not ends_ogg(self._stream):
             return "the last page of the stream is missing"
         # Decoders of lossy formats may count a few frames of padding more or less.
         if frames < self._file.frames - self.rate // 10 and self._file.frames != _UNKNOWN_FRAMES:
@@ -190,53 +240,49 @@ class _SoundfileDecoder:
         self._file.close()
 
 
-def _wav_shortfall(log: str) -> str | None:
-    """libsndfile clamps the data size to the file's; its log tells what the header claimed."""
-    match = re.search(r"^\s*data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if match and int(match[2]) < int(match[1]) < _UNKNOWN_WAV_SIZE:
-        return f"the header says {match[1]} bytes, {match[2]} are there"
-    return None
-
-
-def _ends_ogg(stream: IO[bytes]) -> bool:
-    stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2**16))
-    tail = stream.read()
-    last = tail.rfind(b"OggS")
-    return last < 0 or bool(tail[last + 5 : last + 6] and tail[last + 5] & _OGG_LAST_PAGE)
-
-
-def _is_for_pyav(head: bytes) -> bool:
-    mp4 = head[4:8] == b"ftyp"
-    adts = len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
-    return mp4 or adts
-
-
 class _PyavDecoder:
+    joined = False
+
     def __init__(self, source: Source, stream: IO[bytes]):
-        try:
-            import av
-        except ImportError as error:
-            fix = "pip install 'hitpredict[m4a]'"
-            raise InputError(f"{source.path}: M4A and AAC need the package av: {fix}") from error
+        import av
+
         try:
             self._container: Any = av.open(stream)
-            track: Any = self._container.streams.audio[0]
-        except (av.FFmpegError, IndexError) as error:
+        except av.FFmpegError as error:
             raise InputError(f"{source.path}: no audio track can be read ({_reason(error)})") from error
+        track: Any = self._container.streams.best("audio")
+        if track is None or not track.rate:
+            self._container.close()
+            raise InputError(f"{source.path}: holds no audio track that can be decoded")
         self._failures = av.FFmpegError
         self.rate, self.channels = track.rate, track.channels
         self.tags: Mapping[str, str] = {**self._container.metadata, **track.metadata}
-        self._claimed = float(track.duration * track.time_base) if track.duration else 0.0
+        self._claimed = self._claim(track)
+        self._damage: str | None = None
         self._resampler = av.AudioResampler(format="fltp", layout=track.layout, rate=track.rate)
         self._blocks = self._decode(track)
 
+    def _claim(self, track: Any) -> float:
+        """Seconds by the file's own account; of raw streams FFmpeg only guesses them from the first bit rates."""
+        if self._container.format.name in _WITHOUT_LENGTH:
+            return 0.0
+        if track.duration:
+            return float(track.duration * track.time_base)
+        alone = len(self._container.streams) == 1 and self._container.duration
+        return float(self._container.duration) / 1e6 if alone else 0.0
+
     def _decode(self, stream: Any) -> Iterator[Samples]:
+        began = False
         try:
             for frame in self._container.decode(stream):
                 for converted in self._resampler.resample(frame):
+                    began = True
                     yield converted.to_ndarray().T.astype(np.float32, copy=False)
         except self._failures as error:
-            raise OSError(_reason(error)) from error
+            if not began:
+                raise OSError(_reason(error)) from error
+            # What was decoded before the damage is still to be read.
+            self._damage = _reason(error)
 
     def read(self, frames: int) -> Samples:
         parts, count = [np.empty((0, self.channels), np.float32)], 0
@@ -245,10 +291,13 @@ class _PyavDecoder:
             count += block.shape[0]
         return np.concatenate(parts)
 
+    def cut(self, frames: int) -> bool:
+        return False
+
     def shortfall(self, frames: int) -> str | None:
         if frames < (self._claimed - 0.2) * self.rate:
             return f"the file says {self._claimed:.1f} s"
-        return None
+        return self._damage
 
     def close(self) -> None:
         self._container.close()

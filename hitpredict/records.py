@@ -4,11 +4,13 @@ Conventions: seconds for times, the model's own scale for scores and intervals, 
 Numbers are rounded far below what they can mean, so that equal inputs print equal bytes everywhere.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 SCORE_SCHEMA = "hitpredict.score/1"
+RECIPE_SCHEMA = "hitpredict.recipe/1"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ScoreRecord:
     score: the prediction on the model's target scale. percentile: its place, 0 to 100, among the predictions
     for the songs of `reference`. interval: the (low, high) that holds the true value with probability
     `interval_level`. segments: scores over time, when asked for. warnings: `code: explanation`, for each reason
-    to trust the score less. device: where the model really ran, `cpu` or `cuda`.
+    to trust the score less. device: where the model really ran, `cpu` or `cuda`. artist: of the tags, where they name
+    one. variant: of sound that `mutate` wrote, what was changed, see `variant_of`.
     """
 
     path: str
@@ -66,6 +69,8 @@ class ScoreRecord:
     model: ModelReference
     device: str
     segments: tuple[Segment, ...] | None = None
+    artist: str | None = None
+    variant: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
@@ -73,6 +78,8 @@ class ScoreRecord:
             "schema": SCORE_SCHEMA,
             "path": self.path,
             "name": self.name,
+            **({"artist": self.artist} if self.artist else {}),
+            **({"variant": dict(self.variant)} if self.variant is not None else {}),
             "duration": round(self.duration, 3),
             "score": round(self.score, 4),
             "percentile": round(self.percentile, 2),
@@ -91,7 +98,7 @@ class ScoreRecord:
 
 SCORE_COLUMNS = (
     "path", "name", "duration", "score", "percentile", "interval_low", "interval_high", "interval_level",
-    "reference", "segments", "warnings", "model_name", "model_version", "model_sha256", "device",
+    "reference", "segments", "warnings", "model_name", "model_version", "model_sha256", "device", "artist", "variant",
 )  # fmt: skip
 
 
@@ -100,5 +107,32 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     row = {key: record[key] for key in SCORE_COLUMNS if key in record}
     row["interval_low"], row["interval_high"] = record["interval"]
     row["segments"] = record.get("segments", [])
+    row["artist"] = record.get("artist", "")
+    row["variant"] = [
+        op if value is True else f"{op}={_text(value)}" for op, value in record.get("variant", {}).items()
+    ]
     row |= {f"model_{key}": value for key, value in record["model"].items()}
     return {key: row[key] for key in SCORE_COLUMNS}
+
+
+def variant_of(comment: str | None) -> dict[str, Any] | None:
+    """The changes that a tag holds which `mutate` wrote, such as {"pitch": -2.0, "tempo": 0.9}; None for other tags.
+
+    A step of several parameters is text, `1000:3:1`; one without any is true; one that comes again is `eq.2`.
+    """
+    if not comment or RECIPE_SCHEMA not in comment:
+        return None
+    try:
+        variant: dict[str, Any] = {}
+        for step in json.loads(comment)["steps"]:
+            values = [value for key, value in step.items() if key != "op"]
+            value = values[0] if len(values) == 1 else ":".join(map(_text, values)) or True
+            times = sum(name.split(".")[0] == step["op"] for name in variant)
+            variant[step["op"] if not times else f"{step['op']}.{times + 1}"] = value
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return variant
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -18,7 +18,7 @@ from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.model_inputs import model_inputs, segment_edges
-from hitpredict.records import ScoreRecord, Segment
+from hitpredict.records import ScoreRecord, Segment, variant_of
 from hitpredict.runtime import Device, ModelFile, Session
 from hitpredict.windows import summary_of, windows_in_common
 
@@ -97,6 +97,8 @@ class Scorer:
             model=self.session.reference,
             device=self.session.device,
             segments=None if segments is None else tuple(parts),
+            artist=reader.tags.get("artist"),
+            variant=variant_of(reader.tags.get("comment")),
         )
 
     def _score_of(self, inputs: list[NDArray[np.float32]]) -> float:
@@ -174,6 +176,7 @@ class _ClipReader:
 
     def __init__(self, clip: Clip):
         self.path = self.name = clip.name or "clip"
+        self.tags = clip.tags
         self.rate, self.warnings, self.frames_read = clip.rate, list[str](), clip.frames
         self._samples = clip.samples
 

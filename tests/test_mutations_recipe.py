@@ -11,7 +11,7 @@ import pytest
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations import STEPS, Recipe, mutate, parse, product
-from hitpredict.mutations.recipe import SCHEMA
+from hitpredict.records import RECIPE_SCHEMA as SCHEMA
 
 EVERY = {op: step.example.split(",")[0] for op, step in STEPS.items()} | {
     "gain": "-6",

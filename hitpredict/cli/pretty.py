@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import PurePath
 from typing import IO
 
 from rich.console import Console
@@ -16,7 +17,10 @@ from hitpredict.scoring import Target
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BAR_CELLS = 41
 _ROW_CELLS = 21
-_SPARK_CELLS = 48
+_SPARK_CELLS = 41
+_HELD_OUT = ", out of fold"
+_UNRELIABLE = "do not rely on"
+_NEARLY = 0.5
 
 
 class ScorePrinter:
@@ -25,21 +29,24 @@ class ScorePrinter:
     def __init__(self, target: Target, stream: IO[str] | None = None):
         self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
         self._target = target
-        self._seen: list[ScoreRecord] = []
+        self._first: ScoreRecord | None = None
+        self._titles: set[str] = set()
 
     def card(self, record: ScoreRecord) -> None:
         """One song, with its interval, its course over time, warnings and meaning."""
         low, high = record.interval
-        title = f"[bold]{escape(_plain(record.name))}[/]  [dim]{_clock(record.duration)}[/]"
+        title = f"[bold]{_titled(record)}[/]  [dim]{_clock(record.duration)}  {escape(_file(record))}[/]"
+        colour = _colour(record)
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
         rows.add_column(ratio=1)
-        rows.add_row("Score", f"[bold cyan]{record.score:.1f}[/] {self._scale()}")
-        rows.add_row("Place", f"above {record.percentile:.0f} % of {escape(record.reference)}")
+        rows.add_row("Score", f"[{colour}]{record.score:.1f}[/] {self._scale()}")
+        rows.add_row("Place", f"{_place(record.percentile)} {escape(record.reference.removesuffix(_HELD_OUT))}")
         rows.add_row(f"{_percent(record.interval_level)} range", self._bar(record, _BAR_CELLS))
         rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")
         if record.segments and len(record.segments) > 1:
-            rows.add_row("Over time", f"[cyan]{sparkline(record.segments)}[/]")
+            line = sparkline(record.segments, self._target.low, self._target.high)
+            rows.add_row("Over time", f"[{colour.removeprefix('bold ')}]{line}[/] {self._scale()}")
             rows.add_row("", _extremes(record.segments))
         for warning in record.warnings:
             rows.add_row("[yellow]Warning[/]", escape(warning))
@@ -50,27 +57,34 @@ class ScorePrinter:
 
     def line(self, record: ScoreRecord) -> None:
         """One song among many."""
-        if not self._seen:
+        if not self._first:
             low, high = f"{self._target.low:g}", f"{self._target.high:g}"
             scale = low + high.rjust(_ROW_CELLS - len(low), "·")
             self._console.print(f"[dim]score  {scale}  place  name[/]")
-        self._seen.append(record)
+            self._first = record
         codes = ", ".join(warning.split(":")[0] for warning in record.warnings)
         mark = f"[yellow]! {codes}:[/] " if codes else ""
         text = Text.from_markup(
-            f"[bold cyan]{record.score:5.1f}[/]  {self._bar(record, _ROW_CELLS)}  "
-            f"{record.percentile:3.0f} %  {mark}{escape(_plain(record.name))}"
+            f"[{_colour(record)}]{record.score:5.1f}[/]  {self._bar(record, _ROW_CELLS)}  "
+            f"{record.percentile:3.0f} %  {mark}{self._named(record)}"
         )
         self._console.print(text, no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
 
     def legend(self) -> None:
         """What the columns of `line` mean; call once after the last."""
-        if self._seen:
-            first = self._seen[0]
+        if first := self._first:
             self._console.print(
-                f"[dim]● score, ├─┤ {_percent(first.interval_level)} range, place among {escape(first.reference)}\n"
+                f"[dim]● score, ├─┤ {_percent(first.interval_level)} range, place: how many in 100 of "
+                f"{escape(first.reference.removesuffix(_HELD_OUT))} score lower\n"
                 f"{escape(self._target.meaning)}[/]"
             )
+
+    def _named(self, record: ScoreRecord) -> str:
+        """Title and file; the file first where the title was there before, for the end of a line may be cut off."""
+        parts = [_titled(record), f"[dim]{escape(_file(record))}[/]"]
+        again = parts[0] in self._titles
+        self._titles.add(parts[0])
+        return "  ".join(reversed(parts) if again else parts)
 
     def _scale(self) -> str:
         low, high = self._target.low, self._target.high
@@ -86,7 +100,7 @@ class ScorePrinter:
         cell = ["·"] * cells
         cell[low : high + 1] = "─" * (high + 1 - low)
         cell[low], cell[high], cell[point] = "├", "┤", "●"
-        return f"[cyan]{''.join(cell)}[/]"
+        return f"[{_colour(record).removeprefix('bold ')}]{''.join(cell)}[/]"
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -99,12 +113,14 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(file=sys.stdout, highlight=False).print(table)
 
 
-def sparkline(segments: Sequence[Segment]) -> str:
-    """Segment scores over time as block characters, from their lowest to their highest."""
+def sparkline(segments: Sequence[Segment], low: float, high: float) -> str:
+    """Segment scores over time as block characters, on the model's whole scale from `low` to `high`.
+
+    A scale of its own would make mountains of what an inaudible change does to a score.
+    """
     scores = _averaged([segment.score for segment in segments], _SPARK_CELLS)
-    low, high = min(scores), max(scores)
-    step = (high - low) / (len(_BLOCKS) - 1) or 1.0
-    return "".join(_BLOCKS[round((score - low) / step)] for score in scores)
+    step = (high - low) / (len(_BLOCKS) - 1)
+    return "".join(_BLOCKS[round((min(max(score, low), high) - low) / step)] for score in scores)
 
 
 def _averaged(values: list[float], cells: int) -> list[float]:
@@ -118,8 +134,32 @@ def _extremes(segments: Sequence[Segment]) -> str:
     low, high = min(segments, key=lambda s: s.score), max(segments, key=lambda s: s.score)
     return (
         f"lowest {low.score:.1f} from {_clock(low.start)}, highest {high.score:.1f} from {_clock(high.start)} "
-        f"(windows of {segments[0].end - segments[0].start:g} s)"
+        f"(windows of {segments[0].end - segments[0].start:g} s, scored by a model of whole songs: "
+        "read the course, not the values)"
     )
+
+
+def _colour(record: ScoreRecord) -> str:
+    """Grey where a warning says not to rely on the score."""
+    return "bright_black" if any(_UNRELIABLE in warning for warning in record.warnings) else "bold cyan"
+
+
+def _titled(record: ScoreRecord) -> str:
+    artist = f"{_plain(record.artist)} – " if record.artist else ""
+    return escape(f"{artist}{_plain(record.name)}")
+
+
+def _file(record: ScoreRecord) -> str:
+    """The file's name, where the title is another."""
+    path = PurePath(record.path)
+    told = record.path == "-" or record.name in (path.name, path.stem) or record.variant is not None
+    return "" if told else _plain(path.name)
+
+
+def _place(percentile: float) -> str:
+    if percentile < _NEARLY or percentile > 100 - _NEARLY:
+        return f"{'lower' if percentile < _NEARLY else 'higher'} than nearly all of"
+    return f"higher than {percentile:.0f} in 100 of"
 
 
 def _percent(share: float) -> str:

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from itertools import chain, islice
+from operator import getitem
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -26,6 +28,19 @@ COMMAND: dict[str, Any] = {
     "hitpredict mutate song.mp3 --pitch +2 | hitpredict score -",
 }
 _SPARKLINE_SECONDS = 10.0
+T = TypeVar("T")
+
+
+class Sort(StrEnum):
+    """What rows can be ordered by."""
+
+    score = "score"
+    percentile = "percentile"
+    duration = "duration"
+    name = "name"
+    path = "path"
+
+
 _TABLE = Table(SCORE_COLUMNS, flat)
 
 
@@ -54,6 +69,13 @@ def score(
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+    ] = None,
+    sort: Annotated[
+        Sort | None,
+        typer.Option(help="Order the rows: numbers from the highest, names from A; they come when all are scored."),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of that order [by score].")
     ] = None,
     device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
     jobs: options.Jobs = None,
@@ -84,14 +106,14 @@ def score(
         sources(inputs, files_from, null, messages) as found,
         Progress("scored", visible, found.count() if visible else None) as bar,
     ):
-        run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages, failed)
+        run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top))
         if output is not None:
             run.to_file(found, output, form, bar)
         elif form is Format.pretty:
             run.to_terminal(found, bar)
         else:
             with stream_to_stdout(form, _TABLE) as write:
-                run.rows(found, lambda record: write(record.to_json()), bar)
+                run.in_order(found, lambda record: write(record.to_json()), bar)
     sum_up(messages, bar, {"scored": run.scored, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
 
@@ -117,12 +139,42 @@ def _scoring_with(scorer: "Scorer", segments: float | None) -> Callable[[Source]
     return lambda source: scorer.score(source, segments)
 
 
+class _Order:
+    """The order in which rows are printed, and how many of them: all as they come, without `sort`."""
+
+    def __init__(self, sort: Sort | None, top: int | None):
+        self._sort, self._top = sort or (Sort.score if top else None), top
+
+    @property
+    def as_they_come(self) -> bool:
+        return self._sort is None
+
+    def of(self, records: Iterable[T], field: Callable[[T, str], Any]) -> Iterable[T]:
+        """Records in order: numbers from the highest, names from A; equals in the order of the inputs.
+
+        field: gives a record's entry by name.
+        """
+        if self._sort is None:
+            return records
+        name = self._sort.value
+        if self._sort in (Sort.name, Sort.path):
+            return sorted(records, key=lambda record: field(record, name).casefold())[: self._top]
+        return sorted(records, key=lambda record: field(record, name), reverse=True)[: self._top]
+
+
 class _Run:
     """One invocation: the work, what failed in it, and the ways its records can go."""
 
     def __init__(
-        self, scorer: "Scorer", arguments: tuple[Any, ...], jobs: int | None, messages: Messages, failed: list[str]
+        self,
+        scorer: "Scorer",
+        arguments: tuple[Any, ...],
+        jobs: int | None,
+        messages: Messages,
+        failed: list[str],
+        order: _Order,
     ):
+        self._order = order
         self._scorer, self._arguments, self._jobs, self._messages = scorer, arguments, jobs, messages
         self._failed, self.scored = failed, 0
 
@@ -152,7 +204,17 @@ class _Run:
         with journal:
             self.rows(journal.remaining(found), lambda record: journal.write(record.to_json()), bar)
         form = Format.jsonl if form is Format.pretty else form
-        journal.finish(lambda records, file: render(records, form, _TABLE, file))
+        journal.finish(lambda records, file: render(self._order.of(records, getitem), form, _TABLE, file))
+
+    def in_order(self, found: Iterable[Source], write: Callable[[ScoreRecord], None], bar: Progress) -> None:
+        """Write rows as they come or, where an order was asked for, when all are there."""
+        if self._order.as_they_come:
+            self.rows(found, write, bar)
+            return
+        records: list[ScoreRecord] = []
+        self.rows(found, records.append, bar)
+        for record in self._order.of(records, getattr):
+            write(record)
 
     def to_terminal(self, found: Iterator[Source], bar: Progress) -> None:
         """A card for one song, with a sparkline; a line each for several."""
@@ -163,7 +225,7 @@ class _Run:
         one = len(first) == 1
         if one and self._arguments[2] is None:
             self._arguments = (*self._arguments[:2], _SPARKLINE_SECONDS)
-        self.rows(chain(first, found), printer.card if one else printer.line, bar)
+        self.in_order(chain(first, found), printer.card if one else printer.line, bar)
         printer.legend()
         sys.stdout.flush()
 

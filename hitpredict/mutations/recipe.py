@@ -12,8 +12,8 @@ from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.step import ENGINES, QUALITIES, Context, Step
 from hitpredict.mutations.time import fused
+from hitpredict.records import RECIPE_SCHEMA
 
-SCHEMA = "hitpredict.recipe/1"
 _LONGEST_LABEL = 120
 
 
@@ -68,13 +68,13 @@ class Recipe:
         """Plain data for `json.dumps`."""
         steps = [step.to_json() for step in self.steps]
         shared = {"engine": self.engine, "quality": self.quality, "seed": self.seed}
-        return {"schema": SCHEMA, "steps": steps, **shared}
+        return {"schema": RECIPE_SCHEMA, "steps": steps, **shared}
 
     @classmethod
     def from_json(cls, data: object) -> "Recipe":
         """The recipe of `to_json`; `engine`, `quality` and `seed` may be absent. UsageError if malformed."""
-        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
-            raise UsageError(f'a recipe must be a JSON object with "schema": "{SCHEMA}"')
+        if not isinstance(data, Mapping) or data.get("schema") != RECIPE_SCHEMA:
+            raise UsageError(f'a recipe must be a JSON object with "schema": "{RECIPE_SCHEMA}"')
         _known(data, ("schema", "steps", "engine", "quality", "seed"), "recipe")
         steps = data.get("steps")
         if not isinstance(steps, Sequence) or isinstance(steps, str):

@@ -205,3 +205,30 @@ def test_output_may_not_be_an_input(tmp_path):
     assert outcome.code == 2
     assert song.read_bytes() == before
     assert len(encoded(tune())) == len(before)
+
+
+def test_rows_come_in_the_order_asked_for(tmp_path):
+    songs = [saved(tmp_path / "songs", f"{n}.wav", tune(2, seed=n)) for n in range(5)]
+    scores = {record["path"]: record["score"] for record in run("score", *songs).records}
+    best = sorted(scores.values(), reverse=True)
+    assert len(set(best)) == 5
+    asked = ("--sort", "score", "--top", "3")
+    for arguments in (asked, ("--top", "3")):
+        assert [record["score"] for record in run("score", *arguments, *songs).records] == best[:3]
+    assert run("score", *asked, *songs, "-o", tmp_path / "best.jsonl").code == 0
+    assert (tmp_path / "best.jsonl").read_bytes() == run("score", *asked, *songs).out
+    names = [record["name"] for record in run("score", "--sort", "name", *reversed(songs)).records]
+    assert names == ["0", "1", "2", "3", "4"]
+    shown = run("score", "-f", "pretty", "--sort", "score", *songs).out.decode().splitlines()
+    assert [float(line.split()[0]) for line in shown[1:6]] == [round(score, 1) for score in best]
+
+
+def test_sweeps_carry_their_steps_into_records(tmp_path):
+    song = saved(tmp_path)
+    sweep = run("mutate", song, "--with-original", "--gain", "-3,-6", "--mono").out
+    records = run("score", "-", stdin=sweep).records
+    assert [record["variant"] for record in records] == [{}, {"gain": -3, "mono": True}, {"gain": -6, "mono": True}]
+    table = run("score", "-f", "tsv", "-", stdin=sweep).out.decode().splitlines()
+    assert [line.split("\t")[-1] for line in table] == ["variant", "", "gain=-3; mono", "gain=-6; mono"]
+    assert run("mutate", song, "--gain", "-3", "-o", tmp_path / "one.flac").code == 0
+    assert run("score", tmp_path / "one.flac").records[0]["variant"] == {"gain": -3}

@@ -11,23 +11,36 @@ import os
 import stat
 import sys
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO
+from uuid import uuid4
 
-from hitpredict.audio.formats import HEAD_BYTES, TAR, has_audio_suffix, is_hidden, recognised
+from hitpredict.audio.formats import HEAD_BYTES, TAR, has_audio_suffix, is_hidden, recognised, refusal
 from hitpredict.audio.source import STDIN, Source
 
 STDIN_NAMES = (STDIN, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 MANIFEST_SUFFIX = "tracks.jsonl"
+MAX_BYTES = 10**10
+"""Most bytes that are taken from a stream for one sound: 15 hours of a CD's quality."""
 _IN_MEMORY = 16 * 2**20
 _CHUNK = 2**20
 _TAR_BLOCK, _TAR_END_BLOCKS = 512, 2048
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Where copies of what streams hold go, when they are large.
+
+    folder: an existing folder, deleted by the caller. max_bytes: the most that one sound may have.
+    """
+
+    folder: str
+    max_bytes: int = MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -41,10 +54,9 @@ class Stream:
     opened: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def expand(inputs: Iterable[str], scratch: str, *, skipped: list[str] | None = None) -> Iterator[Source]:
+def expand(inputs: Iterable[str], scratch: Scratch, *, skipped: list[str] | None = None) -> Iterator[Source]:
     """Expand INPUT arguments into sources, in the order given; folders recursively, sorted by name.
 
-    scratch: an existing folder for spooled copies of large streams; the caller deletes it.
     skipped: receives the names of files in folders and archives that are not audio by their names.
     """
     skipped = [] if skipped is None else skipped
@@ -169,7 +181,7 @@ def _member_of_archive(path: str) -> Source | None:
     return next((member for member in members if member.path == path), None)
 
 
-def read_stream(stream: Stream, scratch: str, skipped: list[str]) -> Iterator[Source]:
+def read_stream(stream: Stream, scratch: Scratch, skipped: list[str]) -> Iterator[Source]:
     """The sound or the tar that a stream holds, told apart by their first bytes."""
     try:
         with stream.opened() as raw:
@@ -177,10 +189,12 @@ def read_stream(stream: Stream, scratch: str, skipped: list[str]) -> Iterator[So
             joined = _Joined(head, raw)
             if recognised(head) is TAR:
                 yield from _expand_tar(joined, stream.path, partial(_copied, scratch), skipped)
-            elif head:
-                yield _spool(joined, stream.path, scratch)
-            else:
+            elif not head:
                 yield Source(stream.path, problem="nothing came in (0 bytes)")
+            elif reason := refusal(recognised(head)):
+                yield Source(stream.path, problem=reason)
+            else:
+                yield _spool(joined, stream.path, scratch)
     except OSError as error:
         yield Source(stream.path, problem=f"cannot be read: {error.strerror or error}")
 
@@ -248,8 +262,10 @@ def _listed(tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Source:
     return Source(path, file=archive, span=(info.offset_data, info.size))
 
 
-def _copied(scratch: str, tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Source:
+def _copied(scratch: Scratch, tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Source:
     """A member of a streamed archive."""
+    if info.size > scratch.max_bytes:
+        return Source(path, problem=_too_large(scratch))
     content = tar.extractfile(info)
     assert content is not None
     try:
@@ -258,15 +274,43 @@ def _copied(scratch: str, tar: tarfile.TarFile, info: tarfile.TarInfo, path: str
         return Source(path, problem="the tar archive ends inside this member")
 
 
-def _spool(stream: "IO[bytes] | _Joined", path: str, scratch: str) -> Source:
-    """Copy a stream into memory or, when it is large, into a file in `scratch`."""
+def _spool(stream: "IO[bytes] | _Joined", path: str, scratch: Scratch) -> Source:
+    """Copy a stream into memory or, when it is large, into a file in the scratch folder."""
     head = bytearray()
     while len(head) < _IN_MEMORY and (chunk := stream.read(_CHUNK)):
         head += chunk
-    if len(head) < _IN_MEMORY:
+    if len(head) < min(_IN_MEMORY, scratch.max_bytes + 1):
         return Source(path, data=bytes(head))
-    with tempfile.NamedTemporaryFile(dir=scratch, delete=False) as file:
-        file.write(head)
-        while chunk := stream.read(_CHUNK):
-            file.write(chunk)
-    return Source(path, file=file.name, temporary=True)
+    copy = Path(scratch.folder, uuid4().hex)
+    try:
+        with copy.open("xb", buffering=0) as file:
+            _fill(file, chain((head,), iter(lambda: stream.read(_CHUNK), b"")), scratch)
+    except _UnfitError as error:
+        copy.unlink()
+        return Source(path, problem=str(error))
+    return Source(path, file=str(copy), temporary=True)
+
+
+class _UnfitError(Exception):
+    """Why a stream cannot be copied, although it can be read."""
+
+
+def _fill(file: IO[bytes], chunks: Iterable[bytes | bytearray], scratch: Scratch) -> None:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > scratch.max_bytes:
+            raise _UnfitError(_too_large(scratch))
+        left = memoryview(chunk)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:
+            raise _UnfitError(
+                f"there is no room for more than {(size - len(left)) / 1e6:,.0f} MB of it in {scratch.folder} "
+                f"({error.strerror}); name a folder with more in TMPDIR"
+            ) from error
+
+
+def _too_large(scratch: Scratch) -> str:
+    return f"has more than {scratch.max_bytes / 1e9:g} GB; is it without end? max_bytes allows more"

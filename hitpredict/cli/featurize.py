@@ -11,6 +11,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
@@ -92,6 +93,7 @@ def featurize(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     failures: options.Failures = None,
+    max_bytes: options.MaxBytes = MAX_BYTES,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -115,7 +117,7 @@ def featurize(
     visible = watched(quiet, rows_elsewhere=output is not None)
     with (
         failures_in(failures, null) as failed,
-        sources(inputs, files_from, null, messages) as found,
+        sources(inputs, files_from, null, messages, max_bytes) as found,
         Progress("described", visible, found.count() if visible else None) as bar,
     ):
         run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages, bar, failed)

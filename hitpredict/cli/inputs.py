@@ -4,21 +4,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hitpredict.audio.expand import STDIN_NAMES, Stream, entries, read_list, read_stream
+from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
 from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.streams import is_terminal
-from hitpredict.errors import InputError, UsageError
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 
 
 class Sources(Iterator[Source]):
     """The sources that a command works on, each once and in order; streams are read when their turn comes."""
 
-    def __init__(self, found: Iterator[Source | Stream], scratch: str, skipped: list[str]):
+    def __init__(self, found: Iterator[Source | Stream], scratch: Scratch, skipped: list[str]):
         self._entries, self._scratch, self._skipped = found, scratch, skipped
         self._sources = self._read()
 
@@ -43,26 +44,46 @@ class Sources(Iterator[Source]):
     def _read(self) -> Iterator[Source]:
         while entry := next(self._entries, None):
             if isinstance(entry, Stream):
-                yield from read_stream(entry, self._scratch, self._skipped)
+                yield from map(_in_words_of_options, read_stream(entry, self._scratch, self._skipped))
             else:
                 yield entry
 
 
+def _in_words_of_options(source: Source) -> Source:
+    """The library names parameters; whoever typed a command knows options."""
+    if not source.problem:
+        return source
+    hint = f"--files-from {STDIN if source.path in STDIN_NAMES else 'FILE'}"
+    problem = source.problem.replace("the list to files_from", hint).replace("max_bytes", "--max-bytes")
+    return replace(source, problem=problem)
+
+
 @contextmanager
-def sources(inputs: list[str], files_from: str | None, null: bool, messages: Messages) -> Iterator[Sources]:
+def sources(
+    inputs: list[str], files_from: str | None, null: bool, messages: Messages, max_bytes: int = MAX_BYTES
+) -> Iterator[Sources]:
     """The sources that INPUT… and `--files-from` name, lazily; spooled copies are deleted at the end.
 
-    Without either, standard input is the input. Raises `UsageError` when standard input is wanted twice.
+    Without either, standard input is the input. max_bytes: the most that a stream may hold of one sound. Raises
+    `UsageError` when standard input is wanted twice, `EnvironmentProblem` without a folder for temporary files.
     """
     if sum(name in STDIN_NAMES for name in (*inputs, files_from)) > 1:
         raise UsageError("standard input (-) can be read only once")
     if not inputs and files_from is None:
         inputs = [STDIN]
     skipped: list[str] = []
-    with TemporaryDirectory(prefix="hitpredict-") as scratch:
-        yield Sources(entries(_names(inputs, files_from, null), skipped), scratch, skipped)
+    with _temporary_folder() as folder:
+        named = entries(_names(inputs, files_from, null), skipped)
+        yield Sources(named, Scratch(folder, max_bytes), skipped)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix="hitpredict-")
+    except OSError as error:
+        raise EnvironmentProblem(f"no folder for temporary files ({error}); name one in TMPDIR") from error
 
 
 def nothing_given(inputs: list[str], files_from: str | None) -> bool:

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from hitpredict.audio.clip import Clip
-from hitpredict.audio.expand import STDIN_NAMES
+from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
@@ -141,6 +141,7 @@ def mutate(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     failures: options.Failures = None,
+    max_bytes: options.MaxBytes = MAX_BYTES,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -160,7 +161,7 @@ def mutate(
     output = None if str(output) == "-" else output
     # At the other end of a pipe there may be somebody else who writes to this screen.
     visible = watched(quiet, rows_elsewhere=output is not None) and not (output is None and is_pipe(sys.stdout))
-    with failures_in(failures, null) as failed, sources(inputs, files_from, null, messages) as found:
+    with failures_in(failures, null) as failed, sources(inputs, files_from, null, messages, max_bytes) as found:
         head = list(islice(found, 2))
         alone = len(head) == 1 and len(chosen) == 1
         suffix = f".{form or AudioFormat.wav}"

@@ -1,5 +1,6 @@
 """Options that several commands share, spelled and explained once, and what the shell completes in them."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +37,27 @@ def recipe_names() -> list[str]:
     return recipes.names()
 
 
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def _bytes(text: str | int) -> int:
+    """`500M`, `2GB` or a plain number."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", str(text).strip().upper())
+    if not match:
+        raise typer.BadParameter(f"{text}: expected a number of bytes, such as 500M or 20G")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+MaxBytes = Annotated[
+    int,
+    typer.Option(
+        "--max-bytes",
+        metavar="SIZE",
+        parser=_bytes,
+        show_default=False,
+        help="Give up on a sound from a stream when it has more bytes than this [default: 10G].",
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option("-j", "--jobs", min=1, help="Work on this many inputs at a time [default: all cores]."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
@@ -82,6 +83,7 @@ def score(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     failures: options.Failures = None,
+    max_bytes: options.MaxBytes = MAX_BYTES,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -103,7 +105,7 @@ def score(
     visible = watched(quiet, rows_elsewhere=output is not None)
     with (
         failures_in(failures, null) as failed,
-        sources(inputs, files_from, null, messages) as found,
+        sources(inputs, files_from, null, messages, max_bytes) as found,
         Progress("scored", visible, found.count() if visible else None) as bar,
     ):
         run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top))

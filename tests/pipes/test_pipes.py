@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from archives import tar_of
-from processes import shell
+from processes import python, shell
 from sounds import encoded, saved, tune
 
 SAME = ("name", "duration", "score", "percentile", "interval", "warnings", "model", "device")
@@ -220,6 +220,49 @@ def test_standard_input_has_other_names(tmp_path):
     twice = shell("hitpredict score /dev/stdin - <a.wav", tmp_path)
     assert twice.code == 2
     assert "only once" in twice.err
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        ("yes", "not audio that can be read (format not recognised); convert it to WAV, FLAC, OGG, MP3 or AIFF"),
+        ("find . -name '*.wav'", "is a list of file names, not sound; give --files-from -"),
+        ("find . -name '*.wav' -print0", "is a list of file names, not sound; give --files-from -"),
+        ("tar cz a.wav 2>/dev/null", "is a gzip file (.gz, .tgz), not sound; unpack it first"),
+    ],
+)
+def test_what_is_no_sound_is_refused_before_it_is_taken_in(tmp_path, script, complaint):
+    saved(tmp_path, "a.wav")
+    outcome = shell(f"{script} | hitpredict score -", tmp_path)
+    assert (outcome.code, outcome.complaints) == (1, [f"hitpredict: -: {complaint}"])
+
+
+@pytest.mark.parametrize("command", ["score", "featurize -k mfcc_stats", "mutate --gain -3"])
+def test_a_stream_without_end_is_given_up_at_the_limit(tmp_path, command):
+    saved(tmp_path, "a.wav")
+    outcome = shell(f"cat a.wav /dev/zero | hitpredict {command} --max-bytes 20MB -", tmp_path)
+    limit = "hitpredict: -: has more than 0.02 GB; is it without end? --max-bytes allows more"
+    assert (outcome.code, outcome.complaints) == (1, [limit])
+
+
+def test_sizes_are_understood_or_refused(tmp_path):
+    saved(tmp_path, "a.wav")
+    for size in ("1G", "500m", "2 GB", "1000000", "0.5T"):
+        assert shell(f"hitpredict score --max-bytes '{size}' - <a.wav", tmp_path).code == 0
+    for size in ("lots", "-1", "1X", ""):
+        outcome = shell(f"hitpredict score --max-bytes='{size}' - <a.wav", tmp_path)
+        assert outcome.code == 2
+        assert "expected a number of bytes" in outcome.err
+
+
+def test_without_a_folder_for_temporary_files_the_environment_is_to_blame(tmp_path):
+    code = (
+        "import sys, tempfile; tempfile.tempdir = '/nowhere/at/all'; sys.argv = ['hitpredict', 'score', 'a.wav']\n"
+        "from hitpredict.cli.app import main; sys.exit(main())"
+    )
+    outcome = python(code, cwd=tmp_path)
+    assert outcome.code == 3
+    assert "TMPDIR" in outcome.err
 
 
 def test_redirection_from_a_file(tmp_path):

@@ -128,7 +128,7 @@ def row_of(source: Source, kind: Kind) -> FeatureRow:
     """Decode a source and describe it. Raises `InputError`, naming the source."""
     with open_audio(source) as reader:
         try:
-            values = kind(reader.blocks(), reader.rate)
+            values = kind(reader.blocks(reuse=True), reader.rate)
         except InputError as error:
             if str(error).startswith(source.path):
                 raise

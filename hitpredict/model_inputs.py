@@ -89,5 +89,5 @@ class FromDescriptor:
 
 def _kept(blocks: Iterable[Samples], kept: list[Samples]) -> Iterator[Samples]:
     for block in blocks:
-        kept.append(block)
+        kept.append(block.copy())
         yield block

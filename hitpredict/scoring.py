@@ -56,21 +56,20 @@ class Scorer:
         segments: also score windows of this many seconds (at least 1), the last of them shorter.
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
         """
-        meter, arrays = _Meter(), []
+        arrays = []
         # Every input reads the sound once more; most models have one.
         for number, each in enumerate(self.inputs):
             with _opened(audio, last=number == len(self.inputs) - 1) as reader:
-                found = each.arrays(meter.watch(reader.blocks()), reader, segments)
+                found = each.arrays(reader.blocks(reuse=True), reader, segments)
                 if not found:
                     seconds = reader.frames_read / reader.rate
                     raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
                 arrays.append(found)
-        return self._record(reader, meter, arrays, segments)
+        return self._record(reader, arrays, segments)
 
     def _record(
         self,
         reader: "AudioReader | _ClipReader",
-        meter: "_Meter",
         arrays: list[list[NDArray[np.float32]]],
         segments: float | None,
     ) -> ScoreRecord:
@@ -93,7 +92,7 @@ class Scorer:
             interval=(float(low[0]), float(high[0])),
             interval_level=self.calibration.level,
             reference=self.reference.name,
-            warnings=(*reader.warnings, *meter.warnings(), *self._doubts(duration, arrays[0][0])),
+            warnings=(*reader.warnings, *_level_warnings(reader.peak), *self._doubts(duration, arrays[0][0])),
             model=self.session.reference,
             device=self.session.device,
             segments=None if segments is None else tuple(parts),
@@ -144,22 +143,11 @@ class Target:
     meaning: str
 
 
-class _Meter:
-    """Watches samples pass and remembers the peak."""
-
-    def __init__(self) -> None:
-        self._peak = 0.0
-
-    def watch(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
-        for block in blocks:
-            self._peak = max(self._peak, float(block.max()), -float(block.min()))
-            yield block
-
-    def warnings(self) -> Iterator[str]:
-        if self._peak < _LEAST_16_BIT:
-            yield "silent: no sample reaches the smallest 16-bit step"
-        if self._peak > 1 + _LEAST_16_BIT:
-            yield f"clipped: peaks {20 * np.log10(self._peak):.1f} dB above full scale were cut; lower the gain"
+def _level_warnings(peak: float) -> Iterator[str]:
+    if peak < _LEAST_16_BIT:
+        yield "silent: no sample reaches the smallest 16-bit step"
+    if peak > 1 + _LEAST_16_BIT:
+        yield f"clipped: peaks {20 * np.log10(peak):.1f} dB above full scale were cut; lower the gain"
 
 
 @contextmanager
@@ -179,10 +167,11 @@ class _ClipReader:
         self.tags = clip.tags
         self.rate, self.warnings, self.frames_read = clip.rate, list[str](), clip.frames
         self._samples = clip.samples
+        self.peak = float(np.abs(clip.samples).max(initial=0))
 
-    def blocks(self) -> Iterator[Samples]:
+    def blocks(self, *, reuse: bool = False) -> Iterator[Samples]:
         if not self._samples.size:
             raise InputError(f"{self.path}: holds no audio frames")
-        if not np.isfinite(self._samples).all():
+        if not np.isfinite(self.peak):
             raise InputError(f"{self.path}: holds NaN or infinite samples")
         yield self._samples

@@ -161,17 +161,21 @@ MEASURE = """
 import os, sys
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(pid, 0)
-sys.stderr.write(f"{usage.ru_maxrss} {usage.ru_utime + usage.ru_stime}\\n")
+sys.stderr.write(f"{usage.ru_maxrss} {usage.ru_utime + usage.ru_stime} {usage.ru_minflt}\\n")
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one process used. peak: resident memory in MB (10⁶ bytes). seconds: of processor time."""
+    """What one process used.
+
+    peak: resident memory in MB (10⁶ bytes). seconds: of processor time. faults: pages of memory asked for.
+    """
 
     peak: float
     seconds: float
+    faults: int
 
 
 def measured(*arguments: object, cwd: Path | None = None) -> tuple[Outcome, Usage]:
@@ -180,5 +184,5 @@ def measured(*arguments: object, cwd: Path | None = None) -> tuple[Outcome, Usag
     A small process in between, because a child's peak begins with the memory of whoever forked it.
     """
     outcome = python(MEASURE, *PROGRAM, *arguments, cwd=cwd)
-    kilobytes, seconds = outcome.complaints[-1].split()
-    return outcome, Usage(int(kilobytes) * 1024 / 1e6, float(seconds))
+    kilobytes, seconds, faults = outcome.complaints[-1].split()
+    return outcome, Usage(int(kilobytes) * 1024 / 1e6, float(seconds), int(faults))

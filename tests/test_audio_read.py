@@ -77,6 +77,23 @@ def test_m4a_and_aac_through_pyav(kind):
     assert np.corrcoef(*spectra)[0, 1] > 0.98
 
 
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3", "OGG", "mp4"])
+def test_blocks_may_be_kept_unless_their_memory_is_shared(monkeypatch, kind):
+    monkeypatch.setattr("hitpredict.audio.read.BLOCK_SAMPLES", 3000)
+    clip = tune(1.0, 44100)
+    data = aac(clip, kind) if kind == "mp4" else encoded(clip, kind)
+    with open_audio(data) as reader:
+        kept = list(reader.blocks())
+    with open_audio(data) as reader:
+        passing = [(block, block.copy()) for block in reader.blocks(reuse=True)]
+        assert reader.peak == max(np.abs(block).max() for block in kept)
+    assert len(kept) > 20
+    assert {block.shape for block in kept[:-1]} == {(2, 1500)}
+    np.testing.assert_array_equal(np.concatenate(kept, axis=1), read_audio(data).samples)
+    np.testing.assert_array_equal(np.concatenate([copy for _, copy in passing], axis=1), read_audio(data).samples)
+    assert np.shares_memory(passing[0][0], passing[1][0])
+
+
 def test_m4a_without_pyav_says_what_to_install(monkeypatch):
     data = aac(tune(0.2, 44100), "mp4")
     monkeypatch.setitem(sys.modules, "av", None)

@@ -9,10 +9,11 @@ import scipy.fft
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 from hitpredict.audio.clip import Clip
-from hitpredict.frontends import Fbank, LogMel, MfccStats, compute, from_json, to_json
-from hitpredict.frontends.mel import dct, filterbank
+from hitpredict.frontends import FRONTENDS, Fbank, LogMel, MfccStats, compute, from_json, to_json
+from hitpredict.frontends.mel import dct, filterbank, in_bands, weighted
 from hitpredict.frontends.store import FrameStore
-from hitpredict.frontends.stream import linear_int16_mono, overlapping, soxr_mono
+from hitpredict.frontends.stream import BATCH, linear_int16_mono, overlapping, soxr_mono, spectra
+from hitpredict.frontends.windows import hann
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -39,11 +40,26 @@ def ratecv(clip: Clip, target: int) -> np.ndarray:
     return np.frombuffer(converted, np.int16).reshape(-1, clip.channels).T
 
 
+def joined(stream) -> np.ndarray:
+    """What a stream gives, copied before it goes on, since it may use its memory again."""
+    return np.concatenate([block.copy() for block in stream])
+
+
+def overwritten(samples: np.ndarray, size: int):
+    """Blocks that share memory, and hold something else as soon as the next is asked for."""
+    room = np.empty((size, len(samples)), np.float32)
+    for start in range(0, samples.shape[1], size):
+        block = room[: min(size, samples.shape[1] - start)]
+        block[:] = samples[:, start : start + size].T
+        yield block.T
+        room[:] = 0.7
+
+
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_resampling_equals_ratecv_bit_for_bit(rate, channels):
     clip = song(rate, 0.7, channels)
-    mono = np.concatenate(list(linear_int16_mono([clip.samples], rate, 22050)))
+    mono = joined(linear_int16_mono([clip.samples], rate, 22050))
     np.testing.assert_array_equal(mono, ratecv(clip, 22050).mean(axis=0, dtype=np.float32))
 
 
@@ -53,12 +69,34 @@ def test_streams_do_not_depend_on_block_edges(rate):
     cuts = np.cumsum(np.random.default_rng(1).integers(1, 700, 60))
     blocks = [block for block in np.split(clip.samples, cuts, axis=1) if block.size]
     for resample in (linear_int16_mono, soxr_mono):
-        whole = np.concatenate(list(resample([clip.samples], rate, 22050)))
-        parts = np.concatenate(list(resample(blocks, rate, 22050)))
+        whole = joined(resample([clip.samples], rate, 22050))
+        parts = joined(resample(blocks, rate, 22050))
         np.testing.assert_array_equal(whole, parts)
-    once = np.concatenate(list(overlapping([clip.samples[0]], 400, 160, pad=200)))
-    pieces = np.concatenate(list(overlapping([block[0] for block in blocks], 400, 160, pad=200)))
+    once = joined(overlapping([clip.samples[0]], 400, 160, pad=200))
+    pieces = joined(overlapping([block[0] for block in blocks], 400, 160, pad=200))
     np.testing.assert_array_equal(once, pieces)
+    padded = np.pad(clip.samples[0], 200)
+    np.testing.assert_array_equal(once, np.lib.stride_tricks.sliding_window_view(padded, 400)[::160])
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (22050, 2), (44100, 2), (48000, 2)])
+def test_frames_keep_nothing_of_the_blocks_they_come_from(name, rate, channels):
+    clip, frontend = song(rate, 2.5, channels), FRONTENDS[name]()
+    alone = list(frontend.frames([block.copy() for block in overwritten(clip.samples, 3001)], rate))
+    shared = list(frontend.frames(overwritten(clip.samples, 3001), rate))
+    np.testing.assert_array_equal(np.concatenate(shared), np.concatenate(alone))
+    whole = np.concatenate(list(frontend.frames([clip.samples], rate)))
+    np.testing.assert_allclose(np.concatenate(shared), whole, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("size", "n_fft"), [(2048, 2048), (400, 512), (300, 441)])
+def test_spectra_are_those_of_double_precision(size, n_fft):
+    frames = np.random.default_rng(0).normal(size=(BATCH, size)).astype(np.float32)
+    found = joined(spectra([frames, frames[:5]], hann(size), n_fft))
+    assert found.dtype == np.complex64
+    expected = np.fft.rfft(frames.astype(np.float64) * hann(size), n_fft)
+    np.testing.assert_allclose(found, np.concatenate([expected, expected[:5]]), atol=2e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (22050, 1), (48000, 2)])
@@ -128,6 +166,14 @@ def test_matrices_equal_librosa_and_scipy():
         filterbank(22050, 2048, 128, 0.0, 11025.0).T, librosa.filters.mel(sr=22050, n_fft=2048), rtol=1e-5, atol=1e-9
     )
     np.testing.assert_allclose(np.eye(128) @ dct(20, 128), scipy.fft.dct(np.eye(128), norm="ortho")[:, :20], atol=1e-6)
+
+
+def test_a_filter_bank_in_pieces_weighs_as_the_whole():
+    random = np.random.default_rng(0)
+    # The second has bands that weigh nothing, and not a whole number of pieces.
+    for bank in (filterbank(22050, 2048, 128, 0.0, 11025.0), filterbank(8000, 256, 100, 0.0, 4000.0)):
+        power = random.random((7, len(bank))).astype(np.float32)
+        np.testing.assert_allclose(weighted(power, in_bands(bank)), power @ bank, rtol=1e-5, atol=1e-9)
 
 
 def test_a_spilled_store_gives_the_same_frames(monkeypatch):

@@ -4,6 +4,7 @@ libsndfile reads WAV, FLAC, OGG, Opus, MP3, AIFF, CAF and their kin; PyAV (an op
 Nothing here trusts a header: memory is bounded by the block size, and the frames really decoded are counted.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,8 +30,8 @@ from hitpredict.audio.formats import (
 from hitpredict.audio.source import Source, part_of
 from hitpredict.errors import InputError
 
-BLOCK_SAMPLES = 2**18
-"""Samples decoded at a time, over all channels."""
+BLOCK_SAMPLES = 2**17
+"""Samples decoded at a time, over all channels; few enough to stay in the processor's cache."""
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 _UNKNOWN_FRAMES = 2**63 - 1
 """libsndfile's answer for a FLAC that was streamed."""
@@ -46,8 +47,11 @@ class _Decoder(Protocol):
     @property
     def tags(self) -> Mapping[str, str]: ...
 
-    def read(self, frames: int) -> Samples:
-        """The next frames as (frames, channels); fewer at the end, none after it. Raises on damage."""
+    def read(self, out: Samples) -> Samples:
+        """The next frames, put into `out` (frames, channels): the part of it that was filled, all but at the end.
+
+        Raises on damage.
+        """
 
     def cut(self, frames: int) -> bool:
         """After damage at `frames`: whether the rest of the file could be left out, to read on up to there."""
@@ -64,7 +68,7 @@ class AudioReader:
     path: what records call it. rate: Hz. channels: count. tags: `title`, `artist`, `comment`… where present.
     name: the title in the tags, or the file's stem.
     warnings: what was found wrong and survived, filled while reading.
-    frames_read: frames decoded so far.
+    frames_read: frames decoded so far. peak: the largest magnitude among them.
     """
 
     def __init__(self, source: Source, decoder: _Decoder):
@@ -72,20 +76,26 @@ class AudioReader:
         self.rate, self.channels, self.tags = decoder.rate, decoder.channels, decoder.tags
         self.name = self.tags.get("title") or source.stem
         self.warnings: list[str] = []
-        self.frames_read = 0
+        self.frames_read, self.peak = 0, 0.0
         self._damage: str | None = None
 
-    def blocks(self) -> Iterator[Samples]:
+    def blocks(self, *, reuse: bool = False) -> Iterator[Samples]:
         """Yield float32 arrays of shape (channels, frames) until the sound ends.
 
+        reuse: all blocks share memory, so that each is valid only until the next is asked for. A batch is faster
+        for it: memory that is allocated for each block goes back to the system and is faulted in again.
         Raises `InputError` when there are no frames at all, or when a sample is NaN or infinite.
         """
-        size = max(1, BLOCK_SAMPLES // self.channels)
-        while (block := self._next(size)).shape[0]:
-            if not np.isfinite(block.sum(dtype=np.float64)):
+        shape = (max(1, BLOCK_SAMPLES // self.channels), self.channels)
+        room = np.empty(shape, np.float32)
+        while (block := self._next(room)).shape[0]:
+            highest, lowest = float(block.max()), float(block.min())
+            if not (math.isfinite(highest) and math.isfinite(lowest)):
                 self._refuse_non_finite(block)
-            self.frames_read += block.shape[0]
+            self.frames_read, self.peak = self.frames_read + block.shape[0], max(self.peak, highest, -lowest)
             yield block.T
+            if not reuse:
+                room = np.empty(shape, np.float32)
         if not self.frames_read:
             raise InputError(f"{self.path}: holds no audio frames")
         if reason := self._decoder.shortfall(self.frames_read) or self._damage:
@@ -94,12 +104,12 @@ class AudioReader:
         if self._decoder.joined:
             self.warnings.append(_JOINED)
 
-    def _next(self, size: int) -> Samples:
+    def _next(self, room: Samples) -> Samples:
         try:
-            return self._decoder.read(size)
+            return self._decoder.read(room)
         except (RuntimeError, OSError) as error:
             if self._decoder.cut(self.frames_read):
-                return self._next(size)
+                return self._next(room)
             if not self.frames_read:
                 raise InputError(f"{self.path}: damaged audio: {_reason(error)}") from error
             self._damage = _reason(error)
@@ -212,8 +222,8 @@ class _SoundfileDecoder:
         name = path if os.name == "nt" or not path else os.fsencode(path)
         self._stream, self._file = stream, Forward(name or stream)
 
-    def read(self, frames: int) -> Samples:
-        block: Samples = self._file.read(frames, dtype="float32", always_2d=True)
+    def read(self, out: Samples) -> Samples:
+        block: Samples = self._file.read(out=out)
         return block
 
     def cut(self, frames: int) -> bool:
@@ -260,7 +270,7 @@ class _PyavDecoder:
         self._claimed = self._claim(track)
         self._damage: str | None = None
         self._resampler = av.AudioResampler(format="fltp", layout=track.layout, rate=track.rate)
-        self._blocks = self._decode(track)
+        self._blocks, self._rest = self._decode(track), np.empty((0, self.channels), np.float32)
 
     def _claim(self, track: Any) -> float:
         """Seconds by the file's own account; of raw streams FFmpeg only guesses them from the first bit rates."""
@@ -284,12 +294,20 @@ class _PyavDecoder:
             # What was decoded before the damage is still to be read.
             self._damage = _reason(error)
 
-    def read(self, frames: int) -> Samples:
-        parts, count = [np.empty((0, self.channels), np.float32)], 0
-        while count < frames and (block := next(self._blocks, None)) is not None:
-            parts.append(block)
-            count += block.shape[0]
-        return np.concatenate(parts)
+    def read(self, out: Samples) -> Samples:
+        filled = 0
+        while filled < len(out) and self._more():
+            taken = self._rest[: len(out) - filled]
+            out[filled : filled + len(taken)] = taken
+            filled, self._rest = filled + len(taken), self._rest[len(taken) :]
+        return out[:filled]
+
+    def _more(self) -> bool:
+        while not self._rest.size:
+            if (block := next(self._blocks, None)) is None:
+                return False
+            self._rest = block
+        return True
 
     def cut(self, frames: int) -> bool:
         return False

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from hitpredict.descriptors.mono import HOP, N_FFT, Batch
-from hitpredict.frontends.mel import filterbank
+from hitpredict.frontends.mel import Bands, filterbank, in_bands, weighted
 
 Spectra = NDArray[np.float32]
 Rows = NDArray[np.float32]
 
 N_MELS = 128
 N_BANDS = 7
-_MEL_GROUP = 16
 _RUN = 25
 _AMIN = 1e-10
 _SILENT = 1e-10
@@ -50,31 +49,14 @@ def magnitudes(batch: Batch) -> Spectra:
     return np.abs(spectrum.astype(np.complex64))
 
 
-class _MelGroup(NamedTuple):
-    bands: slice
-    bins: slice
-    weights: NDArray[np.float32]
-
-
 @lru_cache
-def _mel_groups(rate: int) -> tuple[_MelGroup, ...]:
-    """The filter bank cut into a few dense pieces, since most of it is zero."""
-    bank = filterbank(rate, N_FFT, N_MELS, 0.0, rate / 2)
-    groups = []
-    for first in range(0, N_MELS, _MEL_GROUP):
-        bands = slice(first, first + _MEL_GROUP)
-        used = np.flatnonzero(bank[:, bands].any(axis=1))
-        bins = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
-        groups.append(_MelGroup(bands, bins, np.ascontiguousarray(bank[bins, bands])))
-    return tuple(groups)
+def _mel_bands(rate: int) -> tuple[Bands, ...]:
+    return in_bands(filterbank(rate, N_FFT, N_MELS, 0.0, rate / 2))
 
 
 def mel_power(power: Spectra, rate: int) -> Rows:
     """Power in 128 Slaney mel bands of unit area up to Nyquist."""
-    result = np.empty((len(power), N_MELS), np.float32)
-    for bands, bins, weights in _mel_groups(rate):
-        result[:, bands] = power[:, bins] @ weights
-    return result
+    return weighted(power, _mel_bands(rate))
 
 
 def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:

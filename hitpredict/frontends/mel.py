@@ -1,7 +1,7 @@
 """Mel filter banks and the discrete cosine transform, as matrices."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ Matrix = NDArray[np.float32]
 _SLANEY_BREAK_HZ = 1000.0
 _SLANEY_LINEAR_HZ = 200.0 / 3
 _SLANEY_LOG_STEP = np.log(6.4) / 27
+_TOGETHER = 16
 
 
 def slaney_mel(hz: ArrayLike) -> NDArray[np.float64]:
@@ -79,6 +80,33 @@ def shifted(levels: NDArray[Any], by: float, floor: float) -> NDArray[Any]:
     """Logarithmic levels moved by a constant; what is at the `floor`, as silence is, stays there."""
     above = levels > floor + 1e-3 * abs(floor)
     return np.where(above, np.maximum(levels + levels.dtype.type(by), levels.dtype.type(floor)), levels)
+
+
+class Bands(NamedTuple):
+    """Some neighbouring bands of a filter bank: the bins that they weigh at all, and their weights (bins, bands)."""
+
+    bands: slice
+    bins: slice
+    weights: Matrix
+
+
+def in_bands(bank: Matrix) -> tuple[Bands, ...]:
+    """A filter bank (bins, bands) cut into a few dense pieces, since most of it is zero."""
+    pieces = []
+    for first in range(0, bank.shape[1], _TOGETHER):
+        bands = slice(first, first + _TOGETHER)
+        used = np.flatnonzero(bank[:, bands].any(axis=1))
+        bins = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
+        pieces.append(Bands(bands, bins, np.ascontiguousarray(bank[bins, bands])))
+    return tuple(pieces)
+
+
+def weighted(spectra: NDArray[np.float32], pieces: tuple[Bands, ...]) -> NDArray[np.float32]:
+    """Spectra (n, bins) times the filter bank that was cut into `pieces`: (n, bands)."""
+    result = np.empty((len(spectra), sum(piece.weights.shape[1] for piece in pieces)), np.float32)
+    for bands, bins, weights in pieces:
+        np.matmul(spectra[:, bins], weights, out=result[:, bands])
+    return result
 
 
 def _triangles(bins: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:

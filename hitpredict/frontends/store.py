@@ -11,7 +11,7 @@ import numpy as np
 from hitpredict.frontends.stream import Frames
 
 _IN_MEMORY = 32 * 2**20
-_READ_FRAMES = 2048
+_READ_FRAMES = 256
 
 
 class FrameStore:

@@ -1,7 +1,9 @@
 """Streams of samples on their way into a front-end: resampling, mixing down, and cutting into spectra.
 
 Each function takes an iterator of float32 blocks and gives an iterator, so that a two-hour file passes through
-in constant memory and the result does not depend on where the blocks were cut.
+in constant memory and the result does not depend on where the blocks were cut. None needs a block that it was
+given once it asks for the next, and what some give is overwritten then, as they say: memory that is allocated for
+each block goes back to the system and is faulted in again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
-from hitpredict.frontends.mel import Matrix
+from hitpredict.frontends.mel import Matrix, in_bands, weighted
 
 Mono = NDArray[np.float32]
 Frames = NDArray[np.float32]
 
-# Small enough for the spectra of one batch to stay in the processor's cache.
-_BATCH = 64
+BATCH = 32
+"""Frames transformed at a time; few enough for their spectra to stay in the processor's cache."""
 
 
 def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mono]:
@@ -37,18 +39,21 @@ def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iter
     """16-bit samples, linear interpolation per channel without an anti-alias filter, mean of the channels.
 
     Bit for bit what `audioop.ratecv` did, which many feature tables were made with; values are in
-    [-32768, 32767]. At twice the target rate this keeps every second sample.
+    [-32768, 32767]. At twice the target rate this keeps every second sample, in memory that the next block reuses.
     """
     step, scale = rate // gcd(rate, target), target // gcd(rate, target)
     carry: Samples | None = None
+    room = np.empty((2, 0), np.float32)
     start, output = 0, 0
     for block in blocks:
         end = start + block.shape[1]
         # Output k lies at input position k·step/scale and needs the samples on both sides of it.
         count = (end - 1) * scale // step + 1 - output
         if scale == 1:
-            # Decoders give interleaved samples; as they lie in memory, they are read once.
-            yield _mixed(_int16(block.T[output * step - start :: step]).T)
+            picked = block[:, output * step - start :: step]
+            if room.shape[1] < count:
+                room = np.empty((2, count), np.float32)
+            yield _mixed_int16(picked, *room[:, :count])
         else:
             samples = _int16(block)
             joined = samples if carry is None else np.concatenate([carry, samples], axis=1)
@@ -61,16 +66,28 @@ def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iter
 
 def _mixed(block: Samples) -> Mono:
     """The mean of the channels; one after the other, which is faster than NumPy's mean over a short axis."""
-    total = block[0].astype(np.float32)
+    total: Mono = block[0].astype(np.float32)
     for channel in block[1:]:
         total += channel
-    return total if len(block) == 1 else np.asarray(total / np.float32(len(block)), np.float32)
+    if len(block) > 1:
+        total /= np.float32(len(block))
+    return total
 
 
-def _int16(block: Samples) -> Samples:
-    scaled = block * np.float32(32768)
+def _int16(samples: Samples, out: Samples | None = None) -> Samples:
+    scaled = np.multiply(samples, np.float32(32768), out=out)
     np.rint(scaled, out=scaled)
     return np.clip(scaled, -32768, 32767, out=scaled)
+
+
+def _mixed_int16(block: Samples, total: Mono, room: Mono) -> Mono:
+    """`_mixed(_int16(block))`, into `total`."""
+    _int16(block[0], total)
+    for channel in block[1:]:
+        total += _int16(channel, room)
+    if len(block) > 1:
+        total /= np.float32(len(block))
+    return total
 
 
 def _interpolate(samples: Samples, numerators: NDArray[np.int64], scale: int, first: int) -> Mono:
@@ -84,20 +101,23 @@ def _interpolate(samples: Samples, numerators: NDArray[np.int64], scale: int, fi
 
 
 def overlapping(blocks: Iterable[Mono], size: int, hop: int, pad: int = 0) -> Iterator[NDArray[np.float32]]:
-    """Cut a stream into overlapping frames: arrays (n, size), read-only views, n at most a small batch.
+    """Cut a stream into overlapping frames: arrays (n, size), n at most `BATCH`.
 
-    pad: zeros put before and after the stream (size // 2 centres the frames as librosa does).
+    They are views of memory that the next ones reuse. hop: at most size. pad: zeros put before and after the stream
+    (size // 2 centres the frames as librosa does).
     """
-    rest = np.zeros(pad, np.float32)
+    room, held = np.zeros(pad, np.float32), pad
     for block in _ended(blocks, np.zeros(pad, np.float32)):
-        rest = np.concatenate([rest, block]) if rest.size else block
-        count = (rest.size - size) // hop + 1
-        if count <= 0:
-            continue
-        windows = np.lib.stride_tricks.sliding_window_view(rest, size)[::hop]
-        for start in range(0, count, _BATCH):
-            yield windows[start : start + _BATCH]
-        rest = rest[count * hop :]
+        if room.size < held + block.size:
+            room = np.concatenate([room[:held], np.empty(block.size + size, np.float32)])
+        room[held : held + block.size] = block
+        held += block.size
+        count = max(0, (held - size) // hop + 1)
+        if count:
+            windows = np.lib.stride_tricks.sliding_window_view(room[:held], size)[::hop]
+            yield from (windows[start : start + BATCH] for start in range(0, count, BATCH))
+            held -= count * hop
+            room[:held] = room[count * hop : count * hop + held]
 
 
 def _ended(blocks: Iterable[Mono], tail: Mono) -> Iterator[Mono]:
@@ -106,9 +126,25 @@ def _ended(blocks: Iterable[Mono], tail: Mono) -> Iterator[Mono]:
         yield tail
 
 
-def mel_spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int, bank: Matrix) -> Iterator[Frames]:
-    """Power spectra weighted by a mel filter bank: (n, n_mels) float32 for each batch of (n, size) frames."""
+def spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int) -> Iterator[NDArray[np.complex64]]:
+    """Spectra (n, n_fft // 2 + 1) of batches of windowed frames (n, size), in memory that the next batch reuses.
+
+    n: at most `BATCH`. size: as the window's, at most n_fft; the rest is zeros.
+    """
+    windowed = np.empty((BATCH, window.size), np.float32)
+    room = np.empty((BATCH, n_fft // 2 + 1), np.complex64)
+    # NumPy transforms in single precision only where it divides by n_fft (norm "forward"), else in double.
+    scaled = window * np.float32(n_fft)
     for batch in frames:
-        spectrum: NDArray[np.complex64] = np.fft.rfft(batch * window, n_fft)  # type: ignore[assignment]
-        power: Frames = spectrum.real**2 + spectrum.imag**2
-        yield power @ bank
+        samples = np.multiply(batch, scaled, out=windowed[: len(batch)])
+        yield np.fft.rfft(samples, n_fft, norm="forward", out=room[: len(batch)])  # type: ignore[arg-type, misc]
+
+
+def mel_spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int, bank: Matrix) -> Iterator[Frames]:
+    """Power spectra weighted by a mel filter bank: (n, n_mels) float32 for each batch of frames; see `spectra`."""
+    bands = in_bands(bank)
+    powers, squares = np.empty((2, BATCH, n_fft // 2 + 1), np.float32)
+    for spectrum in spectra(frames, window, n_fft):
+        power = np.square(spectrum.real, out=powers[: len(spectrum)])
+        power += np.square(spectrum.imag, out=squares[: len(spectrum)])
+        yield weighted(power, bands)

@@ -11,7 +11,7 @@ from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError
 from hitpredict.frontends.mel import kaldi_filterbank
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.stream import Frames, overlapping, soxr_mono
+from hitpredict.frontends.stream import Frames, overlapping, soxr_mono, spectra
 from hitpredict.frontends.windows import hann
 
 
@@ -48,10 +48,9 @@ class Vggish:
         """Log-mel magnitudes, (n, n_mels) float32, block by block; only whole frames."""
         # With fmin above 0 Hz and fmax below Nyquist, Kaldi's triangles are VGGish's: the first bin weighs nothing.
         bank = kaldi_filterbank(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
-        window = hann(self.frame_length)
-        for batch in overlapping(soxr_mono(blocks, rate, self.sample_rate), self.frame_length, self.hop_length):
-            magnitude = np.asarray(np.abs(np.fft.rfft(batch * window, self.n_fft)), np.float32)
-            yield np.log(magnitude @ bank + np.float32(self.offset))
+        cut = overlapping(soxr_mono(blocks, rate, self.sample_rate), self.frame_length, self.hop_length)
+        for spectrum in spectra(cut, hann(self.frame_length), self.n_fft):
+            yield np.log(np.abs(spectrum) @ bank + np.float32(self.offset))
 
     def patches(self, frames: Frames) -> NDArray[np.float32]:
         """Frames (n, n_mels) cut into patches (n // patch_frames, patch_frames, n_mels)."""

@@ -169,6 +169,14 @@ def test_names_that_are_not_unicode_pass_through(tmp_path):
     assert (tmp_path / "failed").read_bytes() == path + b"\n"
 
 
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_a_batch_keeps_its_memory_from_one_file_to_the_next(tmp_path, rate):
+    """Memory that is given back to the system and asked for again costs as much as the work itself."""
+    path = saved(tmp_path, "clip.wav", tune(30, rate))
+    faults = [measured("score", "-j", 1, *[path] * count)[1].faults for count in (2, 12)]
+    assert (faults[1] - faults[0]) / 10 < 1000
+
+
 @pytest.mark.slow
 def test_ten_thousand_files(tmp_path):
     folder = tmp_path / "many"

@@ -20,6 +20,7 @@ Frames = NDArray[np.float32]
 
 BATCH = 32
 """Frames transformed at a time; few enough for their spectra to stay in the processor's cache."""
+_PIECE = 2**14
 
 
 def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mono]:
@@ -45,7 +46,7 @@ def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iter
     carry: Samples | None = None
     room = np.empty((2, 0), np.float32)
     start, output = 0, 0
-    for block in blocks:
+    for block in blocks if scale == 1 else _cut(blocks):
         end = start + block.shape[1]
         # Output k lies at input position k·step/scale and needs the samples on both sides of it.
         count = (end - 1) * scale // step + 1 - output
@@ -62,6 +63,12 @@ def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iter
             yield _interpolate(joined, numerators, scale, first)
             carry = samples[:, -1:]
         start, output = end, output + count
+
+
+def _cut(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """Smaller blocks, for what is made of each by interpolation to stay in memory that is at hand."""
+    for block in blocks:
+        yield from (block[:, start : start + _PIECE] for start in range(0, block.shape[1], _PIECE))
 
 
 def _mixed(block: Samples) -> Mono:

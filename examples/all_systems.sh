@@ -95,11 +95,11 @@ system cs230-2conv grey popularity "${cs230[@]}"
 system cs230-4conv grey popularity "${cs230[@]}"
 system cs230-4conv-rgb rgb popularity "${cs230[@]}"
 system cs230-6conv-rgb rgb popularity "${cs230[@]}"
-window="scaling.windows=[{length = 256, pad = 'least'}]"
-system mlp-hiphop logmel popularity "$window" training.batch_size=30 training.learning_rate=0.0003
-system hiphop-cnn logmel popularity "$window" "network.filters=[8, 16, 16, 32]" training.batch_size=20
-system hiphop-cnn2 logmel popularity "$window" "network.filters=[8, 16, 16, 32]" training.batch_size=20
-system hiphop-crnn logmel popularity "$window" "network.filters=[8, 16, 16, 16]" \
+window="scaling.windows=[{length = 256, pad = 'least'}]" halves="target.quantiles=[0.512]"
+system mlp-hiphop logmel popularity "$window" "$halves" training.batch_size=30 training.learning_rate=0.0003
+system hiphop-cnn logmel popularity "$window" "$halves" "network.filters=[8, 16, 16, 32]" training.batch_size=20
+system hiphop-cnn2 logmel popularity "$window" "$halves" "network.filters=[8, 16, 16, 32]" training.batch_size=20
+system hiphop-crnn logmel popularity "$window" "$halves" "network.filters=[8, 16, 16, 16]" \
   "network.pools=[[2, 2], [4, 2], [4, 2], [2, 2]]" training.batch_size=20
 kkbox=("scaling.windows=[{length = 128, pad = 'least'}]" training.epochs=20)
 system hsp-cnn hsp popularity "${kkbox[@]}"

@@ -156,11 +156,11 @@ def _decibels(graph: _Graph, frontend: LogMel) -> str:
     power = graph("MatMul", graph.constant(bank), graph("Mul", parts, parts))
     mels = graph("Transpose", graph("Max", power, graph.constant(frontend.amin)), perm=[0, 2, 1])
     decibels = graph("Mul", graph("Log", mels), graph.constant(10 / np.log(10)))
-    loudest = graph("ReduceMax", decibels, graph.integers(1, 2))
     if frontend.relative:
-        decibels = graph("Sub", decibels, loudest)
-        loudest = graph.constant(0)
+        reference = "ReduceMin" if frontend.relative == "min" else "ReduceMax"
+        decibels = graph("Sub", decibels, graph(reference, decibels, graph.integers(1, 2)))
     if frontend.top_db is not None:
+        loudest = graph("ReduceMax", decibels, graph.integers(1, 2))
         decibels = graph("Max", decibels, graph("Sub", loudest, graph.constant(frontend.top_db)))
     return decibels
 

@@ -39,6 +39,14 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
+# What training may stop by and choose weights by besides the loss: of outputs and what was to be learnt, by batch.
+METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mae": lambda outputs, targets: (outputs - targets.reshape(outputs.shape)).abs().mean(),
+    "accuracy": lambda outputs, targets: (outputs.argmax(dim=1) == targets).float().mean(),
+}
+Loss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Options:
     """How to run. folder: where checkpoints and `training.csv` go. accelerator, devices, precision: Lightning's."""
@@ -129,7 +137,8 @@ class _Fit(lightning.LightningModule):
         self,
         model: nn.Module,
         parameters: Iterable[nn.Parameter],
-        loss: Callable[[tuple[Tensor, ...], Tensor], Tensor],
+        loss: Loss,
+        metrics: Mapping[str, Loss],
         spec: Mapping[str, Any],
         seed: int,
         tracks: Tracks,
@@ -137,7 +146,7 @@ class _Fit(lightning.LightningModule):
         refresh: Callable[[], None] | None = None,
     ):
         super().__init__()
-        self.model, self._fitted, self._loss = model, list(parameters), loss
+        self.model, self._fitted, self._loss, self._metrics = model, list(parameters), loss, metrics
         self._spec, self._seed, self._tracks, self._log = spec, seed, tracks, log
         self._sums: list[Tensor] = []
         self._refresh = refresh
@@ -168,7 +177,8 @@ class _Fit(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[tuple[Tensor, ...], Tensor], number: int) -> None:
-        self.log("validation_loss", self._loss(*batch), batch_size=len(batch[1]))
+        for name, measure in {"loss": self._loss, **self._metrics}.items():
+            self.log(f"validation_{name}", measure(*batch), batch_size=len(batch[1]))
 
     def on_train_epoch_end(self) -> None:
         if not self.trainer.is_global_zero:
@@ -189,7 +199,9 @@ class _Fit(lightning.LightningModule):
         arguments = {key: spec[key] for key in ("weight_decay", "betas") if key in spec}
         optimizer = OPTIMIZERS[name](self._fitted, lr=spec["learning_rate"], **arguments)
         if spec.get("schedule") == "plateau":
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=spec.get("factor", 0.9), patience=2)
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=spec.get("factor", 0.9), patience=0, threshold=0
+            )
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"}}
         if spec.get("schedule") == "cosine":
             return {"optimizer": optimizer, "lr_scheduler": _cosine(optimizer, spec)}
@@ -251,9 +263,17 @@ def fit(
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     refresh = partial(_refresh, model, train, targets[parts["train"]]) if hasattr(network, "finish_training") else None
     folder = options.folder / "main"
-    _run(model, trainable, main_loss, recipe["training"], train, validation, options, folder, refresh)
+    named = {recipe["training"].get(key, "loss") for key in ("monitor", "checkpoint")} - {"loss"}
+    metrics = {name: partial(_measured, model, METRICS[name]) for name in sorted(named)}
+    _run(model, trainable, main_loss, recipe["training"], train, validation, options, folder, refresh, metrics)
     if refresh is not None:
         refresh()
+
+
+def _measured(
+    model: NetworkModel, metric: Callable[[Tensor, Tensor], Tensor], inputs: tuple[Tensor, ...], target: Tensor
+) -> Tensor:
+    return metric(model.network(*model.prepared(*inputs)), target)
 
 
 def _refresh(model: NetworkModel, train: Tracks, targets: NDArray[np.float32]) -> None:
@@ -267,22 +287,27 @@ def _refresh(model: NetworkModel, train: Tracks, targets: NDArray[np.float32]) -
 def _run(
     model: NetworkModel,
     parameters: list[nn.Parameter],
-    loss: Callable[[tuple[Tensor, ...], Tensor], Tensor],
+    loss: Loss,
     spec: Mapping[str, Any],
     train: Tracks,
     validation: Tracks,
     options: Options,
     folder: Path,
     refresh: Callable[[], None] | None = None,
+    metrics: Mapping[str, Loss] | None = None,
 ) -> None:
-    """One fit with early stopping; the model is left with its best weights by validation loss."""
+    """One fit; the model is left with its best weights on the validation tracks.
+
+    spec: as a recipe's `[training]`. `patience` ends it after so many epochs without a better `monitor`, `checkpoint`
+    says whose best weights are kept: `loss` where they name none, or one of `metrics`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    module = _Fit(model, parameters, loss, spec, options.seed, train, folder / "training.csv", refresh)
+    module = _Fit(model, parameters, loss, metrics or {}, spec, options.seed, train, folder / "training.csv", refresh)
     best = ModelCheckpoint(
         folder,
         "best",
-        monitor="validation_loss",
+        **_watched(spec, "checkpoint"),
         save_last=True,
         enable_version_counter=False,
         # A checkpoint from within an epoch would be resumed in the middle of it.
@@ -291,7 +316,7 @@ def _run(
     best.CHECKPOINT_NAME_LAST = "last"
     callbacks: list[Any] = [best]
     if spec.get("patience"):
-        callbacks.append(EarlyStopping("validation_loss", patience=spec["patience"], check_finite=False))
+        callbacks.append(EarlyStopping(**_watched(spec, "monitor"), patience=spec["patience"], check_finite=False))
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -325,6 +350,11 @@ def _run(
     found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
     module.load_state_dict(found["state_dict"])
     model.eval()
+
+
+def _watched(spec: Mapping[str, Any], key: str) -> dict[str, Any]:
+    name = spec.get(key, "loss")
+    return {"monitor": f"validation_{name}", "mode": "max" if name == "accuracy" else "min"}
 
 
 def _trainer(**arguments: Any) -> lightning.Trainer:

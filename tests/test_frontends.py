@@ -9,6 +9,7 @@ import scipy.fft
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 from hitpredict.audio.clip import Clip
+from hitpredict.errors import UsageError
 from hitpredict.frontends import FRONTENDS, Fbank, LogMel, MfccStats, compute, from_json, to_json
 from hitpredict.frontends.mel import dct, filterbank, in_bands, weighted
 from hitpredict.frontends.store import FrameStore
@@ -127,10 +128,15 @@ def test_mfcc_stats_ignore_the_level():
 def test_logmel_equals_librosa(options, arguments):
     clip = song(22050, 2, 2)
     power = librosa.feature.melspectrogram(y=clip.samples.mean(axis=0), sr=22050, **arguments)
-    for relative in (False, True):
-        expected = librosa.power_to_db(power, ref=np.max if relative else 1.0, top_db=80)
+    for relative, reference in ((False, 1.0), (True, np.max), ("min", np.min)):
+        expected = librosa.power_to_db(power, ref=reference, top_db=80)
         ours = compute(LogMel(relative=relative, **options), clip)
         np.testing.assert_allclose(ours, expected.T, rtol=1e-4, atol=2e-3)
+
+
+def test_logmel_is_relative_to_what_there_is():
+    with pytest.raises(UsageError, match="logmel: relative 'loudest' is unknown; use true, false or min"):
+        LogMel(relative="loudest")
 
 
 def test_logmel_pads_to_the_model_window():

@@ -63,7 +63,7 @@ def cnn(task="regression", **settings):
     """The convolutional network at toy size."""
     window = {"scaling.windows": [{"length": LENGTH, "pad": "least"}]}
     size = {"network.filters": [4, 8], "network.pools": [[4, 4], [4, 4]], "network.hidden": [256]}
-    fit = {"epochs": 3, "batch_size": 32, "training.learning_rate": 0.01}
+    fit = {"epochs": 3, "batch_size": 32, "training.learning_rate": 0.01, "target.quantiles": [0.512]}
     recipe = recipes.load("hiphop-cnn").changed({**window, **size, **fit, **settings})
     other = {"task": "regression", "target": {}, "loss": {"name": "mse"}}
     return recipes.Recipe.from_json({**recipe.to_json(), **(other if task == "regression" else {})})
@@ -272,6 +272,7 @@ def test_models_of_whole_songs_take_samples_of_that_length(models):
         LogMel(RATE, 256, 100, 12, center=False, top_db=None, htk=True, area_norm=False),
         LogMel(RATE, 300, 128, 16, fmin=300, fmax=2000, relative=True, top_db=60, window=150),
         LogMel(RATE, 255, 64, 8, relative=True, top_db=None, amin=1e-5),
+        LogMel(RATE, 256, 128, 8, relative="min", top_db=30),
     ],
 )
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
+from hitpredict.errors import UsageError
 from hitpredict.frontends.mel import filterbank, shifted
 from hitpredict.frontends.store import FrameView
 from hitpredict.frontends.stream import Frames, mel_spectra, overlapping, soxr_mono
@@ -21,7 +22,8 @@ class LogMel:
     sample_rate, fmin, fmax: Hz (fmax None is Nyquist); n_fft, hop_length: samples; the window is a periodic Hann.
     center: frames are centred, with zeros beyond the ends. htk: HTK's mel formula instead of Slaney's.
     area_norm: triangles of unit area. amin: least power. top_db: floor below the loudest frame, or None.
-    relative: decibels relative to the loudest value (`ref=np.max`) instead of to a power of 1.
+    relative: decibels relative to the loudest value (`true`, librosa's `ref=np.max`) or to the least (`min`,
+    `ref=np.min`) instead of to a power of 1.
     window: frames the model takes at once (shorter input is padded with the least value), None for all there are.
     """
 
@@ -37,8 +39,12 @@ class LogMel:
     area_norm: bool = True
     amin: float = 1e-10
     top_db: float | None = 80.0
-    relative: bool = False
+    relative: bool | str = False
     window: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.relative not in (True, False, "min"):
+            raise UsageError(f"{self.name}: relative {self.relative!r} is unknown; use true, false or min")
 
     @property
     def frames_per_second(self) -> float:
@@ -56,10 +62,9 @@ class LogMel:
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """The spectrogram (frames, n_mels) of a range of at least one frame, floored, and padded to `window`."""
         decibels = np.concatenate(list(frames))
-        loudest = decibels.max()
         if self.relative:
-            decibels = decibels - loudest
-            loudest = np.float32(0)
+            decibels = decibels - (decibels.min() if self.relative == "min" else decibels.max())
+        loudest = decibels.max()
         if self.top_db is not None:
             decibels = np.maximum(decibels, loudest - np.float32(self.top_db))
         if self.window is not None and len(decibels) < self.window:
@@ -67,5 +72,10 @@ class LogMel:
         return decibels
 
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
-        """Decibels of the same sound, louder: no others where they are relative."""
+        """Decibels of the same sound, louder: no others where they are relative to the loudest value.
+
+        Raises `UsageError` for those relative to the least, which silence may keep where it is.
+        """
+        if self.relative == "min":
+            raise UsageError(f"{self.name}: what a gain does to decibels relative to the least value is not known")
         return features if self.relative else shifted(features, db, 10 * np.log10(self.amin))

@@ -23,14 +23,17 @@ _ENTRIES = {
     "scaling": {"inputs", "windows", "leak"},
     "training": {
         *("optimizer", "learning_rate", "weight_decay", "betas", "batch_size", "epochs", "patience"),
-        *("schedule", "factor", "warmup_epochs", "gradient_clip"),
+        *("schedule", "factor", "warmup_epochs", "gradient_clip", "monitor", "checkpoint"),
     },
 }
+_METRICS = {"regression": "mae", "classification": "accuracy"}
 _CLASSES = {"thresholds", "quantiles", "classes"}
 _CHOICES = {
     "schedule": ("plateau", "cosine"),
     "combine": ("pca", "first", "log-sum"),
     "learnt": ("zscore", "minmax", "none"),
+    "monitor": ("loss", "mae", "accuracy"),
+    "checkpoint": ("loss", "mae", "accuracy"),
 }
 
 
@@ -120,6 +123,9 @@ def _check_entries(data: Mapping[str, Any]) -> None:
     training, target = data.get("training", {}), data.get("target", {})
     if training and data.get("estimator"):
         raise UsageError(f"training.{next(iter(training))}: recipe {data.get('name')} is an estimator, without epochs")
+    for key in ("monitor", "checkpoint"):
+        if training.get(key, "loss") not in ("loss", _METRICS.get(data["task"])):
+            raise UsageError(f"training.{key}={training[key]}: is not a metric of {data['task']}")
     for window in data.get("scaling", {}).get("windows", []):
         _check_window(window)
     for key in ("epochs", "batch_size", "patience"):

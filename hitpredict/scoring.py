@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from hitpredict.audio.read import AudioReader, open_audio
 from hitpredict.audio.source import Source
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
+from hitpredict.engines import lockstep
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.model_inputs import model_inputs, segment_edges
 from hitpredict.records import ScoreRecord, Segment, variant_of
@@ -56,15 +58,12 @@ class Scorer:
         segments: also score windows of this many seconds (at least 1), the last of them shorter.
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
         """
-        arrays = []
-        # Every input reads the sound once more; most models have one.
-        for number, each in enumerate(self.inputs):
-            with _opened(audio, last=number == len(self.inputs) - 1) as reader:
-                found = each.arrays(reader.blocks(reuse=True), reader, segments)
-                if not found:
-                    seconds = reader.frames_read / reader.rate
-                    raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
-                arrays.append(found)
+        with _opened(audio) as reader:
+            makers = [partial(each.arrays, reader=reader, seconds=segments) for each in self.inputs]
+            arrays = lockstep.run(reader.blocks(reuse=True), makers)
+            if not all(arrays):
+                seconds = reader.frames_read / reader.rate
+                raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
         return self._record(reader, arrays, segments)
 
     def _record(
@@ -151,11 +150,11 @@ def _level_warnings(peak: float) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(audio: Clip | Source | str | os.PathLike[str] | bytes, last: bool) -> Iterator["AudioReader | _ClipReader"]:
+def _opened(audio: Clip | Source | str | os.PathLike[str] | bytes) -> Iterator["AudioReader | _ClipReader"]:
     if isinstance(audio, Clip):
         yield _ClipReader(audio)
     else:
-        with open_audio(audio, keep=not last) as reader:
+        with open_audio(audio) as reader:
             yield reader
 
 

@@ -55,9 +55,14 @@ def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Any:
         return lambda row: text.write(json.dumps(dict(zip(names, _cells(row, columns), strict=True))) + "\n")
     writer = csv.writer(text, delimiter="\t" if form == "tsv" else ",", lineterminator="\n")
     writer.writerow(names)
-    return lambda row: writer.writerow(
-        [json.dumps(cell) if isinstance(cell, list) else cell for cell in _cells(row, columns)]
-    )
+
+    def plain(cell: Any) -> Any:
+        if isinstance(cell, str) and form == "tsv":
+            # Programs that read TSV know no quotes: a file name with a line end in it must not become two rows.
+            return cell.replace("\r", "\\r").replace("\n", "\\n")
+        return json.dumps(cell) if isinstance(cell, list) else cell
+
+    return lambda row: writer.writerow(map(plain, _cells(row, columns)))
 
 
 def _cells(row: FeatureRow, columns: Sequence[str] | None) -> list[Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict import __version__, label_inputs, targets
+from hitpredict.audio.write import atomic
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.errors import HitpredictError, UsageError
@@ -254,7 +255,7 @@ def _fit(work: _Work) -> Predictions:
 
 def _fit_network(work: _Work) -> Predictions:
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from hitpredict import training
     from hitpredict.losses import balanced_weights
@@ -295,10 +296,9 @@ def _fit_network(work: _Work) -> Predictions:
     model = model.cpu()
     config["network_state"] = dict(getattr(network, "network_state", {}))
     config["parameters"] = sum(parameter.numel() for parameter in network.parameters())
-    save_file(
-        {key: value.contiguous().clone() for key, value in model.state_dict().items()},
-        work.folder / "model.safetensors",
-    )
+    # Not by safetensors' own way to write files, which nobody else may read.
+    with atomic(work.folder / "model.safetensors") as file:
+        file.write(save({key: value.contiguous().clone() for key, value in model.state_dict().items()}))
     shutil.copy(work.folder / "checkpoints" / "main" / "training.csv", work.folder / "training.csv")
     return predict_network(model, data, windows)
 

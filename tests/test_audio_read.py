@@ -197,3 +197,20 @@ def test_tags_and_names(tmp_path):
         file.title = "Título"
         file.write(tune().samples.T)
     assert read_audio(tmp_path / "x.flac").name == "Título"
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("two\nlines", "two lines"),
+        ("tab\there\r\n", "tab here"),
+        ("   ", "x"),
+        ("\x1b[31mred", "[31mred"),
+        (" a  b ", "a b"),
+    ],
+)
+def test_names_are_one_line(tmp_path, title, name):
+    with soundfile.SoundFile(tmp_path / "x.flac", "w", 22050, 2) as file:
+        file.title = title
+        file.write(tune().samples.T)
+    assert read_audio(tmp_path / "x.flac").name == name

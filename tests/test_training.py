@@ -25,6 +25,10 @@ from hitpredict.training_run import Request, train
 ROWS, GROUPS = 360, 60
 
 
+UMASK = os.umask(0)
+os.umask(UMASK)
+
+
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     """Features with the columns of `mfcc_stats`, and labels that one driver of a dozen of them explains."""
@@ -304,6 +308,8 @@ def test_the_commands_from_table_to_score(tables, tmp_path):
         "-f",
         "json",
     ]
+    for written in (file, *model.rglob("*")):
+        assert written.is_dir() or written.stat().st_mode & 0o777 == 0o666 & ~UMASK, written
     results = []
     for path in (model, file):
         done = subprocess.run([*program, "evaluate", path, *shared], check=True, capture_output=True)

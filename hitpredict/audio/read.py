@@ -6,6 +6,7 @@ Nothing here trusts a header: memory is bounded by the block size, and the frame
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, Protocol
@@ -35,6 +36,7 @@ BLOCK_SAMPLES = 2**17
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 _UNKNOWN_FRAMES = 2**63 - 1
 """libsndfile's answer for a FLAC that was streamed."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _JOINED = "joined: another sound follows in the same file and was not read; split the file to have both"
 _WITHOUT_LENGTH = frozenset(("aac", "ac3", "amr", "dts", "dtshd", "eac3", "loas", "mp3", "mpeg", "mpegts"))
 
@@ -66,7 +68,7 @@ class AudioReader:
     """An opened piece of audio: its format, its tags, and its samples block by block.
 
     path: what records call it. rate: Hz. channels: count. tags: `title`, `artist`, `comment`… where present.
-    name: the title in the tags, or the file's stem.
+    name: the title in the tags, in one line, or the file's stem.
     warnings: what was found wrong and survived, filled while reading.
     frames_read: frames decoded so far. peak: the largest magnitude among them.
     """
@@ -74,7 +76,7 @@ class AudioReader:
     def __init__(self, source: Source, decoder: _Decoder):
         self.path, self._decoder = source.path, decoder
         self.rate, self.channels, self.tags = decoder.rate, decoder.channels, decoder.tags
-        self.name = self.tags.get("title") or source.stem
+        self.name = " ".join(_CONTROL.sub(" ", self.tags.get("title", "")).split()) or source.stem
         self.warnings: list[str] = []
         self.frames_read, self.peak = 0, 0.0
         self._damage: str | None = None

@@ -107,7 +107,14 @@ def _line_writer(form: Format, table: Table, stream: IO[str]) -> Callable[[Recor
         return lambda record: void(stream.write(json_line(record)))
     writer = csv.writer(stream, delimiter="\t" if form is Format.tsv else ",", lineterminator="\n")
     writer.writerow(table.columns)
+    if form is Format.tsv:
+        # Programs that read TSV know no quotes: a file name with a line end in it must not become two rows.
+        return lambda record: void(writer.writerow(_in_one_line(_cell(v)) for v in table.flat(record).values()))
     return lambda record: void(writer.writerow(map(_cell, table.flat(record).values())))
+
+
+def _in_one_line(cell: object) -> object:
+    return cell.replace("\r", "\\r").replace("\n", "\\n") if isinstance(cell, str) else cell
 
 
 def void(_: object) -> None:

@@ -9,6 +9,7 @@ import subprocess
 
 import pyarrow.parquet
 import pytest
+import soundfile
 from commands import EVERY, MUTATE, ON_INPUTS, SCORE
 from processes import environment, in_terminal, run, start
 from sounds import encoded, saved, tune
@@ -212,6 +213,19 @@ def test_tables_have_a_header(tmp_path, form, delimiter):
     assert float(row["score"]) == expected["score"]
     assert [float(row["interval_low"]), float(row["interval_high"])] == expected["interval"]
     assert row["model_sha256"] == expected["model"]["sha256"]
+
+
+@pytest.mark.parametrize("command", [("score",), ("featurize", "-k", "mfcc_stats")], ids=" ".join)
+def test_a_row_of_tsv_is_a_line_whatever_names_hold(tmp_path, command):
+    song = tmp_path / "two\nlines.flac"
+    with soundfile.SoundFile(song, "w", 22050, 2, format="FLAC") as file:
+        file.title = "first\nsecond"
+        file.write(tune().samples.T)
+    outcome = run(*command, "-f", "tsv", song, saved(tmp_path))
+    lines = outcome.out.decode().splitlines()
+    assert len(lines) == 3
+    assert lines[1].split("\t")[0].endswith("two\\nlines.flac")
+    assert len({line.count("\t") for line in lines}) == 1
 
 
 def test_parquet_holds_the_same_rows(tmp_path):

@@ -69,7 +69,7 @@ class FromDescriptor:
     """An input made by a descriptor table, which takes samples: each segment is described by itself."""
 
     def __init__(self, described: Mapping[str, Any]):
-        # Descriptors may need SciPy, which models without them must not load.
+        # The kinds of features are many modules, which models of front-ends need not load.
         from hitpredict.featurizing import make_kind
 
         settings = {key: str(value) for key, value in described.items() if key != "name"}

@@ -5,10 +5,10 @@ from contextlib import closing
 import librosa
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import fft, sparse, stats
 from sounds import tune
 
-from hitpredict.descriptors import chroma, spectral, tuning
+from hitpredict.descriptors import chroma, kernels, spectral, tuning
 from hitpredict.descriptors.constant_q import chroma_energies
 from hitpredict.descriptors.mono import MonoTrack
 from hitpredict.descriptors.spool import Spool
@@ -126,3 +126,21 @@ def test_rolloff_equals_librosa(shares):
     for share, hertz in zip(shares, spectral.rolloff(magnitude, 44100, shares).T, strict=True):
         expected = librosa.feature.spectral_rolloff(S=magnitude.T, sr=44100, roll_percent=share)[0]
         np.testing.assert_allclose(hertz, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bins_per_octave", [12, 36])
+def test_careful_responses_are_scipys_to_the_last_bit(bins_per_octave):
+    filters = kernels.kernels(44100, bins_per_octave, 0.13)
+    windows = 1e-5 * np.random.default_rng(0).standard_normal((200, filters.size), np.float32)
+    spectra = fft.rfft(windows.astype(np.float64), axis=1).astype(np.complex64)
+    expected = np.abs(sparse.csr_matrix(filters.spectra).dot(spectra.T).T) * filters.scale
+    np.testing.assert_array_equal(filters.slow_responses(windows, 0), expected)
+
+
+def test_cepstra_equal_scipys():
+    levels = np.random.default_rng(0).normal(-60, 30, (50, 128)).astype(np.float32)
+    levels[7] = -200
+    loudest = levels.max()
+    expected = fft.dct(np.maximum(levels, loudest - 80).astype(np.float64), norm="ortho")[:, :48]
+    np.testing.assert_allclose(spectral.cepstrum(levels, loudest, 48), expected, atol=2e-4)
+    assert (spectral.cepstrum(levels, loudest, 48)[7, 1:] == 0).all()

@@ -1,6 +1,6 @@
 """Descriptor tables of the published systems: from blocks of samples to one vector per track.
 
-Frozen dataclasses with `name`, `columns` and `__call__(blocks, rate)`; NumPy, SciPy and soxr only. The numbers are
+Frozen dataclasses with `name`, `columns` and `__call__(blocks, rate)`; NumPy and soxr only. The numbers are
 those of librosa 0.11, several times faster.
 """
 

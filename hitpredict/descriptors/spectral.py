@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from hitpredict.descriptors.mono import HOP, N_FFT, Batch
-from hitpredict.frontends.mel import Bands, filterbank, in_bands, weighted
+from hitpredict.frontends.mel import Bands, dct, filterbank, in_bands, weighted
 
 Spectra = NDArray[np.float32]
 Rows = NDArray[np.float32]
@@ -45,7 +44,7 @@ def magnitudes(batch: Batch) -> Spectra:
     The transform is done in double precision: what lies 120 dB below the loudest partial (above the cut-off of a
     lossy codec, say) decides the valleys of the spectral contrast.
     """
-    spectrum: NDArray[np.complex128] = fft.rfft(batch.windows * _hann(), axis=1, overwrite_x=True)
+    spectrum = np.fft.rfft(batch.windows * _hann(), axis=1)
     return np.abs(spectrum.astype(np.complex64))
 
 
@@ -66,7 +65,10 @@ def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
 def cepstrum(levels: Rows, loudest: np.float32, count: int) -> Rows:
     """The first `count` orthonormal DCT-II coefficients of decibels, none lower than 80 below the track's loudest."""
     floored = np.maximum(levels, loudest - np.float32(80))
-    coefficients: Rows = fft.dct(floored, axis=1, norm="ortho", overwrite_x=True)[:, :count]
+    mean = floored.mean(axis=1, keepdims=True, dtype=np.float64)
+    # The mean apart, so that frames of silence have exactly the coefficients of a constant.
+    coefficients: Rows = (floored - mean.astype(np.float32)) @ dct(count, N_MELS)
+    coefficients[:, :1] = mean * np.sqrt(N_MELS)
     return coefficients
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import TrainingError, UsageError
+from hitpredict.frontends import FRONTENDS, to_json
 from hitpredict.recipes import Recipe
 from hitpredict.splits import TEST, TRAIN, VALIDATION, group_split, temporal_split
 from hitpredict.targets import Target
@@ -14,6 +15,8 @@ from hitpredict.training_data import TrainingData
 
 _COLLAPSED = 1e-3
 _ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T].*)?)?)?$")
+# Parameters that change how features are stored, not what they are.
+_FREE = {"window", "dtype"}
 _LARGEST = 12.0
 """log10 of more weekly streams than there are people."""
 
@@ -40,6 +43,21 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
                 f"recipe {recipe.name}: takes {' or '.join(fitting)}, but {found.path} holds "
                 f"{found.name or 'vectors'}; make it with `hitpredict featurize --kind {fitting[0]}`"
             )
+
+
+def unlike_published(recipe: Recipe, data: TrainingData) -> str | None:
+    """How the first table was made otherwise than the published system's features, if it was; frames are then of
+    another length, and windows of another duration, than the recipe's."""
+    found = data.inputs[0]
+    if recipe.estimator or found.name not in FRONTENDS or found.name not in recipe.inputs[0].split(" or "):
+        return None
+    published = {**to_json(FRONTENDS[found.name]()), **recipe.made_with}
+    own = dict(found.kind or {})
+    differing = [name for name in published if name not in _FREE and own.get(name, published[name]) != published[name]]
+    if not differing:
+        return None
+    made, asked = (", ".join(f"{name}={kind[name]}" for name in differing) for kind in (own, published))
+    return f"{found.path}: made with {made}; recipe {recipe.name} was published with {asked}"
 
 
 def _check_target(recipe: Recipe, data: TrainingData) -> None:

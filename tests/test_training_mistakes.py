@@ -1,6 +1,7 @@
 """What users get wrong, and the one line they get for it."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from hitpredict import recipes
+from hitpredict.audio.clip import Clip
 from hitpredict.cli.app import app
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.evaluation_models import opened
-from hitpredict.frontends import MfccStats
-from hitpredict.training_checks import split_of
+from hitpredict.feature_tables import Arrays, Features
+from hitpredict.frontends import FRONTENDS, MfccStats, compute, to_json
+from hitpredict.training_checks import split_of, unlike_published
 from hitpredict.training_data import load
 from hitpredict.training_run import Request, train
 
@@ -55,6 +58,40 @@ def changed(tables, change):
 def test_entries_that_nothing_reads_or_that_cannot_be(recipe, key, value):
     with pytest.raises(UsageError, match=key.split(".")[1]):
         recipes.load(recipe).changed({key: value})
+
+
+def made(tables, kind, **settings):
+    """Data of one table of arrays that this front-end made."""
+    data = data_of(tables)
+    arrays = Arrays(np.zeros(6, np.float32), [(2, 3)])
+    return replace(data, inputs=(Features("t.parquet", to_json(FRONTENDS[kind](**settings)), ("0",), None, arrays),))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind", "settings", "said"),
+    [
+        ("hsp-cnn", "logmel", {"n_fft": 4096, "hop_length": 2048}, None),
+        ("hsp-cnn", "logmel", {}, "n_fft=2048, hop_length=512; recipe hsp-cnn .* n_fft=4096, hop_length=2048"),
+        ("hiphop-crnn", "logmel", {"relative": "min"}, None),
+        ("hiphop-crnn", "logmel", {"n_mels": 64}, "n_mels=64, relative=False; .* n_mels=128, relative=min"),
+        ("cs230-4conv", "spectrogram_image", {"dtype": "uint8"}, None),
+        ("cs230-4conv-rgb", "spectrogram_image", {}, "colour=gray; recipe .* with colour=rgb"),
+        ("mp2", "fbank", {"window": None}, None),
+        ("mp2", "fbank", {"mean": -5.0}, "mean=-5.0; .* mean=-4.2677393"),
+        ("constant", "logmel", {"n_fft": 512}, None),
+    ],
+)
+def test_features_made_otherwise_than_the_published_ones_are_told_of(tables, recipe, kind, settings, said):
+    found = unlike_published(recipes.load(recipe), made(tables, kind, **settings))
+    assert (found is None) if said is None else re.search(said, found)
+
+
+@pytest.mark.parametrize("recipe", ["hsp-cnn", "hsp-inception", "hsp-siamese", "hiphop-cnn", "mlp-hiphop", "wav2vec2"])
+def test_a_window_is_the_published_thirty_seconds(recipe):
+    system = recipes.load(recipe)
+    kind = system.inputs[0].split(" or ")[0]
+    clip = Clip(np.random.default_rng(0).normal(0, 0.1, (1, 30 * 16000)).astype(np.float32), 16000, "noise")
+    assert len(compute(FRONTENDS[kind](**system.made_with), clip)) == system.scaling["windows"][0]["length"]
 
 
 def test_one_way_to_cut_classes_takes_the_place_of_another():

@@ -1,7 +1,7 @@
 """Named systems as data: one TOML file each, every hyper-parameter in plain sight.
 
 Tables of a recipe: the top level says what the system is and where it comes from (`summary`, `source`, `task`,
-`inputs`); `[target]` how labels become what is learnt; `[scaling]` how inputs are scaled; `[network]` or
+`inputs`, `made_with`); `[target]` how labels become what is learnt; `[scaling]` how inputs are scaled; `[network]` or
 `[estimator]` the model and its parameters; `[loss]`, `[training]` and `[[augment]]` how it is fitted;
 `[published]` the figures its authors report, with their caveats; `[compat]` what `--compat` sets to repeat mistakes of
 the original.
@@ -43,6 +43,7 @@ class Recipe:
 
     name: what `--recipe` calls it. summary: one line. source: the paper or code. task: one of `TASKS`.
     inputs: the kinds of features the published system took, in order; `vector` or `frames` stand for any.
+    made_with: parameters of the first of them that are not its kind's defaults; `train` tells of other features.
     The other fields are the recipe's tables, as plain data.
     """
 
@@ -51,6 +52,7 @@ class Recipe:
     source: str
     task: str
     inputs: tuple[str, ...]
+    made_with: Mapping[str, Any] = field(default_factory=dict)
     target: Mapping[str, Any] = field(default_factory=dict)
     scaling: Mapping[str, Any] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)

@@ -1,27 +1,24 @@
 """Tar streams of variants: one WAV a member, readable by tar, by WebDataset and by `score -`."""
 
-import io
 import tarfile
+from collections.abc import Iterable
 from types import TracebackType
 from typing import IO, Self
 
-from hitpredict.audio.clip import Clip
-from hitpredict.audio.write import Encoding, wav_bytes
-
 
 class TarWriter:
-    """Write clips as WAV members into a stream that need not be seekable; the bytes depend on the clips alone."""
+    """Write members into a stream that need not be seekable; the bytes depend on the members alone."""
 
-    def __init__(self, stream: IO[bytes], encoding: Encoding = "16"):
-        self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
-        self._encoding: Encoding = encoding
+    def __init__(self, stream: IO[bytes]):
+        self._stream = stream
+        self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, bufsize=tarfile.BLOCKSIZE)  # noqa: SIM115
 
-    def add(self, name: str, clip: Clip) -> None:
-        """Append one member; `name` is its file name, `/` separated."""
-        data = wav_bytes(clip, self._encoding)
+    def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
+        """Append one member of `size` bytes and hand it on; `name` is its file name, `/` separated."""
         member = tarfile.TarInfo(name)
-        member.size, member.mode = len(data), 0o644
-        self._tar.addfile(member, io.BytesIO(data))
+        member.size, member.mode = size, 0o644
+        self._tar.addfile(member, _Chunked(chunks))  # type: ignore[arg-type]
+        self._stream.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -32,3 +29,18 @@ class TarWriter:
         # Closing writes the end marker, which a broken archive must not have.
         if kind is None:
             self._tar.close()
+
+
+class _Chunked:
+    """Chunks of bytes, read like a file."""
+
+    def __init__(self, chunks: Iterable[bytes]):
+        self._chunks, self._rest = iter(chunks), b""
+
+    def read(self, size: int) -> bytes:
+        parts, missing = [], size
+        while missing and (self._rest or (self._rest := next(self._chunks, b""))):
+            parts.append(self._rest[:missing])
+            self._rest = self._rest[missing:]
+            missing -= len(parts[-1])
+        return b"".join(parts)

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import IO, Any, Protocol
 
 import numpy as np
@@ -28,11 +29,14 @@ from hitpredict.audio.formats import (
     recognised,
     refusal,
 )
+from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source, part_of
 from hitpredict.errors import InputError
 
 BLOCK_SAMPLES = 2**17
 """Samples decoded at a time, over all channels; few enough to stay in the processor's cache."""
+_HELD_SAMPLES = 2**25
+"""Samples, over all channels, up to which a sound that is read more than once stays in memory: 128 MiB."""
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 _UNKNOWN_FRAMES = 2**63 - 1
 """libsndfile's answer for a FLAC that was streamed."""
@@ -150,6 +154,33 @@ def read_audio(source: Source | str | os.PathLike[str] | bytes, warn: Callable[[
             for warning in reader.warnings:
                 warn(warning)
         return Clip(np.ascontiguousarray(samples), reader.rate, reader.name, reader.tags)
+
+
+def read_sound(source: Source, warn: Callable[[str], None] | None = None) -> Sound:
+    """A source as a `Sound`: in memory when it is short, else decoded anew whenever it is read. Raises `InputError`.
+
+    It is read once here, for its exact length. warn: as in `read_audio`. A spooled copy of a long sound stays.
+    """
+    with open_audio(source, keep=True) as reader:
+        held: list[Samples] = []
+        for block in reader.blocks():
+            if reader.frames_read * reader.channels <= _HELD_SAMPLES:
+                held.append(block)
+            else:
+                held.clear()
+        if warn:
+            for warning in reader.warnings:
+                warn(warning)
+        sound = Sound(reader.rate, reader.channels, reader.frames_read, lambda: held, reader.name, reader.tags)
+    if held:
+        source.discard()
+        return sound
+    return replace(sound, parts=lambda: _blocks(source))
+
+
+def _blocks(source: Source) -> Iterator[Samples]:
+    with open_audio(source, keep=True) as reader:
+        yield from reader.blocks()
 
 
 def _as_source(source: Source | str | os.PathLike[str] | bytes) -> Source:

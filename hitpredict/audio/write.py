@@ -1,6 +1,5 @@
 """Write audio: exact WAV to any stream, and WAV, FLAC, OGG or MP3 to files, with tags, atomically."""
 
-import io
 import os
 import struct
 import tempfile
@@ -11,7 +10,8 @@ from typing import IO, Literal
 
 import numpy as np
 
-from hitpredict.audio.clip import Clip
+from hitpredict.audio.clip import Clip, Samples
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
 
 Encoding = Literal["16", "24", "float"]
@@ -20,40 +20,59 @@ _BYTES = {"16": 2, "24": 3, "float": 4}
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _INFO_CHUNKS = {"title": b"INAM", "artist": b"IART", "comment": b"ICMT"}
-_BLOCK_FRAMES = 2**16
 
 
-def write_wav(clip: Clip, stream: IO[bytes], encoding: Encoding = "16") -> None:
-    """Write a RIFF/WAVE with exact sizes and INFO tags to a stream that need not be seekable.
+def write_wav(sound: Clip | Sound, stream: IO[bytes], encoding: Encoding = "16") -> None:
+    """Write a RIFF/WAVE with exact sizes and INFO tags to a stream that need not be seekable; see `wav_chunks`."""
+    for chunk in wav_chunks(sound, encoding):
+        stream.write(chunk)
+
+
+def wav_bytes(sound: Clip | Sound, encoding: Encoding = "16") -> bytes:
+    """The WAV of a sound, in memory; see `wav_chunks`."""
+    return b"".join(wav_chunks(sound, encoding))
+
+
+def wav_chunks(sound: Clip | Sound, encoding: Encoding = "16") -> Iterator[bytes]:
+    """The bytes of a RIFF/WAVE with exact sizes and INFO tags, block by block.
 
     encoding: 16- or 24-bit integers (samples beyond full scale are clipped, rounding is to nearest, no dither),
-    or 32-bit float. Tags `title`, `artist` and `comment` of the clip are written. The bytes depend on nothing
-    but the clip. Raises `InputError` when the sound is too long for WAV's 32-bit sizes.
+    or 32-bit float. Tags `title`, `artist` and `comment` of the sound are written. The bytes depend on nothing
+    but the sound. Raises `InputError` when the sound is too long for WAV's 32-bit sizes.
     """
-    size = clip.frames * clip.channels * _BYTES[encoding]
-    info = _info_chunk(clip.tags)
-    header = b"WAVE" + _format_chunk(clip, encoding) + info
+    sound = _streamed(sound)
+    header, size = _wav_header(sound, encoding)
+    yield header
+    for block in sound.blocks():
+        yield _encode(block, encoding)
+    yield b"\0" * (size % 2)
+
+
+def wav_size(sound: Sound, encoding: Encoding) -> int:
+    """How many bytes `wav_chunks` gives. Raises `InputError` as it does."""
+    header, size = _wav_header(sound, encoding)
+    return len(header) + size + size % 2
+
+
+def _streamed(sound: Clip | Sound) -> Sound:
+    return Sound.of(sound) if isinstance(sound, Clip) else sound
+
+
+def _wav_header(sound: Sound, encoding: Encoding) -> tuple[bytes, int]:
+    """All that comes before the samples, and how many bytes these take."""
+    size = sound.frames * sound.channels * _BYTES[encoding]
+    header = b"WAVE" + _format_chunk(sound, encoding) + _info_chunk(sound.tags)
     total = len(header) + 8 + size + size % 2
     if total >= 2**32:
-        raise InputError(f"{clip.name}: {clip.duration / 3600:.1f} h is too long for WAV; write FLAC with -o")
-    stream.write(b"RIFF" + struct.pack("<I", total) + header + b"data" + struct.pack("<I", size))
-    for start in range(0, clip.frames, _BLOCK_FRAMES):
-        stream.write(_encode(clip.samples[:, start : start + _BLOCK_FRAMES], encoding))
-    stream.write(b"\0" * (size % 2))
+        raise InputError(f"{sound.name}: {sound.duration / 3600:.1f} h is too long for WAV; write FLAC with -o")
+    return b"RIFF" + struct.pack("<I", total) + header + b"data" + struct.pack("<I", size), size
 
 
-def wav_bytes(clip: Clip, encoding: Encoding = "16") -> bytes:
-    """The WAV of a clip, in memory; see `write_wav`."""
-    buffer = io.BytesIO()
-    write_wav(clip, buffer, encoding)
-    return buffer.getvalue()
-
-
-def write_audio(clip: Clip, path: str | os.PathLike[str], encoding: Encoding = "16") -> None:
-    """Write a clip to a file in the format of its suffix (.wav, .flac, .ogg, .mp3), atomically.
+def write_audio(sound: Clip | Sound, path: str | os.PathLike[str], encoding: Encoding = "16") -> None:
+    """Write a sound to a file in the format of its suffix (.wav, .flac, .ogg, .mp3), atomically.
 
     encoding applies to WAV and FLAC (FLAC has no float). Raises `UsageError` for another suffix and
-    `InputError` when the format cannot hold the clip (MP3: two channels and 48 kHz at most).
+    `InputError` when the format cannot hold the sound (MP3: two channels and 48 kHz at most).
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
@@ -62,9 +81,9 @@ def write_audio(clip: Clip, path: str | os.PathLike[str], encoding: Encoding = "
         raise UsageError(f"{path}: FLAC holds integers only; use --bits 16 or 24, or write .wav")
     with atomic(path) as file:
         if suffix == ".wav":
-            write_wav(clip, file, encoding)
+            write_wav(sound, file, encoding)
         else:
-            _write_soundfile(clip, file, suffix, encoding, str(path))
+            _write_soundfile(_streamed(sound), file, suffix, encoding, str(path))
 
 
 @contextmanager
@@ -85,23 +104,18 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise
 
 
-def clipped_frames(clip: Clip) -> int:
-    """How many frames exceed full scale in any channel, and would be clipped by an integer encoding."""
-    return int((np.abs(clip.samples) > 1).any(axis=0).sum())
-
-
-def _format_chunk(clip: Clip, encoding: Encoding) -> bytes:
+def _format_chunk(sound: Sound, encoding: Encoding) -> bytes:
     width = _BYTES[encoding]
-    align = clip.channels * width
+    align = sound.channels * width
     code = _FLOAT if encoding == "float" else _PCM
-    if clip.channels <= 2 and encoding != "24":
-        body = struct.pack("<HHIIHH", code, clip.channels, clip.rate, clip.rate * align, align, width * 8)
+    if sound.channels <= 2 and encoding != "24":
+        body = struct.pack("<HHIIHH", code, sound.channels, sound.rate, sound.rate * align, align, width * 8)
         # Non-PCM formats must carry the size of their (empty) extension and a fact chunk.
         extra = struct.pack("<H", 0) if code == _FLOAT else b""
     else:
-        body = struct.pack("<HHIIHH", _EXTENSIBLE, clip.channels, clip.rate, clip.rate * align, align, width * 8)
+        body = struct.pack("<HHIIHH", _EXTENSIBLE, sound.channels, sound.rate, sound.rate * align, align, width * 8)
         extra = struct.pack("<HHIH", 22, width * 8, 0, code) + _GUID_TAIL
-    fact = b"fact" + struct.pack("<II", 4, clip.frames) if code == _FLOAT else b""
+    fact = b"fact" + struct.pack("<II", 4, sound.frames) if code == _FLOAT else b""
     return b"fmt " + struct.pack("<I", len(body + extra)) + body + extra + fact
 
 
@@ -114,32 +128,33 @@ def _info_chunk(tags: Mapping[str, str]) -> bytes:
     return b"LIST" + struct.pack("<I", len(parts) + 4) + b"INFO" + parts if parts else b""
 
 
-def _encode(block: np.ndarray, encoding: Encoding) -> bytes:
-    interleaved = np.ascontiguousarray(block.T, dtype=np.float32)
+def _encode(block: Samples, encoding: Encoding) -> bytes:
+    interleaved = np.ascontiguousarray(block.T, dtype="<f4")
     if encoding == "float":
-        return interleaved.astype("<f4").tobytes()
-    scale = 2 ** (8 * _BYTES[encoding] - 1)
-    integers = np.clip(np.rint(interleaved.astype(np.float64) * scale), -scale, scale - 1).astype("<i4")
+        return interleaved.tobytes()
+    scale = np.float32(2 ** (8 * _BYTES[encoding] - 1))
+    # Exact in float32: the scale is a power of two, and 24 bits are its mantissa.
+    integers = np.clip(np.rint(interleaved * scale), -scale, scale - 1)
     if encoding == "16":
-        return bytes(integers.astype("<i2").data)
-    return bytes(np.ascontiguousarray(integers.view(np.uint8).reshape(-1, 4)[:, :3]).data)
+        return integers.astype("<i2").tobytes()
+    return np.ascontiguousarray(integers.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3]).tobytes()
 
 
-def _write_soundfile(clip: Clip, file: IO[bytes], suffix: str, encoding: Encoding, path: str) -> None:
+def _write_soundfile(sound: Sound, file: IO[bytes], suffix: str, encoding: Encoding, path: str) -> None:
     import soundfile
 
     subtype = {".flac": f"PCM_{encoding}", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}[suffix]
     try:
         with soundfile.SoundFile(
-            file, "w", clip.rate, clip.channels, subtype=subtype, format=suffix[1:].upper()
+            file, "w", sound.rate, sound.channels, subtype=subtype, format=suffix[1:].upper()
         ) as out:
             for key in ("title", "artist", "comment"):
-                if text := clip.tags.get(key):
+                if text := sound.tags.get(key):
                     setattr(out, key, text)
             # Blocks, because libsndfile's Vorbis encoder overflows its stack on one huge write.
-            for start in range(0, clip.frames, _BLOCK_FRAMES):
-                out.write(np.clip(clip.samples[:, start : start + _BLOCK_FRAMES].T, -1, 1))
+            for block in sound.blocks():
+                out.write(np.clip(block.T, -1, 1))
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"{path}: {suffix[1:].upper()} cannot hold {clip.channels} channels at {clip.rate} Hz; write .wav"
+            f"{path}: {suffix[1:].upper()} cannot hold {sound.channels} channels at {sound.rate} Hz; write .wav"
         ) from error

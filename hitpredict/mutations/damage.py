@@ -1,23 +1,27 @@
 """Damage: noise, distortion, bit crushing, MP3 coding."""
 
-import io
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import BinaryIO, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.audio.clip import Clip, Samples
+from hitpredict.audio.clip import Samples
+from hitpredict.audio.sound import BLOCK_FRAMES, Sound, reblocked
 from hitpredict.errors import InputError
 from hitpredict.mutations.effects import through_plugins
-from hitpredict.mutations.step import Context, Step, decibels, parameter, with_samples
+from hitpredict.mutations.step import Context, Step, decibels, parameter
 
 _SLOPES = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls as frequency to this power
 _FLAT_BELOW = 20.0  # Hz; else most of brown noise would be below hearing
+_KERNEL_SECONDS = 0.25
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_DELAY = 1105  # samples LAME and a decoder add when the stream has no room for the tag that says so
 _MP3_SHORTEST = 1152  # samples in a frame
+_IN_MEMORY = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -35,28 +39,46 @@ class Noise(Step):
     snr_db: float = parameter("dB", -60, 120)
     colour: str = parameter(choices=("white", "pink", "brown"), default="white")
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        signal = _rms(clip.samples)
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        endless = replace(
+            sound, parts=lambda: coloured_noise(context.generator(), sound.channels, sound.rate, self.colour)
+        )
+        noise = endless.between(0, sound.frames)
+        signal, added = _energy(sound), _energy(noise)
         if signal == 0:
             raise InputError("--noise: the clip is silent, so it has no signal-to-noise ratio")
-        noise = coloured_noise(context.generator(), clip.channels, clip.frames, clip.rate, self.colour)
-        scale = signal * decibels(-self.snr_db) / _rms(noise)
-        return with_samples(clip, clip.samples + noise * np.float32(scale))
+        scale = np.float32(np.sqrt(signal / added) * decibels(-self.snr_db))
+        return sound.through(
+            lambda blocks: (block + scale * other for block, other in zip(blocks, noise.blocks(), strict=True))
+        )
 
 
-def coloured_noise(generator: np.random.Generator, channels: int, frames: int, rate: int, colour: str) -> Samples:
-    """Gaussian noise of shape (channels, frames), made by shaping the spectrum of white noise."""
-    noise: Samples = generator.standard_normal((channels, frames), dtype=np.float32)
-    slope = _SLOPES[colour]
-    if slope:
-        frequencies = np.maximum(np.fft.rfftfreq(frames, 1 / rate), _FLAT_BELOW)
-        for channel in noise:
-            channel[:] = np.fft.irfft(np.fft.rfft(channel) * frequencies**-slope, frames)
-    return noise
+def coloured_noise(generator: np.random.Generator, channels: int, rate: int, colour: str) -> Iterator[Samples]:
+    """Endless Gaussian noise in blocks of shape (channels, `BLOCK_FRAMES`): white noise through a linear filter."""
+    kernel = _kernel(rate, _SLOPES[colour])
+    before = generator.standard_normal((kernel.size - 1, channels), dtype=np.float32)
+    while True:
+        white = np.concatenate([before, generator.standard_normal((BLOCK_FRAMES, channels), dtype=np.float32)])
+        before = white[BLOCK_FRAMES:]
+        if kernel.size == 1:
+            yield white.T
+        else:
+            size = 1 << (len(white) - 1).bit_length()
+            spectrum = np.fft.rfft(white.T, size) * np.fft.rfft(kernel, size)
+            yield np.fft.irfft(spectrum, size)[:, kernel.size - 1 : len(white)].astype(np.float32)
 
 
-def _rms(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+def _kernel(rate: int, slope: float) -> NDArray[np.float64]:
+    """Impulse response whose amplitude falls as frequency to the power of `slope`."""
+    if not slope:
+        return np.ones(1)
+    size = 1 << round(rate * _KERNEL_SECONDS).bit_length()
+    frequencies = np.maximum(np.fft.rfftfreq(size, 1 / rate), _FLAT_BELOW)
+    return np.fft.fftshift(np.fft.irfft((frequencies / _FLAT_BELOW) ** -slope, size))
+
+
+def _energy(sound: Sound) -> float:
+    return sum(float(np.square(block, dtype=np.float64).sum()) for block in sound.blocks())
 
 
 @dataclass(frozen=True)
@@ -70,8 +92,8 @@ class Distortion(Step):
     example: ClassVar[str] = "12"
     drive_db: float = parameter("dB", 0, 60)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return through_plugins(clip, lambda board: [board.Distortion(self.drive_db)])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return through_plugins(sound, lambda board: [board.Distortion(self.drive_db)])
 
 
 @dataclass(frozen=True)
@@ -85,8 +107,8 @@ class Bitcrush(Step):
     example: ClassVar[str] = "8"
     bits: int = parameter("bits", 1, 24, whole=True)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return through_plugins(clip, lambda board: [board.Bitcrush(self.bits)])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return through_plugins(sound, lambda board: [board.Bitcrush(self.bits)])
 
 
 @dataclass(frozen=True)
@@ -105,35 +127,62 @@ class Mp3(Step):
     example: ClassVar[str] = "64,128,320"
     kbits: int = parameter("kbit/s", choices=_MP3_BIT_RATES, whole=True)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        if clip.channels > 2:
-            raise InputError(f"--mp3 needs one or two channels; the clip has {clip.channels}")
-        rate = min(_MP3_RATES, key=lambda each: (abs(each - clip.rate), -each))
-        samples = _mp3_round_trip(_resampled(clip.samples, clip.rate, rate), rate, self.kbits)
-        samples = _resampled(samples, rate, clip.rate)[:, : clip.frames]
-        return with_samples(clip, np.pad(samples, ((0, 0), (0, clip.frames - samples.shape[1]))))
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        if sound.channels > 2:
+            raise InputError(f"--mp3 needs one or two channels; the clip has {sound.channels}")
+        rate = min(_MP3_RATES, key=lambda each: (abs(each - sound.rate), -each))
+
+        def process(blocks: Iterator[Samples]) -> Iterator[Samples]:
+            coded = _through_mp3(_resampled(blocks, sound.rate, rate), sound.channels, rate, self.kbits)
+            return _fitted(_resampled(coded, rate, sound.rate), sound.channels, sound.frames)
+
+        return sound.through(process)
 
 
-def _resampled(samples: Samples, source: int, target: int) -> Samples:
+def _resampled(parts: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
     if source == target:
-        return samples
+        yield from parts
+        return
     import soxr
 
-    result: NDArray[np.float32] = soxr.resample(samples.T, source, target).T
-    return result
+    stream: soxr.ResampleStream | None = None
+    for part in parts:
+        stream = stream or soxr.ResampleStream(source, target, part.shape[0], dtype="float32")
+        yield stream.resample_chunk(np.ascontiguousarray(part.T)).T
+    if stream:
+        yield stream.resample_chunk(np.empty((0, part.shape[0]), np.float32), last=True).T
 
 
-def _mp3_round_trip(samples: Samples, rate: int, kbits: int) -> Samples:
+def _through_mp3(parts: Iterable[Samples], channels: int, rate: int, kbits: int) -> Iterator[Samples]:
+    """What is decoded of the encoded sound, from where the sound began; the stream is on disk when it is long."""
     import soundfile
+
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
+        stream = cast("BinaryIO", spooled)
+        frames = _encode(parts, stream, channels, rate, kbits)
+        stream.seek(0)
+        with soundfile.SoundFile(stream) as file:
+            file.seek(0 if file.frames == frames else _MP3_DELAY)
+            while (block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)).size:
+                yield block.T
+
+
+def _encode(parts: Iterable[Samples], stream: BinaryIO, channels: int, rate: int, kbits: int) -> int:
+    """The number of frames encoded: those of `parts`, or as many as the format needs."""
     from pedalboard.io import AudioFile
 
-    channels, frames = samples.shape
-    padded = np.pad(samples, ((0, 0), (0, max(0, _MP3_SHORTEST - frames))))
-    stream = io.BytesIO()
+    frames = 0
     with AudioFile(stream, "w", samplerate=rate, num_channels=channels, quality=kbits, format="mp3") as file:
-        file.write(np.ascontiguousarray(padded))
-    stream.seek(0)
-    decoded = soundfile.read(stream, dtype="float32", always_2d=True)[0].T
-    start = 0 if decoded.shape[1] == padded.shape[1] else _MP3_DELAY
-    result: Samples = decoded[:, start : start + frames]
-    return result
+        for part in reblocked(parts, BLOCK_FRAMES):
+            padded = np.pad(part, ((0, 0), (0, max(0, _MP3_SHORTEST - frames - part.shape[1]))))
+            file.write(np.ascontiguousarray(padded))
+            frames += padded.shape[1]
+    return frames
+
+
+def _fitted(parts: Iterable[Samples], channels: int, frames: int) -> Iterator[Samples]:
+    """Exactly `frames` frames: the rest is cut, what is missing is silent."""
+    for part in parts:
+        yield part[:, :frames]
+        frames -= min(frames, part.shape[1])
+    yield np.zeros((channels, frames), np.float32)

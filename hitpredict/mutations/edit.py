@@ -1,13 +1,11 @@
 """Cutting and turning: reverse, crop, roll."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
-from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
-from hitpredict.mutations.step import Context, Step, parameter, with_samples
+from hitpredict.mutations.step import Context, Step, parameter
 
 _DAY = 86400
 
@@ -17,11 +15,14 @@ class Reverse(Step):
     """Plays the clip backwards."""
 
     op: ClassVar[str] = "reverse"
+    whole: ClassVar[bool] = True
     family: ClassVar[str] = "edit"
+    per_channel: ClassVar[bool] = True
     help: ClassVar[str] = "Play backwards."
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return with_samples(clip, clip.samples[:, ::-1])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        backwards = sound.clip().samples[:, ::-1]
+        return replace(sound, parts=lambda: [backwards])
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Crop(Step):
 
     op: ClassVar[str] = "crop"
     family: ClassVar[str] = "edit"
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "START:[END]"
     help: ClassVar[str] = "Keep a part; without END, up to the end."
     example: ClassVar[str] = "30:60"
@@ -42,13 +44,13 @@ class Crop(Step):
         if self.end is not None and self.end <= self.start:
             raise UsageError(f"--crop {self.start:g}:{self.end:g}: the end must come after the start")
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        first = round(self.start * clip.rate)
-        stop = clip.frames if self.end is None else round(self.end * clip.rate)
-        if not first < stop <= clip.frames:
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        first = round(self.start * sound.rate)
+        stop = sound.frames if self.end is None else round(self.end * sound.rate)
+        if not first < stop <= sound.frames:
             end = "" if self.end is None else f"{self.end:g}"
-            raise InputError(f"--crop {self.start:g}:{end} is outside the clip of {clip.duration:.3f} seconds")
-        return with_samples(clip, clip.samples[:, first:stop])
+            raise InputError(f"--crop {self.start:g}:{end} is outside the clip of {sound.duration:.3f} seconds")
+        return sound.between(first, stop)
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,13 @@ class Roll(Step):
 
     op: ClassVar[str] = "roll"
     family: ClassVar[str] = "edit"
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "SECONDS"
     help: ClassVar[str] = "Move the sound later in a circle: what leaves at the end enters at the start."
     example: ClassVar[str] = "0.5"
     seconds: float = parameter("seconds", -_DAY, _DAY, signed=True)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return with_samples(clip, np.roll(clip.samples, round(self.seconds * clip.rate), axis=1))
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        seam = -round(self.seconds * sound.rate) % sound.frames
+        parts = sound.between(seam, sound.frames).parts, sound.between(0, seam).parts
+        return replace(sound, parts=lambda: (part for half in parts for part in half()))

@@ -9,7 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.audio.clip import Clip, Samples
+from hitpredict.audio.clip import Samples
+from hitpredict.audio.sound import Sound, reblocked
 from hitpredict.errors import InputError
 
 _ABSOLUTE_GATE = -70.0  # LUFS
@@ -25,11 +26,11 @@ _WEIGHTS = {  # channels in the order of WAV; the low-frequency channel does not
 }
 
 
-def integrated_loudness(clip: Clip) -> float:
-    """Gated loudness of the whole clip, in LUFS. InputError below 400 ms and for silence (under -70 LUFS)."""
-    energies = _hop_energies(clip)
+def integrated_loudness(sound: Sound) -> float:
+    """Gated loudness of the whole sound, in LUFS. InputError below 400 ms and for silence (under -70 LUFS)."""
+    energies = _hop_energies(sound)
     if energies.size < _HOPS_PER_BLOCK:
-        raise InputError(f"loudness needs at least 400 ms; the clip has {clip.duration * 1000:.0f} ms")
+        raise InputError(f"loudness needs at least 400 ms; the clip has {sound.duration * 1000:.0f} ms")
     blocks = np.lib.stride_tricks.sliding_window_view(energies, _HOPS_PER_BLOCK).mean(axis=1)
     audible = blocks[blocks > _power(_ABSOLUTE_GATE)]
     if audible.size == 0:
@@ -46,27 +47,27 @@ def _power(loudness: float) -> float:
     return float(10 ** ((loudness + 0.691) / 10))
 
 
-def _hop_energies(clip: Clip) -> NDArray[np.float64]:
+def _hop_energies(sound: Sound) -> NDArray[np.float64]:
     """Weighted sum over channels of the K-weighted mean square of every whole 100 ms."""
-    hop = round(clip.rate / 10)
-    hops = clip.frames // hop
-    weights = np.array(_WEIGHTS.get(clip.channels, (1,) * clip.channels), dtype=np.float64)
-    energies = np.empty(hops)
-    for first in range(0, hops, _HOPS_PER_CHUNK):
-        last = min(hops, first + _HOPS_PER_CHUNK)
-        filtered = _k_weighted(clip.samples, clip.rate, first * hop, last * hop)
-        squares = np.square(filtered).reshape(clip.channels, last - first, hop).mean(axis=2)
-        energies[first:last] = weights @ squares
-    return energies
+    hop = round(sound.rate / 10)
+    weights = np.array(_WEIGHTS.get(sound.channels, (1,) * sound.channels), dtype=np.float64)
+    energies = [np.empty(0)]
+    before = np.empty((sound.channels, 0), np.float32)
+    for chunk in reblocked(sound.parts(), _HOPS_PER_CHUNK * hop):
+        hops = chunk.shape[1] // hop
+        samples = np.concatenate([before, chunk[:, : hops * hop]], axis=1)
+        filtered = _k_weighted(samples, sound.rate)[:, before.shape[1] :]
+        energies.append(weights @ np.square(filtered).reshape(sound.channels, hops, hop).mean(axis=2))
+        # Both filters forget within a second.
+        before = samples[:, -sound.rate :]
+    return np.concatenate(energies)
 
 
-def _k_weighted(samples: Samples, rate: int, first: int, last: int) -> NDArray[np.float64]:
-    """Frames `first` to `last` of the K-weighted samples; both filters forget within the second before."""
-    begin = max(0, first - rate)
-    size = 1 << (last - begin + rate - 1).bit_length()
-    spectrum = np.fft.rfft(samples[:, begin:last].astype(np.float64), size)
+def _k_weighted(samples: Samples, rate: int) -> NDArray[np.float64]:
+    size = 1 << (samples.shape[1] + rate - 1).bit_length()
+    spectrum = np.fft.rfft(samples.astype(np.float64), size)
     spectrum *= k_weighting(np.linspace(0, np.pi, size // 2 + 1), rate)
-    return np.fft.irfft(spectrum, size)[:, first - begin : last - begin]
+    return np.fft.irfft(spectrum, size)[:, : samples.shape[1]]
 
 
 def k_weighting(angles: NDArray[np.float64], rate: int) -> NDArray[np.complex128]:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations.registry import STEPS
+from hitpredict.mutations.space import Mono
 from hitpredict.mutations.step import ENGINES, QUALITIES, Context, Step
 from hitpredict.mutations.time import fused
 from hitpredict.records import RECIPE_SCHEMA
@@ -59,10 +61,23 @@ class Recipe:
             raise InputError("the clip has no samples")
         if not np.isfinite(clip.samples).all():
             raise InputError("the clip holds NaN or infinite samples")
-        context = Context(self.engine, self.quality, self.seed)
-        for position, step in enumerate(fused(self.steps)):
-            clip = step.apply(clip, replace(context, position=position))
-        return clip
+        sound = Sound.of(clip)
+        changed = self.stream(sound)
+        return clip if changed is sound else changed.clip()
+
+    def stream(self, sound: Sound) -> Sound:
+        """The mutated sound, made block by block while it is read; `sound` may be read several times for it.
+
+        The bits are those of `apply`. InputError when a step cannot be done on it.
+        """
+        return run(self.plan, sound)
+
+    @property
+    def plan(self) -> "Plan":
+        """What is really done: channels averaged as early as possible, neighbouring pitch and tempo in one pass."""
+        shared = Context(self.engine, self.quality, self.seed)
+        steps = fused(_averaged_early(self.steps))
+        return tuple((step, replace(shared, position=position)) for position, step in enumerate(steps))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dumps`."""
@@ -81,6 +96,33 @@ class Recipe:
             raise UsageError('recipe: "steps" must be a list')
         shared = {name: data[name] for name in ("engine", "quality", "seed") if name in data}
         return cls(tuple(step_from_json(step) for step in steps), **shared)
+
+
+Plan = tuple[tuple[Step, Context], ...]
+
+
+def run(plan: Plan, sound: Sound) -> Sound:
+    """`sound` after all steps of a plan."""
+    for step, context in plan:
+        sound = step.apply(sound, context)
+    return sound
+
+
+def divided(plan: Plan) -> tuple[Plan, Plan]:
+    """A plan up to its last step that needs the whole sound, and the rest, which works block by block."""
+    count = max((number for number, (step, _) in enumerate(plan, 1) if step.whole), default=0)
+    return plan[:count], plan[count:]
+
+
+def _averaged_early(steps: Sequence[Step]) -> list[Step]:
+    """`steps` with each mono moved before what treats all channels alike: one channel is less work."""
+    result: list[Step] = []
+    for step in steps:
+        place = len(result)
+        while isinstance(step, Mono) and place and result[place - 1].per_channel:
+            place -= 1
+        result.insert(place, step)
+    return result
 
 
 def step_from_json(data: object) -> Step:

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hitpredict.audio.clip import Clip
+from hitpredict.audio.clip import Samples
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError
 from hitpredict.mutations.effects import through_plugins
-from hitpredict.mutations.step import Context, Step, parameter, with_samples
+from hitpredict.mutations.step import Context, Step, parameter
 
 _UNITY_DRY, _UNITY_WET = 0.5, 1 / 3  # pedalboard's Freeverb doubles its dry level and triples its wet level
 _ECHO = 0.5  # amplitude of the first echo
@@ -28,12 +29,12 @@ class Reverb(Step):
     wet: float = parameter("of the mix", 0, 1)
     room: float = parameter("of the largest room", 0, 1, default=0.5)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
+    def apply(self, sound: Sound, context: Context) -> Sound:
         wet, dry = self.wet * _UNITY_WET, (1 - self.wet) * _UNITY_DRY
         return through_plugins(
-            clip,
+            sound,
             lambda board: [board.Reverb(room_size=self.room, wet_level=wet, dry_level=dry)],
-            apart=clip.channels > 2,
+            apart=sound.channels > 2,
         )
 
 
@@ -42,6 +43,7 @@ class Delay(Step):
     """Adds an echo after `seconds`, 6 dB below the sound; `feedback` is the level of each next echo."""
 
     op: ClassVar[str] = "delay"
+    per_channel: ClassVar[bool] = True
     family: ClassVar[str] = "space"
     metavar: ClassVar[str] = "SECONDS[:FEEDBACK]"
     help: ClassVar[str] = "Add an echo 6 dB below the sound, repeated with feedback."
@@ -49,10 +51,10 @@ class Delay(Step):
     seconds: float = parameter("seconds", 0.001, 30)
     feedback: float = parameter("of the echo before", 0, 0.95, default=0.0)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
+    def apply(self, sound: Sound, context: Context) -> Sound:
         mix = _ECHO / (1 + _ECHO)
-        echoed = through_plugins(clip, lambda board: [board.Delay(self.seconds, self.feedback, mix)])
-        return with_samples(clip, echoed.samples * np.float32(1 / (1 - mix)))
+        echoed = through_plugins(sound, lambda board: [board.Delay(self.seconds, self.feedback, mix)])
+        return echoed.each(lambda block: block * np.float32(1 / (1 - mix)))
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Chorus(Step):
     mix: float = parameter("of the mix", 0, 1)
     rate: float = parameter("Hz", 0.1, 20, default=1.0)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return through_plugins(clip, lambda board: [board.Chorus(rate_hz=self.rate, mix=self.mix)])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return through_plugins(sound, lambda board: [board.Chorus(rate_hz=self.rate, mix=self.mix)])
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,15 @@ class Width(Step):
     example: ClassVar[str] = "0.5,1.5"
     factor: float = parameter("times the width", 0, 2)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        if clip.channels != 2:
-            raise InputError(f"--width needs a stereo clip; this one has {_channels(clip)}")
-        middle = clip.samples.mean(axis=0)
-        side = (clip.samples[0] - clip.samples[1]) * np.float32(self.factor / 2)
-        return with_samples(clip, np.stack([middle + side, middle - side]))
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        if sound.channels != 2:
+            raise InputError(f"--width needs a stereo clip; this one has {_channels(sound)}")
+        return sound.each(self._widened)
+
+    def _widened(self, block: Samples) -> Samples:
+        middle = block.mean(axis=0)
+        side = (block[0] - block[1]) * np.float32(self.factor / 2)
+        return np.stack([middle + side, middle - side])
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,14 @@ class Mono(Step):
     family: ClassVar[str] = "space"
     help: ClassVar[str] = "Average all channels into one."
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return with_samples(clip, clip.samples.mean(axis=0, keepdims=True))
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return sound.each(_mean, channels=1)
 
 
-def _channels(clip: Clip) -> str:
-    return "1 channel" if clip.channels == 1 else f"{clip.channels} channels"
+def _mean(block: Samples) -> Samples:
+    mean: Samples = block.mean(axis=0, keepdims=True)
+    return mean
+
+
+def _channels(sound: Sound) -> str:
+    return "1 channel" if sound.channels == 1 else f"{sound.channels} channels"

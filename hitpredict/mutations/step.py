@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import UsageError
 
 ENGINES = ("pedalboard", "rubberband")
@@ -117,6 +116,8 @@ class Step(ABC):
     help: one line, without the range, which `help_text` adds.
     example: values that parse.
     ranged: whether `START:STOP:STEP` is a range of the first parameter.
+    whole: whether it needs the whole sound in memory; the others work block by block.
+    per_channel: whether it is the same linear change of every channel, so that channels may be averaged before it.
     """
 
     op: ClassVar[str]
@@ -125,6 +126,8 @@ class Step(ABC):
     help: ClassVar[str]
     example: ClassVar[str] = ""
     ranged: ClassVar[bool] = True
+    whole: ClassVar[bool] = False
+    per_channel: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for index, spec in enumerate(self.parameters()):
@@ -166,8 +169,8 @@ class Step(ABC):
         return {"op": self.op} | {spec.name: value for spec, value in named if value is not None}
 
     @abstractmethod
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        """The changed clip; `clip` stays as it is. InputError when the step has no meaning for this clip."""
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        """The changed sound. InputError, before any of it is read, when the step has no meaning for this sound."""
 
 
 def _label(spec: Parameter, value: object) -> str:
@@ -175,11 +178,6 @@ def _label(spec: Parameter, value: object) -> str:
         return "" if value is None else str(value)
     text = str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
     return f"+{text}" if spec.signed and value > 0 else text
-
-
-def with_samples(clip: Clip, samples: NDArray[Any]) -> Clip:
-    """`clip` with other samples, of shape (channels, frames), contiguous float32."""
-    return replace(clip, samples=np.ascontiguousarray(samples, dtype=np.float32))
 
 
 def decibels(gain_db: float) -> float:

@@ -7,14 +7,15 @@ recording is transposed, with either engine.
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hitpredict.audio.clip import Clip, Samples
+from hitpredict.audio.clip import Samples
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import EnvironmentProblem, InputError
-from hitpredict.mutations.step import Context, Step, parameter, with_samples
+from hitpredict.mutations.step import Context, Step, parameter
 
 _SHORTEST = 8192  # frames; Rubber Band returns nothing for clips shorter than its window
 _HEADROOM = 0.5  # of full scale; the program exchanges 16-bit files, which clip
@@ -26,13 +27,15 @@ class Pitch(Step):
 
     op: ClassVar[str] = "pitch"
     family: ClassVar[str] = "time"
+    whole: ClassVar[bool] = True
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "SEMITONES"
     help: ClassVar[str] = "Transpose without changing the tempo."
     example: ClassVar[str] = "-2,0,2"
     semitones: float = parameter("semitones", -24, 24, signed=True)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return _stretched(clip, self.semitones, 1.0, clip.frames, context)
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return _stretched(sound, self.semitones, 1.0, sound.frames, context)
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,15 @@ class Tempo(Step):
 
     op: ClassVar[str] = "tempo"
     family: ClassVar[str] = "time"
+    whole: ClassVar[bool] = True
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "RATIO"
     help: ClassVar[str] = "Play faster (above 1) or slower (below 1) without changing the pitch."
     example: ClassVar[str] = "0.9,1.1"
     ratio: float = parameter("times the speed", 0.25, 4)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return _stretched(clip, 0.0, self.ratio, round(clip.frames / self.ratio), context)
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return _stretched(sound, 0.0, self.ratio, round(sound.frames / self.ratio), context)
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,14 @@ class PitchAndTempo(Step):
 
     op: ClassVar[str] = "pitch-and-tempo"
     family: ClassVar[str] = "time"
+    whole: ClassVar[bool] = True
+    per_channel: ClassVar[bool] = True
     help: ClassVar[str] = "Transpose and change the tempo in one pass."
     semitones: float = parameter("semitones", -24, 24, signed=True)
     ratio: float = parameter("times the speed", 0.25, 4)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        return _stretched(clip, self.semitones, self.ratio, round(clip.frames / self.ratio), context)
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        return _stretched(sound, self.semitones, self.ratio, round(sound.frames / self.ratio), context)
 
 
 def fused(steps: Sequence[Step]) -> list[Step]:
@@ -78,16 +85,18 @@ def fused(steps: Sequence[Step]) -> list[Step]:
     return result
 
 
-def _stretched(clip: Clip, semitones: float, ratio: float, frames: int, context: Context) -> Clip:
+def _stretched(sound: Sound, semitones: float, ratio: float, frames: int, context: Context) -> Sound:
     if semitones == 0 and ratio == 1:
-        return clip
+        return sound
     if frames == 0:
-        raise InputError(f"--tempo {ratio:g} leaves nothing of a clip of {clip.frames} frames")
+        raise InputError(f"--tempo {ratio:g} leaves nothing of a clip of {sound.frames} frames")
     stretch = _with_program if context.engine == "rubberband" else _with_pedalboard
-    padding = ((0, 0), (0, max(0, _SHORTEST - clip.frames)))
-    samples = stretch(np.pad(clip.samples, padding), clip.rate, semitones, ratio, context.quality)
-    missing = max(0, frames - samples.shape[1])
-    return with_samples(clip, np.pad(samples[:, :frames], ((0, 0), (0, missing))))
+    samples = sound.clip().samples
+    if sound.frames < _SHORTEST:
+        samples = np.pad(samples, ((0, 0), (0, _SHORTEST - sound.frames)))
+    stretched = stretch(samples, sound.rate, semitones, ratio, context.quality)[:, :frames]
+    missing = np.zeros((sound.channels, frames - stretched.shape[1]), np.float32)
+    return replace(sound, frames=frames, parts=lambda: [stretched, missing])
 
 
 def _with_pedalboard(samples: Samples, rate: int, semitones: float, ratio: float, quality: str) -> Samples:

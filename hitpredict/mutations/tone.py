@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError
 from hitpredict.mutations.effects import through_plugins
 from hitpredict.mutations.step import Context, Step, parameter
@@ -15,14 +15,15 @@ class Lowpass(Step):
 
     op: ClassVar[str] = "lowpass"
     family: ClassVar[str] = "tone"
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "HZ"
     help: ClassVar[str] = "Keep what is below a frequency, 12 dB per octave."
     example: ClassVar[str] = "8000"
     hz: float = parameter("Hz", 10, 96000)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        _below_half_the_rate(self, self.hz, clip)
-        return through_plugins(clip, lambda board: [board.LowpassFilter(self.hz) for _ in range(2)])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        _below_half_the_rate(self, self.hz, sound)
+        return through_plugins(sound, lambda board: [board.LowpassFilter(self.hz) for _ in range(2)])
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,15 @@ class Highpass(Step):
 
     op: ClassVar[str] = "highpass"
     family: ClassVar[str] = "tone"
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "HZ"
     help: ClassVar[str] = "Keep what is above a frequency, 12 dB per octave."
     example: ClassVar[str] = "120"
     hz: float = parameter("Hz", 10, 96000)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        _below_half_the_rate(self, self.hz, clip)
-        return through_plugins(clip, lambda board: [board.HighpassFilter(self.hz) for _ in range(2)])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        _below_half_the_rate(self, self.hz, sound)
+        return through_plugins(sound, lambda board: [board.HighpassFilter(self.hz) for _ in range(2)])
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Equaliser(Step):
 
     op: ClassVar[str] = "eq"
     family: ClassVar[str] = "tone"
+    per_channel: ClassVar[bool] = True
     metavar: ClassVar[str] = "FREQ:GAIN[:Q]"
     help: ClassVar[str] = "Raise or lower a band around a frequency."
     example: ClassVar[str] = "3000:4:1.4"
@@ -55,11 +58,11 @@ class Equaliser(Step):
     db: float = parameter("dB", -40, 40, signed=True)
     q: float = parameter("", 0.1, 100, default=1.0)
 
-    def apply(self, clip: Clip, context: Context) -> Clip:
-        _below_half_the_rate(self, self.hz, clip)
-        return through_plugins(clip, lambda board: [board.PeakFilter(self.hz, self.db, self.q)])
+    def apply(self, sound: Sound, context: Context) -> Sound:
+        _below_half_the_rate(self, self.hz, sound)
+        return through_plugins(sound, lambda board: [board.PeakFilter(self.hz, self.db, self.q)])
 
 
-def _below_half_the_rate(step: Step, hz: float, clip: Clip) -> None:
-    if hz >= clip.rate / 2:
-        raise InputError(f"--{step.op} {hz:g}: must be below half the clip's sample rate of {clip.rate} Hz")
+def _below_half_the_rate(step: Step, hz: float, sound: Sound) -> None:
+    if hz >= sound.rate / 2:
+        raise InputError(f"--{step.op} {hz:g}: must be below half the clip's sample rate of {sound.rate} Hz")

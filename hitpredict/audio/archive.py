@@ -38,9 +38,9 @@ class _Chunked:
         self._chunks, self._rest = iter(chunks), b""
 
     def read(self, size: int) -> bytes:
-        parts, missing = [], size
-        while missing and (self._rest or (self._rest := next(self._chunks, b""))):
-            parts.append(self._rest[:missing])
-            self._rest = self._rest[missing:]
-            missing -= len(parts[-1])
+        parts = []
+        while size and (chunk := self._rest or next(self._chunks, b"")):
+            parts.append(chunk[:size])
+            self._rest = chunk[size:]
+            size -= len(parts[-1])
         return b"".join(parts)

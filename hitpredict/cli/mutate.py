@@ -5,28 +5,31 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from hitpredict.audio.clip import Clip
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES
+from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
+from hitpredict.audio.write import Encoding
 from hitpredict.cli import options
+from hitpredict.cli.clipping import Clipping, Cut
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import is_pipe
-from hitpredict.cli.variants import Sink, sink_for
+from hitpredict.cli.variants import Place, Sink, sink_for
 from hitpredict.engines import threads
 from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations import STEPS, Recipe, parse, product
+from hitpredict.mutations.recipe import divided, run
 
 
 class Engine(StrEnum):
@@ -133,9 +136,10 @@ def mutate(
     form: Annotated[
         AudioFormat | None, typer.Option("-f", "--format", help="Format of files in DIR [default: wav].")
     ] = None,
-    bits: Annotated[Bits, typer.Option(help="Sample format of WAV and FLAC.")] = Bits.sixteen,
+    bits: Annotated[Bits | None, typer.Option(help="Sample format of WAV and FLAC [default: float; FLAC 16].")] = None,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Print the recipes, one JSON object a line, and do nothing.")
+        bool,
+        typer.Option("-n", "--dry-run", help="Check the inputs, print the recipes as JSON, name the files of -o."),
     ] = False,
     jobs: options.Jobs = None,
     files_from: options.FilesFrom = None,
@@ -153,7 +157,9 @@ def mutate(
     if dry_run:
         for each in chosen:
             sys.stdout.write(json.dumps(each.to_json()) + "\n")
-        return 0
+        sys.stdout.flush()
+        if not inputs and files_from is None:
+            return 0
     if nothing_given(inputs, files_from):
         typer.echo(context.get_help(), err=True)
         return 2
@@ -164,11 +170,18 @@ def mutate(
     with failures_in(failures, null) as failed, sources(inputs, files_from, null, messages, max_bytes) as found:
         head = list(islice(found, 2))
         alone = len(head) == 1 and len(chosen) == 1
+        encoding: Encoding | None = bits.value if bits else None
         suffix = f".{form or AudioFormat.wav}"
-        sink = sink_for(output, alone, suffix, bits.value, force, skip_existing)
+        if output is None and dry_run:
+            sink = Sink("float")
+        else:
+            sink = sink_for(output, alone, suffix, encoding, force, skip_existing)
         if files_from not in STDIN_NAMES:
             named, _ = found.ahead()
             sink.plan([*head, *named], chosen)
+        if dry_run:
+            _rehearse(chain(head, found), chosen, sink, messages, failed)
+            return 1 if failed else 0
         total = found.count() if visible else None
         with Progress("variants", visible, None if total is None else (len(head) + total) * len(chosen)) as bar:
             written = _write_all(chain(head, found), chosen, sink, jobs, messages, failed, bar)
@@ -227,6 +240,24 @@ def _read_recipes(file: Path) -> list[Recipe]:
         raise UsageError(f"--recipe {file}: {error}") from error
 
 
+def _rehearse(
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages, failed: list[str]
+) -> None:
+    """Open every input, name on standard error what would be written, and add to `failed` what cannot be opened."""
+    from hitpredict.audio.read import open_audio
+
+    good = []
+    for source in found:
+        try:
+            with open_audio(source):
+                good.append(source)
+        except InputError as error:
+            failed.append(source.path)
+            messages.failure(error)
+    for name in sink.names(good, recipes):
+        messages.note(f"would write {name}")
+
+
 def _write_all(
     found: Iterator[Source],
     recipes: list[Recipe],
@@ -237,63 +268,93 @@ def _write_all(
     bar: Progress,
 ) -> int:
     """Write every variant; gives how many, and adds to `failed`."""
-    written = 0
-    with closing(threads.run(_variants(found, recipes, sink, messages), jobs)) as results, sink:
-        for (source, recipe), result in bar.over(results):
+    clipping, before, written = Clipping(), None, 0
+    with closing(threads.run(_variants(found, recipes, sink, jobs, messages), jobs)) as results, sink:
+        for variant, result in bar.over(results):
+            if before and before is not variant.source:
+                before.discard()
+            before = variant.source
             try:
                 if isinstance(result, InputError):
                     raise result
-                sink.write(source, recipe, result)
+                place, cut = result
+                place()
+                clipping.add(variant.called, cut)
             except InputError as error:
-                failed.append(source.path)
-                named = source.path in str(error)
-                messages.failure(error if named else InputError(f"{source.path}: {recipe.label}: {error}"))
+                failed.append(variant.source.path)
+                named = variant.source.path in str(error)
+                messages.failure(error if named else InputError(f"{variant.called}: {error}"))
             else:
                 written += 1
-                _warn_of_clipping(source, recipe, result, sink, messages)
+    clipping.tell(messages)
     return written
 
 
+@dataclass(frozen=True)
+class _Variant:
+    source: Source
+    recipe: Recipe
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        return f"{self.source.path}: {self.recipe.label}"
+
+
+Made = tuple[Place, Cut]
+
+
 def _variants(
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages
+) -> Iterator[tuple[_Variant, Callable[[], Made]]]:
+    """The work, lazily: what comes after a stretch is a call for each variant, the stretch is done once."""
+    with closing(threads.run(_stretches(found, recipes, sink, messages), jobs)) as stretches:
+        for variants, sound in stretches:
+            for variant in variants:
+                if isinstance(sound, InputError):
+                    yield variant, partial(_raise, sound)
+                else:
+                    yield variant, partial(_made, variant, sound, sink)
+
+
+def _stretches(
     found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages
-) -> Iterator[tuple[tuple[Source, Recipe], Callable[[], Clip]]]:
-    """The work, lazily: each source is decoded once, and each of its variants is a call."""
-    from hitpredict.audio.read import read_audio
+) -> Iterator[tuple[list[_Variant], Callable[[], Sound]]]:
+    """Calls that stretch a sound, each with the neighbouring variants that begin with this stretch."""
+    from hitpredict.audio.read import read_sound
 
     for source in found:
-        wanted = [recipe for recipe in recipes if sink.wants(source, recipe)]
+        wanted = []
         try:
-            clip = read_audio(source, partial(_note, messages, source)) if wanted else None
+            for recipe in recipes:
+                if (name := sink.claim(source, recipe)) is not None:
+                    wanted.append(_Variant(source, recipe, name))
+            if not wanted:
+                continue
+            sound = read_sound(source, partial(_note, messages, source))
         except InputError as error:
-            yield (source, recipes[0]), partial(_raise, error)
+            yield [_Variant(source, recipes[0])], partial(_raise, error)
             continue
-        for recipe in wanted:
-            assert clip is not None
-            yield (source, recipe), partial(_applied, recipe, clip)
+        for plan, alike in groupby(wanted, lambda variant: divided(variant.recipe.plan)[0]):
+            yield list(alike), partial(run, plan, sound)
 
 
 def _note(messages: Messages, source: Source, warning: str) -> None:
     messages.note(f"{source.path}: {warning}")
 
 
-def _raise(error: InputError) -> Clip:
+def _raise(error: InputError) -> Any:
     raise error
 
 
-def _applied(recipe: Recipe, clip: Clip) -> Clip:
+def _made(variant: _Variant, stretched: Sound, sink: Sink) -> Made:
     """The variant, with its name and its recipe in the tags."""
-    title = f"{clip.name} [{recipe.label}]" if recipe.steps else clip.name
-    artist = {"artist": clip.tags["artist"]} if clip.tags.get("artist") else {}
+    recipe = variant.recipe
+    title = f"{stretched.name} [{recipe.label}]" if recipe.steps else stretched.name
+    artist = {"artist": stretched.tags["artist"]} if stretched.tags.get("artist") else {}
     comment = json.dumps(recipe.to_json(), separators=(",", ":"))
-    return replace(recipe.apply(clip), name=title, tags={**artist, "title": title, "comment": comment})
-
-
-def _warn_of_clipping(source: Source, recipe: Recipe, clip: Clip, sink: Sink, messages: Messages) -> None:
-    from hitpredict.audio.write import clipped_frames
-
-    if sink.bits != "float" and (frames := clipped_frames(clip)):
-        share = 100 * frames / clip.frames
-        messages.note(
-            f"{source.path}: {recipe.label}: {share:.2g} % of the sound exceeds full scale and was cut; "
-            "add --limit -1 or a negative --gain, or write --bits float"
-        )
+    changed = run(divided(recipe.plan)[1], stretched)
+    cut = Cut(changed.frames)
+    watched = changed if sink.bits == "float" else changed.each(cut.watch)
+    tags = {**artist, "title": title, "comment": comment}
+    return sink.take(variant.name, replace(watched, name=title, tags=tags)), cut

@@ -1,20 +1,26 @@
 """Where the variants of `mutate` go: a WAV or a tar on standard output, a file, a tar file, a folder of files."""
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
 from hitpredict.audio.archive import TarWriter
-from hitpredict.audio.clip import Clip
-from hitpredict.audio.source import Source
-from hitpredict.audio.write import SUFFIXES, Encoding, atomic, write_audio, write_wav
+from hitpredict.audio.sound import Sound
+from hitpredict.audio.source import STDIN, Source
+from hitpredict.audio.write import SUFFIXES, Encoding, atomic, wav_chunks, wav_size, write_audio
 from hitpredict.cli.output import check_writable
 from hitpredict.cli.streams import binary_stdout, is_terminal
-from hitpredict.errors import InputError, UsageError
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.mutations import Recipe
+
+_MADE_AHEAD = 2**24
+"""Samples, over all channels, up to which a variant is made in memory while others are; longer ones in their turn."""
+
+Place = Callable[[], None]
 
 
 class Sink:
@@ -26,12 +32,20 @@ class Sink:
     def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
         """Find what cannot work before any work is done. Raises `UsageError`."""
 
-    def wants(self, source: Source, recipe: Recipe) -> bool:
-        """Whether this variant is still to be made."""
-        return True
+    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+        """The files that would be written."""
+        return iter(())
 
-    def write(self, source: Source, recipe: Recipe, clip: Clip) -> None:
-        """Take one variant. Raises `InputError` when the format cannot hold it."""
+    def claim(self, source: Source, recipe: Recipe) -> str | None:
+        """A name for a variant that is about to be made; None when it is there already. `InputError` if it is taken."""
+        return ""
+
+    def take(self, name: str, sound: Sound) -> Place:
+        """Make one variant, in any thread; the call given back, done in order, puts it into its place.
+
+        Both raise `InputError` when the format cannot hold it.
+        """
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
@@ -42,36 +56,47 @@ class Sink:
         return None
 
 
-def sink_for(output: Path | None, alone: bool, suffix: str, bits: Encoding, force: bool, skip_existing: bool) -> Sink:
+def sink_for(
+    output: Path | None, alone: bool, suffix: str, bits: Encoding | None, force: bool, skip_existing: bool
+) -> Sink:
     """The sink that `-o` asks for. alone: there is exactly one variant. suffix: of files in a folder.
 
+    bits: None for float in WAV, which cuts nothing, and 16 in FLAC.
     Raises `UsageError` when binary data would go to a terminal or an existing output is in the way.
     """
     if output is None:
         if is_terminal(sys.stdout):
             raise UsageError("the sound would go to the terminal; pipe it, redirect it, or name a file with -o")
-        return _OneToStream(bits) if alone else _Tar(None, bits)
+        return _OneToStream(bits or "float") if alone else _Tar(None, bits or "float")
     as_file = output.suffix.lower() in SUFFIXES and not output.is_dir()
     if as_file and not alone:
         raise UsageError(f"{output}: is one file, and there are several variants; give a folder or a .tar file")
+    form = output.suffix.lower() if as_file else ".wav" if output.suffix.lower() == ".tar" else suffix
+    chosen: Encoding = bits or ("float" if form == ".wav" else "16")
+    if form == ".flac" and chosen == "float":
+        raise UsageError("--bits float: FLAC holds integers only; say 16 or 24, or write .wav")
     if not as_file and output.suffix.lower() != ".tar":
-        return _Folder(output, suffix, bits, force, skip_existing)
+        return _Folder(output, suffix, chosen, force, skip_existing)
     if not check_writable(output, force, skip_existing):
-        return _Nothing(bits)
-    return _OneFile(output, bits) if as_file else _Tar(output, bits)
+        return _Nothing(chosen)
+    return _OneFile(output, chosen) if as_file else _Tar(output, chosen)
 
 
 class _Nothing(Sink):
     """For output that exists and is to be kept."""
 
-    def wants(self, source: Source, recipe: Recipe) -> bool:
-        return False
+    def claim(self, source: Source, recipe: Recipe) -> str | None:
+        return None
 
 
 class _OneToStream(Sink):
-    def write(self, source: Source, recipe: Recipe, clip: Clip) -> None:
-        write_wav(clip, binary_stdout(), self.bits)
-        binary_stdout().flush()
+    def take(self, name: str, sound: Sound) -> Place:
+        def place() -> None:
+            for chunk in _unbroken(wav_chunks(sound, self.bits)):
+                binary_stdout().write(chunk)
+            binary_stdout().flush()
+
+        return place
 
 
 class _OneFile(Sink):
@@ -79,8 +104,11 @@ class _OneFile(Sink):
         super().__init__(bits)
         self._path = path
 
-    def write(self, source: Source, recipe: Recipe, clip: Clip) -> None:
-        write_audio(clip, self._path, self.bits)
+    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+        yield str(self._path)
+
+    def take(self, name: str, sound: Sound) -> Place:
+        return lambda: write_audio(sound, self._path, self.bits)
 
 
 class _Tar(Sink):
@@ -91,18 +119,25 @@ class _Tar(Sink):
         self._path, self._names = path, _Names(".wav")
 
     def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
-        names = _Names(".wav")
-        for source in sources:
-            for recipe in recipes:
-                names.claim(source, recipe, UsageError)
+        self._names.plan(sources, recipes)
 
-    def write(self, source: Source, recipe: Recipe, clip: Clip) -> None:
-        self._tar.add(self._names.claim(source, recipe, InputError), clip)
+    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+        if self._path:
+            yield str(self._path)
+
+    def claim(self, source: Source, recipe: Recipe) -> str | None:
+        return self._names.claim(source, recipe, InputError)
+
+    def take(self, name: str, sound: Sound) -> Place:
+        size, chunks = wav_size(sound, self.bits), wav_chunks(sound, self.bits)
+        if sound.frames * sound.channels <= _MADE_AHEAD:
+            chunks = iter([b"".join(chunks)])
+        return lambda: self._tar.add(name, size, _unbroken(chunks))
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stream: IO[bytes] = stack.enter_context(atomic(self._path)) if self._path else binary_stdout()
-            self._tar = stack.enter_context(TarWriter(stream, self.bits))
+            self._tar = stack.enter_context(TarWriter(stream))
             self._open = stack.pop_all()
         return self
 
@@ -110,6 +145,14 @@ class _Tar(Sink):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.__exit__(kind, error, trace)
+
+
+def _unbroken(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, of which the first are on their way: where one fails, the whole stream is spoilt."""
+    try:
+        yield from chunks
+    except InputError as error:
+        raise EnvironmentProblem(f"{error}; what was written is incomplete") from error
 
 
 class _Folder(Sink):
@@ -123,20 +166,32 @@ class _Folder(Sink):
             raise UsageError(f"{folder}: {folder.suffix} is no audio suffix (known: {', '.join(SUFFIXES)}, .tar)")
 
     def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
-        names = _Names(self._suffix)
-        for source in sources:
-            for recipe in recipes:
-                check_writable(self._existing(names.claim(source, recipe, UsageError)), self._force, self._skip)
+        for name in self._names.plan(sources, recipes):
+            check_writable(self._existing(name), self._force, self._skip)
 
-    def wants(self, source: Source, recipe: Recipe) -> bool:
-        existing = self._existing(file_name(source, recipe, self._suffix))
-        return self._force or existing is None or not self._skip
+    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+        return (str(self._folder / name) for name in self._names.plan(sources, recipes))
 
-    def write(self, source: Source, recipe: Recipe, clip: Clip) -> None:
-        path = self._folder / self._names.claim(source, recipe, InputError)
-        if path.exists() and not self._force:
+    def claim(self, source: Source, recipe: Recipe) -> str | None:
+        name = self._names.claim(source, recipe, InputError)
+        path = self._existing(name)
+        if path and not self._force:
+            if self._skip:
+                return None
             raise InputError(f"{path}: exists already; use --force to replace it or --skip-existing to keep it")
-        write_audio(clip, path, self.bits)
+        return name
+
+    def take(self, name: str, sound: Sound) -> Place:
+        path = self._folder / name
+
+        def place() -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_audio(sound, path, self.bits)
+
+        if sound.frames * sound.channels > _MADE_AHEAD:
+            return place
+        place()
+        return lambda: None
 
     def _existing(self, name: str) -> Path | None:
         path = self._folder / name
@@ -153,22 +208,46 @@ class _Folder(Sink):
             error.add_note(f"what is in {self._folder} stays, and the same command with --skip-existing does the rest")
 
 
-def file_name(source: Source, recipe: Recipe, suffix: str) -> str:
-    """`song.pitch+2.wav`: the variant's name in a folder or an archive."""
-    return f"{source.stem}.{recipe.label}{suffix}"
-
-
 class _Names:
-    """File names given so far, to find two variants that would have the same."""
+    """File names given so far, to find two variants that would have the same.
+
+    They mirror the folders of the inputs, below the deepest one that all inputs share.
+    """
 
     def __init__(self, suffix: str):
-        self._suffix, self._owners = suffix, dict[str, str]()
+        self._suffix, self._owners, self._root = suffix, dict[str, str](), Path.cwd()
+
+    def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> list[str]:
+        """The names of all variants. Raises `UsageError` where two are the same."""
+        sources = list(sources)
+        places = {_absolute(source.path).parent for source in sources if _is_path(source) and not source.problem}
+        if places:
+            self._root = Path(os.path.commonpath(places))
+        trial = _Names(self._suffix)
+        trial._root = self._root
+        return [trial.claim(source, recipe, UsageError) for source in sources for recipe in recipes]
 
     def claim(self, source: Source, recipe: Recipe, error: type[UsageError] | type[InputError]) -> str:
-        name = file_name(source, recipe, self._suffix)
+        name = str(self._folder_of(source) / f"{source.stem}.{recipe.label}{self._suffix}")
         # Case does not tell files apart everywhere.
         key = name.casefold()
         if key in self._owners:
             raise error(f"{source.path}: {name} is also the name of a variant of {self._owners[key]}; rename one")
         self._owners[key] = source.path
         return name
+
+    def _folder_of(self, source: Source) -> PurePosixPath:
+        member = source.path.removeprefix(f"{STDIN}/")
+        if member != source.path:
+            return PurePosixPath(member).parent
+        folder = _absolute(source.path).parent
+        below = _is_path(source) and folder.is_relative_to(self._root)
+        return PurePosixPath(folder.relative_to(self._root)) if below else PurePosixPath()
+
+
+def _is_path(source: Source) -> bool:
+    return source.url is None and "://" not in source.path and source.path.split("/")[0] != STDIN
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed

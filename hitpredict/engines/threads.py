@@ -25,7 +25,7 @@ def run(
     try:
         for key, call in work:
             waiting.append((key, pool.submit(call)))
-            if len(waiting) > jobs:
+            while len(waiting) > jobs or (waiting and waiting[0][1].done()):
                 done, future = waiting.popleft()
                 yield done, _collected(future)
         while waiting:

@@ -4,13 +4,18 @@ import json
 import os
 import signal
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from commands import MUTATE, SCORE
-from processes import PROGRAM, environment, finished, run, start
+from processes import PROGRAM, environment, finished, measured, run, start
 from sounds import encoded, saved, tune
+
+from hitpredict.audio.read import read_audio
 
 
 def seen(folder) -> dict[str, bytes]:
@@ -60,13 +65,83 @@ def test_existing_variants_are_safe(tmp_path):
 
 @pytest.mark.parametrize("target", ["out", "out.tar"])
 def test_collisions_are_found_before_work(tmp_path, target):
-    songs = [saved(tmp_path / folder, "same.wav", tune(seed=n)) for n, folder in enumerate("ab")]
+    songs = [saved(tmp_path, f"same.{suffix}", tune(seed=n)) for n, suffix in enumerate(("wav", "flac"))]
     outcome = run("mutate", *songs, "--gain", "-3", "-o", tmp_path / target)
     assert outcome.code == 2
     assert len(outcome.complaints) == 1
     assert str(songs[0]) in outcome.err
     assert str(songs[1]) in outcome.err
-    assert set(seen(tmp_path)) == {"a/same.wav", "b/same.wav"}
+    assert set(seen(tmp_path)) == {"same.wav", "same.flac"}
+
+
+def test_variants_mirror_the_folders_of_their_inputs(tmp_path):
+    for folder in ("music/a", "music/b/deep"):
+        saved(tmp_path / folder, "same.wav")
+    mirrored = {"a/same.gain-3.wav", "b/deep/same.gain-3.wav"}
+    for number, inputs in enumerate((["music"], ["music/a", "music/b"], ["music/a/same.wav", "music/b/deep/same.wav"])):
+        assert run("mutate", *inputs, "--gain", "-3", "-o", f"out{number}", cwd=tmp_path).code == 0
+        assert set(seen(tmp_path / f"out{number}")) == mirrored
+    assert run("mutate", "music", "--gain", "-3", "-o", "out.tar", cwd=tmp_path).code == 0
+    with tarfile.open(tmp_path / "out.tar") as tar:
+        assert set(tar.getnames()) == mirrored
+    unpacked = run(
+        "mutate", "-", "--reverse", "-o", "from-tar", cwd=tmp_path, stdin=(tmp_path / "out.tar").read_bytes()
+    )
+    assert unpacked.code == 0
+    assert set(seen(tmp_path / "from-tar")) == {name.replace(".wav", ".reverse.wav") for name in mirrored}
+
+
+def test_a_dry_run_checks_the_inputs_and_names_the_outputs(tmp_path):
+    song, bad = saved(tmp_path / "music", "song.wav"), tmp_path / "music" / "words.wav"
+    asked = ("mutate", "music", "--gain", "-1,-2", "-o", "out", "-n")
+    good = run(*asked, cwd=tmp_path)
+    assert good.code == 0
+    assert good.complaints == [f"hitpredict: would write out/song.gain-{n}.wav" for n in (1, 2)]
+    assert [record["steps"][0]["db"] for record in good.records] == [-1, -2]
+    bad.write_bytes(b"words, no sound")
+    failed = run(*asked, "missing.wav", cwd=tmp_path)
+    assert failed.code == 1
+    assert [line.split(": ")[1] for line in failed.complaints[:2]] == ["music/words.wav", "missing.wav"]
+    assert set(seen(tmp_path)) == {"music/song.wav", "music/words.wav"}
+    song.unlink()
+    assert run("mutate", "--gain", "-1", "-n", "-q", song).code == 1
+
+
+def test_clipping_is_told_once_with_the_worst(tmp_path):
+    song = saved(tmp_path)
+    cut = run("mutate", song, "--gain", "20,10,-3", "-o", tmp_path / "out", "--bits", "16")
+    assert (cut.code, len(cut.complaints)) == (0, 1)
+    assert f"{song}: gain+20: " in cut.err
+    assert "(2 variants were cut, this one the most)" in cut.err
+    clip = tune()
+    clip.samples[0, :40] = 0.99
+    rarely = run("mutate", saved(tmp_path, "rare.wav", clip), "--gain", "1", "-o", tmp_path / "out", "--bits", "16")
+    assert (rarely.code, rarely.err) == (0, "")
+
+
+def test_nothing_is_cut_on_the_way_between_commands(tmp_path):
+    song = saved(tmp_path, "song.wav")
+    loud = run("mutate", song, "--gain", "30")
+    assert (loud.code, loud.err) == (0, "")
+    assert run("mutate", song, "--gain", "30", "-o", tmp_path / "loud.wav").code == 0
+    assert (tmp_path / "loud.wav").read_bytes() == loud.out
+    back, direct = run("mutate", "-", "--gain", "-30", stdin=loud.out), run("mutate", song, "--gain", "0")
+    assert np.abs(read_audio(back.out).samples - read_audio(direct.out).samples).max() < 1e-6
+
+
+@pytest.mark.slow
+def test_half_an_hour_needs_no_more_memory_than_minutes(tmp_path):
+    long = tmp_path / "long.wav"
+    minute = np.zeros((60 * 44100, 2), np.int16)
+    minute[::100] = 1000
+    with soundfile.SoundFile(long, "w", 44100, 2) as file:
+        for _ in range(30):
+            file.write(minute)
+    steps = ("--gain", "-3", "--loudness", "-20", "--eq", "1000:3", "--reverb", "0.2", "--noise", "40", "--limit", "-1")
+    outcome, usage = measured("mutate", long, *steps, "--fade", "1:1", "-o", tmp_path / "changed.wav", "--bits", "16")
+    assert (outcome.code, outcome.out) == (0, b"")
+    assert soundfile.info(tmp_path / "changed.wav").frames == 1800 * 44100
+    assert usage.peak < 300
 
 
 @pytest.mark.parametrize("command", [SCORE, MUTATE], ids=str)

@@ -162,7 +162,7 @@ def test_short_work_shows_no_progress(tmp_path):
 
 def test_quiet_keeps_failures_only(tmp_path):
     loud, missing = saved(tmp_path, "loud.wav"), tmp_path / "missing.wav"
-    boosted = ("mutate", "--gain", "30", loud, missing, "-o", tmp_path / "out")
+    boosted = ("mutate", "--gain", "30", "--bits", "16", loud, missing, "-o", tmp_path / "out")
     noisy, quiet = run(*boosted), run(*boosted, "-q", "--force")
     assert [line for line in noisy.complaints if "full scale" in line]
     assert quiet.complaints == [f"hitpredict: {missing}: no such file or folder"]

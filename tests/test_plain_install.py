@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from processes import python
 from sounds import saved, tune
 from typer.testing import CliRunner
 
+import hitpredict
 from hitpredict.cli.app import app
 from hitpredict.featurizing import make_kind
 
@@ -26,12 +28,22 @@ main()
 IMPORTED = {"scikit-learn": "sklearn", "ray[data]": "ray"}
 
 
-def extras() -> str:
-    """The packages that extras bring, separated by spaces."""
+def extras(*wanted: str) -> str:
+    """The packages that these extras bring, or all of them, separated by spaces."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    lines = [line for name, lines in project["optional-dependencies"].items() for line in lines if name != "cuda"]
+    every = [name for name in project["optional-dependencies"] if name != "cuda"]
+    lines = [line for name in wanted or every for line in project["optional-dependencies"][name]]
     names = {line.split(";")[0].split(">=")[0].strip() for line in lines if not line.startswith("hitpredict")}
     return " ".join(sorted(IMPORTED.get(name, name.replace("-", "_")) for name in names))
+
+
+@pytest.mark.parametrize("extra", ["m4a", "rubberband", "parquet", "fetch", "remote", "scale", "train"])
+def test_an_extra_brings_nothing_that_is_not_imported(extra):
+    package = Path(hitpredict.__file__).parent
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    # onnxscript is what torch's exporter needs.
+    names = {*extras(extra).split()} - {"onnxscript"}
+    assert [name for name in names if not re.search(rf"\b(import|from) {name}\b|[\"(]{name}[\".)]", sources)] == []
 
 
 def plain(*arguments: object):

@@ -48,7 +48,7 @@ class Calibration:
         _, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
         weights = 1 / ((len(sizes) + 1) * sizes[inverse])
         below, above = (
-            round(min(max(_quantile(side, weights, (1 + level) / 2), 0.0), high - low), 4)
+            round(min(max(weighted_quantile(side, weights, (1 + level) / 2), 0.0), high - low), 4)
             for side in (-residual, residual)
         )
         return cls(level, below, above, low, high, len(sizes))
@@ -71,7 +71,7 @@ class Calibration:
         )
 
 
-def _quantile(values: Floats, weights: Floats, share: float) -> float:
+def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
     """The smallest value that holds `share` of the weight at or below it; infinite where the weights fall short."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order]) >= share - 1e-12

@@ -18,6 +18,7 @@ from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.frontends import maker_of
 
 _IN_MEMORY = 2**30
+_DURATION = "duration"
 
 
 class Arrays:
@@ -39,7 +40,8 @@ class Arrays:
 class Features:
     """One feature table. kind: name and parameters of what made it, where known.
 
-    values: float32 (N, D) with `columns`, or `Arrays` (columns None).
+    values: float32 (N, D) with `columns`, or `Arrays` (columns None). durations: seconds of sound by track, (N,), NaN
+    where the table does not say.
     """
 
     path: str
@@ -47,6 +49,7 @@ class Features:
     track_ids: tuple[str, ...]
     columns: tuple[str, ...] | None
     values: Any
+    durations: NDArray[np.float64] | None = None
 
     @property
     def name(self) -> str | None:
@@ -147,10 +150,11 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
     for name in names:
         note_texts(table[name], name, path, notes)
     columns, kind = (names, None) if every_column else _known_columns(names, kind, path, notes)
+    durations = np.array([number_of(value) for value in table[_DURATION]]) if _DURATION in table else None
     values = np.array([[number_of(value) for value in table[name]] for name in columns], np.float32).T
     if not columns:
         raise UsageError(f"{path}: has no numeric columns")
-    return Features(str(path), kind, ids, tuple(columns), values)
+    return Features(str(path), kind, ids, tuple(columns), values, durations)
 
 
 def _is_numeric(column: Sequence[Any]) -> bool:
@@ -170,14 +174,15 @@ def _known_columns(
     for candidate in [] if kind else vector_kinds():
         columns = candidate.columns or ()
         if set(columns) <= set(names):
-            if others := [name for name in names if name not in columns]:
+            if others := [name for name in names if name not in (*columns, _DURATION)]:
                 notes.append(
                     f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out"
                 )
             return list(columns), described(candidate)
     if kind is None:
         notes.append(f"{path}: not the columns of a known kind of features, so the model cannot score audio")
-    return names, kind
+        return names, kind
+    return [name for name in names if name != _DURATION], kind
 
 
 def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
@@ -186,9 +191,12 @@ def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
     file = pyarrow.parquet.ParquetFile(path)
     ids: list[str] = []
     shapes: list[list[int]] = []
-    for group in _groups_of(file, ["track_id", "shape"]):
+    known = [_DURATION] if _DURATION in file.schema_arrow.names else []
+    durations: list[float] = []
+    for group in _groups_of(file, ["track_id", "shape", *known]):
         ids += [canonical_id(track) for track in group["track_id"].to_pylist()]
         shapes += group["shape"].to_pylist()
+        durations += [number_of(value) for value in group[_DURATION].to_pylist()] if known else []
     dtype = file.schema_arrow.field("values").type.value_type.to_pandas_dtype()
     size = sum(int(np.prod(shape)) for shape in shapes)
     backing = None
@@ -203,7 +211,9 @@ def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
             values = chunk.flatten().to_numpy(zero_copy_only=False)
             flat[start : start + len(values)] = values
             start += len(values)
-    return Features(str(path), kind, tuple(ids), None, Arrays(flat, shapes, backing))
+    return Features(
+        str(path), kind, tuple(ids), None, Arrays(flat, shapes, backing), np.array(durations) if known else None
+    )
 
 
 def _groups_of(file: Any, columns: list[str]) -> Iterator[Any]:

@@ -111,11 +111,13 @@ def _typed(key: str, text: str, wanted: Any) -> Any:
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """The features of one track: `values` is a vector, or an array of any shape."""
+    """The features of one track: `values` is a vector, or an array of any shape. duration: seconds
+    decoded, None where not known."""
 
     path: str
     track_id: str
     values: NDArray[Any]
+    duration: float | None = None
 
 
 def featuring(name: str, settings: Mapping[str, str]) -> Callable[[Source], FeatureRow]:
@@ -133,4 +135,5 @@ def row_of(source: Source, kind: Kind) -> FeatureRow:
             if str(error).startswith(source.path):
                 raise
             raise InputError(f"{source.path}: {error}") from error
-    return FeatureRow(source.path, source.track_id, np.asarray(values))
+    duration = round(reader.frames_read / reader.rate, 3)
+    return FeatureRow(source.path, source.track_id, np.asarray(values), duration)

@@ -27,6 +27,10 @@ from hitpredict.windows import summary_of, windows_in_common
 _LEAST_16_BIT = 1 / 32768
 # The previews that the field works with last 30 s; statistics of much less sound are no longer a track's.
 _SHORTEST = 25.0
+# Sound as long as the training songs passes, whatever a decoder adds or drops at its ends.
+_NEARLY = 0.95
+_MUCH = 2.0
+_ROUNDING = 1e-5
 
 
 class Scorer:
@@ -75,7 +79,8 @@ class Scorer:
         duration = reader.frames_read / reader.rate
         edges = segment_edges(duration, segments)
         # The whole track goes alone: its score must not depend on how many segments ride along.
-        scores = np.array([self._score_of([found[place] for found in arrays]) for place in range(len(edges) + 1)])
+        raw = np.array([self._score_of([found[place] for found in arrays]) for place in range(len(edges) + 1)])
+        scores = np.clip(raw, self.target.low, self.target.high)
         low, high = self.calibration.interval(scores[:1])
         percentiles = self.reference.percentile(scores)
         parts = [
@@ -91,7 +96,11 @@ class Scorer:
             interval=(float(low[0]), float(high[0])),
             interval_level=self.calibration.level,
             reference=self.reference.name,
-            warnings=(*reader.warnings, *_level_warnings(reader.peak), *self._doubts(duration, arrays[0][0])),
+            warnings=(
+                *reader.warnings,
+                *_level_warnings(reader.peak),
+                *self._doubts(duration, arrays[0][0], float(raw[0])),
+            ),
             model=self.session.reference,
             device=self.session.device,
             segments=None if segments is None else tuple(parts),
@@ -103,16 +112,25 @@ class Scorer:
         """The mean score over the windows that the inputs have in common."""
         return float(np.mean(self.session.outputs(windows_in_common(inputs, self.windows))[0]))
 
-    def _doubts(self, duration: float, array: NDArray[np.float32]) -> Iterator[str]:
+    def _doubts(self, duration: float, array: NDArray[np.float32], raw: float) -> Iterator[str]:
         low, high = self.domain.duration
-        if duration < min(_SHORTEST, low or _SHORTEST):
-            learnt = f"; the model learnt from whole tracks of {low:.0f} to {high:.0f} s" if high else ""
+        learnt = f"; the model learnt from tracks of {low:.0f} to {high:.0f} s" if high else ""
+        if duration < max(low / _MUCH, min(_SHORTEST, _NEARLY * low) if low else _SHORTEST):
             yield f"short: {duration:.1f} s of sound{learnt}"
+        if high and duration > _MUCH * high:
+            yield f"long: {duration:.1f} s of sound{learnt}"
         distance = float(self.domain.distance(summary_of(array)[None])[0])
         if distance > 1:
             yield (
                 "unlike-training: this does not sound like the songs the model learnt from "
                 f"(distance {distance:.2f}, limit 1); do not rely on the score"
+            )
+        low, high = self.target.low, self.target.high
+        if not low - _ROUNDING * (high - low) <= raw <= high + _ROUNDING * (high - low):
+            end = "highest" if raw > high else "lowest"
+            yield (
+                f"extrapolated: the model answers {raw:.4g}, beyond the {low:.4g} to {high:.4g} of its scale; "
+                f"the score is the {end} there is, do not rely on it"
             )
 
 

@@ -1,4 +1,4 @@
-"""Feature tables on disk: one row a track, `path`, `track_id`, then the features.
+"""Feature tables on disk: one row a track, `path`, `track_id`, `duration` in seconds, then the features.
 
 Vectors become one column each. Arrays (frames, patches, images) become two columns, `shape` and `values`, the
 numbers in row-major order; `values.reshape(shape)` gives the array back in any language.
@@ -50,7 +50,7 @@ def write_table(
 
 def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Any:
     """A function that writes one row as a JSON line, or as a line of TSV or CSV below a header."""
-    names = ("path", "track_id", *(columns if columns is not None else ("shape", "values")))
+    names = ("path", "track_id", "duration", *(columns if columns is not None else ("shape", "values")))
     if form == "jsonl":
         return lambda row: text.write(json.dumps(dict(zip(names, _cells(row, columns), strict=True))) + "\n")
     writer = csv.writer(text, delimiter="\t" if form == "tsv" else ",", lineterminator="\n")
@@ -69,8 +69,8 @@ def _cells(row: FeatureRow, columns: Sequence[str] | None) -> list[Any]:
     # float32 printed with its own shortest digits, not with float64's; what is not a number becomes null.
     numbers = [_number(value) for value in row.values.ravel()]
     if columns is not None:
-        return [row.path, row.track_id, *numbers]
-    return [row.path, row.track_id, list(row.values.shape), numbers]
+        return [row.path, row.track_id, row.duration, *numbers]
+    return [row.path, row.track_id, row.duration, list(row.values.shape), numbers]
 
 
 def _number(value: Any) -> Any:
@@ -100,7 +100,8 @@ def _write_arrow(
     else:
         fields = [("shape", pyarrow.list_(pyarrow.int32())), ("values", pyarrow.list_(number))]
     metadata = {"hitpredict.kind": json.dumps(kind)} if kind else None
-    schema = pyarrow.schema([("path", pyarrow.string()), ("track_id", pyarrow.string()), *fields], metadata)
+    about = [("path", pyarrow.string()), ("track_id", pyarrow.string()), ("duration", pyarrow.float64())]
+    schema = pyarrow.schema([*about, *fields], metadata)
     sink: Any = pyarrow.PythonFile(file, mode="w")
     writer = pyarrow.parquet.ParquetWriter(sink, schema) if form == "parquet" else pyarrow.ipc.new_file(sink, schema)
     with writer:
@@ -111,15 +112,16 @@ def _write_arrow(
 def _arrow_table(group: list[FeatureRow], columns: Sequence[str] | None, schema: Any, dtype: str) -> Any:
     import pyarrow
 
-    names = [pyarrow.array([_text(getattr(row, key)) for row in group]) for key in ("path", "track_id")]
+    about = [pyarrow.array([_text(getattr(row, key)) for row in group]) for key in ("path", "track_id")]
+    about.append(pyarrow.array([row.duration for row in group], pyarrow.float64()))
     values = [np.asarray(row.values, _stored(row.values, dtype)) for row in group]
     if columns is not None:
         matrix = np.stack(values)
-        return pyarrow.table([*names, *(pyarrow.array(column) for column in matrix.T)], schema=schema)
+        return pyarrow.table([*about, *(pyarrow.array(column) for column in matrix.T)], schema=schema)
     offsets = np.cumsum([0, *(value.size for value in values)], dtype=np.int32)
     flat = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(np.concatenate([v.ravel() for v in values])))
     shapes = pyarrow.array([list(value.shape) for value in values], pyarrow.list_(pyarrow.int32()))
-    return pyarrow.table([*names, shapes, flat], schema=schema)
+    return pyarrow.table([*about, shapes, flat], schema=schema)
 
 
 def _groups(rows: Iterable[FeatureRow]) -> Iterator[list[FeatureRow]]:
@@ -136,12 +138,13 @@ def _groups(rows: Iterable[FeatureRow]) -> Iterator[list[FeatureRow]]:
 
 
 def _write_npz(rows: Iterable[FeatureRow], columns: Sequence[str] | None, file: IO[bytes], dtype: str) -> None:
-    """`path`, `track_id`, and `columns` with `features` (N, D), or one array a track named by its number."""
-    paths, ids, vectors = [], [], []
+    """`path`, `track_id`, `duration`; `columns` with `features` (N, D), or one array a track named by its number."""
+    paths, ids, durations, vectors = [], [], [], []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, row in enumerate(rows):
             paths.append(_text(row.path))
             ids.append(_text(row.track_id))
+            durations.append(row.duration)
             values = np.asarray(row.values, _stored(row.values, dtype))
             if columns is None:
                 _put(archive, f"{number:08}", values)
@@ -149,6 +152,7 @@ def _write_npz(rows: Iterable[FeatureRow], columns: Sequence[str] | None, file: 
                 vectors.append(values)
         _put(archive, "path", np.array(paths, dtype=str))
         _put(archive, "track_id", np.array(ids, dtype=str))
+        _put(archive, "duration", np.array(durations, np.float64))
         if columns is not None:
             _put(archive, "columns", np.array(columns, dtype=str))
             _put(archive, "features", np.array(vectors).reshape(len(vectors), len(columns)))

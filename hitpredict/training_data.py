@@ -55,6 +55,14 @@ class TrainingData:
             return np.asarray(features.values[self.rows[number]], np.float32)
         return np.stack([summary_of(features.values[row]) for row in self.rows[number]])
 
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """Seconds of sound by row, as the first feature table says, else the label table; NaN where neither does."""
+        known = self.inputs[0].durations if self.inputs else None
+        if known is not None:
+            return np.asarray(known[self.rows[0]])
+        return np.array([number_of(value) for value in self.table.get("duration", [None] * len(self))])
+
     def named(self, kind: str) -> NDArray[np.float32] | None:
         """The input of this kind as a matrix (N, D), if there is one."""
         kinds = [each.name for each in self.inputs]

@@ -362,8 +362,7 @@ def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
     # Deviations come second in summaries of arrays and in the MFCC statistics; logarithms make them symmetric.
     halves = not features.is_vector or features.name == "mfcc_stats"
     log_from = table.shape[1] // 2 if halves else table.shape[1]
-    durations = np.array(data.table.get("duration", np.zeros(len(data))), float)[rows]
-    return Domain.fit(table, log_from, np.nan_to_num(durations), data.groups[rows])
+    return Domain.fit(table, log_from, data.durations[rows], data.groups[rows])
 
 
 def _dump(path: Path, data: Any) -> None:

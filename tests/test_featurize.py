@@ -17,10 +17,14 @@ import pyarrow.parquet
 import pytest
 from sounds import encoded, saved, tune
 
+from hitpredict import recipes
 from hitpredict.audio.read import read_audio
 from hitpredict.errors import UsageError
 from hitpredict.featurizing import make_kind
 from hitpredict.frontends import LogMel, MfccStats, compute
+from hitpredict.model_folder import ModelFolder
+from hitpredict.training_data import load
+from hitpredict.training_run import Request, train
 
 PROGRAM = [sys.executable, "-m", "hitpredict", "featurize"]
 
@@ -43,10 +47,10 @@ def test_parquet_reads_the_same_in_pandas_and_duckdb(music, tmp_path):
     table = tmp_path / "t.parquet"
     run("--kind", "mfcc_stats", "-o", table, music)
     frame = pd.read_parquet(table)
-    assert list(frame.columns) == ["path", "track_id", *MfccStats().columns]
+    assert list(frame.columns) == ["path", "track_id", "duration", *MfccStats().columns]
     assert list(frame.path) == sorted(str(path) for path in music.rglob("*.wav"))
-    assert (frame.dtypes.iloc[2:] == np.float32).all()
-    for path, row in zip(frame.path, frame.iloc[:, 2:].to_numpy(), strict=True):
+    assert (frame.dtypes.iloc[3:] == np.float32).all()
+    for path, row in zip(frame.path, frame.iloc[:, 3:].to_numpy(), strict=True):
         # This process may use more threads in its sums.
         np.testing.assert_allclose(row, compute(MfccStats(), read_audio(path)), rtol=1e-5, atol=1e-5)
     row = duckdb.sql(f"select mfcc_std_3 from '{table}' where track_id = 'song4'").fetchall()[0]
@@ -57,12 +61,31 @@ def test_text_formats_hold_the_same_numbers(music):
     song = music / "a" / "song0.wav"
     expected = compute(MfccStats(), read_audio(song))
     line = json.loads(run("--kind", "mfcc_stats", song).stdout)
-    np.testing.assert_allclose(np.array(list(line.values())[2:], np.float32), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.array(list(line.values())[3:], np.float32), expected, rtol=1e-5, atol=1e-5)
     for form, delimiter in (("csv", ","), ("tsv", "\t")):
         text = run("--kind", "mfcc_stats", "-f", form, song).stdout.decode()
         (row,) = csv.DictReader(io.StringIO(text), delimiter=delimiter)
         assert (row["path"], row["track_id"]) == (str(song), "song0")
-        np.testing.assert_allclose(np.array(list(row.values())[2:], np.float32), expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(np.array(list(row.values())[3:], np.float32), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "form"), [("mfcc_stats", "parquet"), ("mfcc_stats", "csv"), ("logmel", "parquet")])
+def test_models_learn_how_long_the_songs_were_from_the_table(tmp_path, kind, form):
+    for number in range(12):
+        saved(tmp_path, f"music/song{number}.wav", tune(1 + number / 10, seed=number))
+    table = tmp_path / f"t.{form}"
+    run("--kind", kind, "-o", table, tmp_path / "music")
+    rows = [f"song{number},{number},artist {number}" for number in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["track_id,hits,artist", *rows]) + "\n")
+    notes: list[str] = []
+    data = load([table], tmp_path / "labels.csv", ["hits"], "artist", notes)
+    assert not notes
+    seconds = {f"song{number}": 1 + number / 10 for number in range(12)}
+    np.testing.assert_allclose(data.durations, [seconds[track] for track in data.track_ids], atol=0.001)
+    if kind == "mfcc_stats":
+        assert data.inputs[0].columns == MfccStats().columns
+        train(Request(recipes.load("constant"), tmp_path / "labels.csv"), data, tmp_path / "model")
+        assert ModelFolder(tmp_path / "model").domain.duration == pytest.approx((1.0, 2.1), abs=0.3)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

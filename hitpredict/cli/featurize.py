@@ -23,7 +23,7 @@ from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import InputError, UsageError
 
 COMMAND: dict[str, Any] = {
-    "help": "Turn sound into feature tables: one row a track, `path`, `track_id`, then the features.",
+    "help": "Turn sound into feature tables: one row a track, `path`, `track_id`, `duration`, then the features.",
     "epilog": "Examples: hitpredict featurize --kind fma518 -o features.parquet music/ · "
     "hitpredict featurize --kind logmel --set n_mels=64 -o mel.parquet songs/tracks.jsonl · "
     "hitpredict featurize --kind mfcc_stats -f csv song.mp3",
@@ -220,6 +220,7 @@ def _packed(row: Any) -> Record:
     return {
         "path": row.path,
         "track_id": row.track_id,
+        "duration": row.duration,
         "shape": list(values.shape),
         "dtype": values.dtype.str,
         "values": base64.b64encode(values.tobytes()).decode(),
@@ -232,7 +233,7 @@ def _unpacked(record: Record) -> Any:
     from hitpredict.featurizing import FeatureRow
 
     values = np.frombuffer(base64.b64decode(record["values"]), record["dtype"]).reshape(record["shape"])
-    return FeatureRow(record["path"], record["track_id"], values)
+    return FeatureRow(record["path"], record["track_id"], values, record.get("duration"))
 
 
 def _format_of(output: Path | None) -> TableFormat:

@@ -1,24 +1,16 @@
-"""Speed and parity of the descriptor tables against plain librosa, into benchmarks/results/descriptors.md.
+"""Agreement of the descriptor tables with plain librosa: a section of benchmarks/run.py.
 
-    python benchmarks/descriptors.py [FOLDER]       FOLDER: more sounds to compare on
-
-Nothing else should be running. Decoding, and librosa's compilation at its first call, are not counted.
+python benchmarks/descriptors.py FOLDER       compares on the sounds in FOLDER too, and prints
 """
 
-import datetime
 import io
-import os
-import platform
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import numpy as np
 import soundfile
-from measure import call, in_turn
 from peers import features_librosa
 
 from hitpredict import read_audio
@@ -44,47 +36,19 @@ EXCEPTIONS_HEAD = ("| kind | sound | column | hitpredict | librosa |", "|---|---
 RATES = (8000, 16000, 22050, 44100, 48000)
 
 
-def main() -> None:
-    """Write the page."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}"
-    text = "\n\n".join([speed(), f"{machine}; medians, and ratios pair by pair.", parity(folder)])
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    (results / "descriptors.md").write_text(text + "\n")
-    print(text)
+def parity(folder: Path | None = None, sounds: int | None = None) -> str:
+    """How many values agree, by family of columns, and which do not.
 
-
-def speed() -> str:
-    """CPU time of one core for 30 s of stereo at 44.1 kHz, in turn with librosa."""
-    clip = read_audio(SONG)
-    blocks = [clip.samples[:, i : i + 2**17] for i in range(0, 30 * clip.rate, 2**17)]
-    mono = np.concatenate(blocks, axis=1).mean(axis=0)
-    lines = ["## Descriptor tables: CPU time for 30 s of stereo at 44.1 kHz, beside plain librosa", ""]
-    lines += ["| | hitpredict | librosa | librosa / hitpredict |", "|---|---|---|---|"]
-    for kind, peer in (KINDS[0], KINDS[2]):
-        reference = getattr(features_librosa, peer)
-        pairs = in_turn(
-            lambda kind=kind: call(lambda: [kind(blocks, clip.rate) for _ in range(3)]),
-            lambda reference=reference: call(lambda: [reference(mono, clip.rate) for _ in range(3)]),
-            9,
-        )
-        low, median, high = pairs.ratios("cpu")
-        ours, theirs = (pairs.median(side, "cpu") / 3 * 1000 for side in ("ours", "peers"))
-        lines.append(f"| `{kind.name}` | {ours:.0f} ms | {theirs:.0f} ms | {median:.1f} ({low:.1f} to {high:.1f}) |")
-    return "\n".join(lines)
-
-
-def parity(folder: Path | None) -> str:
-    """How many values agree, by family of columns, and which do not."""
+    folder: more sounds to compare on. sounds: how many of the synthetic ones, None for all.
+    """
     recorded = [read_audio(SONG), compressed(read_audio(SONG))]
     if folder:
         recorded += [read_audio(path) for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
-    sounds = [*recorded, *synthetic()]
+    everything = [*recorded, *islice(synthetic(), sounds)]
     rows, exceptions = [], []
     for kind, peer in KINDS:
         label = f"{kind.name}{' compat' if kind.compat else ''}"
-        ours, theirs = compare(kind, peer, sounds)
+        ours, theirs = compare(kind, peer, everything)
         good = features_librosa.agrees(ours, theirs)
         families = [family(column) for column in kind.columns]
         for one in dict.fromkeys(families):
@@ -93,12 +57,12 @@ def parity(folder: Path | None) -> str:
         for sound in np.flatnonzero(~good.all(axis=1)):
             for column in np.flatnonzero(~good[sound]):
                 pair = f"{ours[sound, column]:.6g} | {theirs[sound, column]:.6g}"
-                exceptions.append(f"| {label} | {sounds[sound].name} | {kind.columns[column]} | {pair} |")
-    seconds = sum(sound.duration for sound in sounds)
+                exceptions.append(f"| {label} | {everything[sound].name} | {kind.columns[column]} | {pair} |")
+    seconds = sum(sound.duration for sound in everything)
     head = f"""## Descriptor tables: agreement with plain librosa
 
-{len(recorded)} recordings and {len(sounds) - len(recorded)} synthetic sounds, {seconds:.0f} s. A value agrees within \
-{features_librosa.RELATIVE:g} of itself or {features_librosa.OF_RANGE:g} of its column's range, or when both are NaN.
+{len(recorded)} recordings and {len(everything) - len(recorded)} synthetic sounds, {seconds:.0f} s. A value agrees \
+within {features_librosa.RELATIVE:g} of itself or {features_librosa.OF_RANGE:g} of its column's range, or when both are NaN.
 
 | kind | columns | values | agree | of recordings |
 |---|---|---|---|---|
@@ -160,4 +124,4 @@ def compressed(clip: Clip) -> Clip:
 
 
 if __name__ == "__main__":
-    main()
+    print(parity(Path(sys.argv[1])))

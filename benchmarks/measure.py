@@ -1,21 +1,26 @@
-"""Measuring two things side by side, so that a noisy machine troubles both alike."""
+"""Measuring two commands side by side, so that a noisy machine troubles both alike."""
 
 import json
+import shlex
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One run: wall and CPU seconds, and for a process its peak memory in MB."""
+    """One run of a command, with all processes that it starts.
+
+    wall: seconds. cpu: user and system seconds. peak_mb: memory of its largest process. faults: pages of memory asked
+    of the system.
+    """
 
     wall: float
     cpu: float
-    peak_mb: float = 0.0
+    peak_mb: float
+    faults: int
 
 
 # A process starts with the peak of the one that starts it, so a small one does.
@@ -23,30 +28,30 @@ _LAUNCHER = """
 import json, os, subprocess, sys, time
 start = time.perf_counter()
 nothing = subprocess.DEVNULL
-child = subprocess.Popen(sys.argv[1:], stdin=nothing, stdout=nothing, stderr=nothing)
+child = subprocess.Popen(sys.argv[1:], stdin=nothing, stdout=nothing)
 _, status, usage = os.wait4(child.pid, 0)
 child.returncode = os.waitstatus_to_exitcode(status)
 wall = time.perf_counter() - start
-print(json.dumps([child.returncode, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([child.returncode, wall, cpu, usage.ru_maxrss / 1024, usage.ru_minflt]))
 """
 
 
-def process(command: Sequence[str]) -> Cost:
-    """Run a command to its end. Raises RuntimeError when it fails."""
+def process(command: Sequence[object]) -> Cost:
+    """Run a command to its end; its output goes nowhere. Raises RuntimeError, with what it said, when it fails."""
+    words = [str(word) for word in command]
     launched = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command], stdout=subprocess.PIPE, check=True
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, *words], capture_output=True, text=True, check=True
     )
     code, *cost = json.loads(launched.stdout)
     if code:
-        raise RuntimeError(f"{' '.join(command)} ended with {code}")
+        raise RuntimeError(f"{shlex.join(words)} ended with {code}\n{launched.stderr}")
     return Cost(*cost)
 
 
-def call(function: Callable[[], object]) -> Cost:
-    """Run a function in this process."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    function()
-    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+def piped(*commands: Sequence[object]) -> list[str]:
+    """The command that joins several by pipes, and fails where one does."""
+    return ["bash", "-o", "pipefail", "-c", " | ".join(shlex.join(map(str, command)) for command in commands)]
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Pairs:
 
 
 def in_turn(ours: Callable[[], Cost], peer: Callable[[], Cost], runs: int) -> Pairs:
-    """One uncounted run of each, then `runs` of each: A B A B …"""
-    ours(), peer()
+    """One uncounted run of each, then `runs` of each: A B A B …; a single run is counted as it is."""
+    if runs > 1:
+        ours(), peer()
     both = [(ours(), peer()) for _ in range(runs)]
     return Pairs([a for a, _ in both], [b for _, b in both])

@@ -1,177 +1,252 @@
-"""Measure hitpredict beside its peers and write benchmarks/README.md.
+"""Measure hitpredict's commands beside their peers and write benchmarks/README.md.
 
-    python benchmarks/run.py [SECTION...]        sections: cold warm mutate memory; all by default
+    python benchmarks/run.py [--quick] [SECTION...]        all sections by default, in about a quarter of an hour
 
 Nothing else should be running. Each section keeps its last result in benchmarks/results/, from which the page is
-put together.
+put together. --quick: one run of each at the smallest size, which is only printed: whether everything works.
 """
 
+import argparse
 import datetime
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[name] = "1"
-
-import numpy as np
+import descriptors
 import soundfile
-from measure import Pairs, call, in_turn, process
+from measure import Pairs, in_turn, piped, process
 
-from hitpredict import Scorer, read_audio
+from hitpredict import read_audio
 from hitpredict.audio.clip import Clip
 from hitpredict.audio.write import write_audio
-from hitpredict.mutations import Recipe, parse, product
 
 HERE = Path(__file__).parent
 SONG = HERE.parent / "examples" / "song.ogg"
 HITPREDICT = [sys.executable, "-m", "hitpredict"]
+PITCHES, TEMPI = "-2,1,2", "0.9,1.1"
+VARIANTS = 6
 
 
-def excerpt(folder: Path) -> Path:
-    """30 s of the example song as stereo 44.1 kHz MP3."""
+@dataclass(frozen=True)
+class Size:
+    """How much of everything: a clip's seconds, the clips of a batch and of a table, hours of a long file."""
+
+    seconds: float = 30
+    clips: int = 64
+    described: int = 16
+    hours: float = 2
+
+    def runs(self, count: int) -> int:
+        """How often something is measured."""
+        return count if self == Size() else 1
+
+    @property
+    def length(self) -> str:
+        """Of the long file."""
+        return "two hours" if self.hours == 2 else f"{self.hours:g} hours"
+
+
+QUICK = Size(3, 3, 2, 0.02)
+
+
+def excerpt(folder: Path, size: Size, suffix: str = ".mp3") -> Path:
+    """The beginning of the example song, stereo at 44.1 kHz."""
     clip = read_audio(SONG)
-    path = folder / "clip.mp3"
-    write_audio(Clip(clip.samples[:, : 30 * clip.rate], clip.rate, "clip"), path)
+    path = folder / f"clip{suffix}"
+    write_audio(Clip(clip.samples[:, : round(size.seconds * clip.rate)], clip.rate, "clip"), path)
     return path
 
 
-def cold(folder: Path) -> str:
-    """A fresh process scores one 30 s MP3, against the plain librosa + torch script."""
-    song = str(excerpt(folder))
-    peer = [sys.executable, str(HERE / "peers" / "score_librosa_torch.py"), song]
-    pairs = in_turn(lambda: process([*HITPREDICT, "score", song]), lambda: process(peer), 7)
+def copies(folder: Path, size: Size, count: int) -> Path:
+    """A folder with nothing but `count` copies of the clip."""
+    original, batch = excerpt(folder, size), folder / f"batch{count}"
+    batch.mkdir()
+    for number in range(count):
+        shutil.copy(original, batch / f"{number:04}.mp3")
+    return batch
+
+
+def long_song(folder: Path, size: Size) -> Path:
+    """The example song again and again, as WAV."""
+    path, clip = folder / "long.wav", read_audio(SONG)
+    with soundfile.SoundFile(path, "w", clip.rate, clip.channels, "PCM_16") as file:
+        for _ in range(int(size.hours * 3600 * clip.rate / clip.frames) + 1):
+            file.write(clip.samples.T)
+    return path
+
+
+def peer(name: str, *arguments: object) -> list[object]:
+    """The command of a script in peers/."""
+    return [sys.executable, HERE / "peers" / f"{name}.py", *arguments]
+
+
+def beside(ours: list[object], theirs: list[object], runs: int) -> Pairs:
+    """Both commands in turn."""
+    return in_turn(lambda: process(ours), lambda: process(theirs), runs)
+
+
+def cold(folder: Path, size: Size) -> str:
+    """A fresh process scores one MP3, against the plain librosa + torch script."""
+    song = excerpt(folder, size)
+    pairs = beside([*HITPREDICT, "score", song], peer("score_librosa_torch", song), size.runs(7))
     return table(
-        "Cold start: `hitpredict score clip.mp3` (30 s MP3, fresh process) beside a plain librosa + torch script",
+        f"Cold start: `hitpredict score clip.mp3` ({size.seconds:g} s) beside a plain librosa + torch script",
         [row("wall", pairs, "wall", "s"), row("CPU", pairs, "cpu", "s"), row("peak memory", pairs, "peak_mb", "MB")],
     )
 
 
-def warm(folder: Path) -> str:
-    """CPU time per clip of a loaded scorer, against decoding the same clip with soundfile."""
-    song = str(excerpt(folder))
-    scorer = Scorer(device="cpu")
-    pairs = in_turn(
-        lambda: call(lambda: [scorer.score(song) for _ in range(10)]),
-        lambda: call(lambda: [soundfile.read(song, dtype="float32") for _ in range(10)]),
-        15,
-    )
-    low, median, high = (1 / ratio for ratio in reversed(pairs.ratios("cpu")))
-    ours, decoding = (pairs.median(side, "cpu") * 100 for side in ("ours", "peers"))
-    return table(
-        "Warm batch: CPU time per 30 s MP3, beside decoding alone (soundfile)",
-        [f"| CPU per clip | {ours:.1f} ms | {decoding:.1f} ms | {median:.2f} ({low:.2f} to {high:.2f}) |"],
-        "hitpredict / decoding",
-    )
-
-
-def mutate(folder: Path) -> str:
-    """Pitch and tempo of 30 s of stereo, against pyrubberband; and a whole sweep against a plain loop."""
-    import pyrubberband
-
-    clip = read_audio(excerpt(folder))
-    samples = np.ascontiguousarray(clip.samples.T, dtype=np.float64)
+def warm(folder: Path, size: Size) -> str:
+    """A batch, against a process that decodes the same files with soundfile; start-up counts on both sides."""
+    batch, decode = copies(folder, size, size.clips), peer("decode_soundfile", folder / f"batch{size.clips}")
     rows = []
-    for engine, quality, options in (("R2", "draft", {}), ("R3", "best", {"-3": ""})):
-        for name, op, value, function in (
-            ("pitch +2", "pitch", "2", lambda o: pyrubberband.pitch_shift(samples, clip.rate, 2, rbargs=o)),
-            ("tempo 1.1", "tempo", "1.1", lambda o: pyrubberband.time_stretch(samples, clip.rate, 1.1, rbargs=o)),
+    for name, options in (("`score -j 1 folder/`", ["-j", "1"]), ("`score folder/`, all cores", [])):
+        pairs = beside([*HITPREDICT, "score", *options, batch], decode, size.runs(7))
+        rows.append(row(f"{name}: CPU per clip", pairs, "cpu", "ms", 1000 / size.clips, inverse=True))
+        rows.append(row(f"{name}: wall per clip", pairs, "wall", "ms", 1000 / size.clips, inverse=True))
+        rows.append(row(f"{name}: page faults per clip", pairs, "faults", "", 1 / size.clips, inverse=True))
+    title = f"Batch: {size.clips} MP3s of {size.seconds:g} s, beside a process that only decodes them (soundfile)"
+    return table(title, rows, "hitpredict / decoding", "decoding")
+
+
+def mutate(folder: Path, size: Size) -> str:
+    """Pitch and tempo, against pyrubberband scripts with the same engine and with their default."""
+    song, ours, theirs = excerpt(folder, size, ".wav"), folder / "ours.wav", folder / "theirs.wav"
+    rows = []
+    for what, value in (("pitch", "2"), ("tempo", "1.1")):
+        for quality, engine, note in (
+            ("draft", "r2", "draft (Rubber Band R2)"),
+            ("best", "r3", "best (Rubber Band R3)"),
+            ("best", "r2", "best beside pyrubberband's default (R2)"),
         ):
-            recipe = Recipe(tuple(parse(op, value)), quality=quality)
-            pairs = in_turn(
-                lambda recipe=recipe: call(lambda: recipe.apply(clip)),
-                lambda function=function, options=options: call(lambda: function(options)),
-                5,
-            )
-            rows.append(row(f"{name}, {quality} (Rubber Band {engine})", pairs, "wall", "s"))
-            if quality == "best":
-                plain = in_turn(lambda r=recipe: call(lambda: r.apply(clip)), lambda f=function: call(lambda: f({})), 3)
-                rows.append(row(f"{name}, best beside pyrubberband's default (R2)", plain, "wall", "s"))
-    rows.append(row("6 variants (3 pitches × 2 tempi), draft, two threads", sweep(clip, samples), "wall", "s"))
-    return table("Pitch and tempo: 30 s of stereo at 44.1 kHz, beside pyrubberband", rows)
-
-
-def sweep(clip: Clip, samples: "np.ndarray") -> Pairs:
-    """All variants of one command, in memory, against a loop over pyrubberband."""
-    import pyrubberband
-
-    from hitpredict.engines import threads
-
-    recipes = product([parse("pitch", "-2,1,2"), parse("tempo", "0.9,1.1")], quality="draft")
-
-    def ours() -> list[object]:
-        return list(threads.run(((r, lambda r=r: r.apply(clip)) for r in recipes), 2))
-
-    def loop() -> None:
-        for pitch in (-2, 1, 2):
-            for tempo in (0.9, 1.1):
-                shifted = pyrubberband.pitch_shift(samples, clip.rate, pitch)
-                pyrubberband.time_stretch(shifted, clip.rate, tempo)
-
-    return in_turn(lambda: call(ours), lambda: call(loop), 3)
-
-
-def memory(folder: Path) -> str:
-    """Peak memory of scoring two hours of stereo 44.1 kHz WAV."""
-    path = folder / "two-hours.wav"
-    clip = read_audio(SONG)
-    repeats = 2 * 3600 * clip.rate // clip.frames + 1
-    with soundfile.SoundFile(path, "w", clip.rate, clip.channels, "PCM_16") as file:
-        for _ in range(repeats):
-            file.write(clip.samples.T)
-    size = path.stat().st_size / 2**20
-    costs = [process([*HITPREDICT, "score", str(path)]) for _ in range(3)]
-    short = process([*HITPREDICT, "score", str(SONG)])
-    worst = max(cost.peak_mb for cost in costs)
-    wall = sorted(cost.wall for cost in costs)[1]
-    return "\n".join(
-        [
-            "## Peak memory: `hitpredict score` on two hours of stereo 44.1 kHz WAV",
-            "",
-            "| input | size | peak memory | wall |",
-            "|---|---|---|---|",
-            f"| two hours of WAV | {size:.0f} MB | {worst:.0f} MB | {wall:.1f} s |",
-            f"| the 54 s example song | {SONG.stat().st_size / 2**20:.1f} MB | {short.peak_mb:.0f} MB "
-            f"| {short.wall:.2f} s |",
-        ]
+            command = [*HITPREDICT, "mutate", song, f"--{what}", value, "--quality", quality, "-o", ours, "--force"]
+            script = peer("mutate_pyrubberband", what, value, engine, song, theirs)
+            rows.append(row(f"{what} {value}, {note}", beside(command, script, size.runs(3)), "wall", "s"))
+    return table(
+        f"Pitch and tempo: `hitpredict mutate clip.wav --pitch 2 -o out.wav` ({size.seconds:g} s of stereo at "
+        "44.1 kHz) beside a pyrubberband script",
+        rows,
     )
 
 
-def row(name: str, pairs: Pairs, what: str, unit: str) -> str:
-    """Medians of both, and the ratio peer / ours pair by pair: median (minimum to maximum)."""
+def sweep(folder: Path, size: Size) -> str:
+    """Many variants made and scored by one pipe, against making, writing, reading and scoring one after the other."""
+    song, rows = excerpt(folder, size, ".wav"), []
+    for quality, engine in (("best", "r3"), ("draft", "r2")):
+        change = [*HITPREDICT, "mutate", song, f"--pitch={PITCHES}", "--tempo", TEMPI, "--quality", quality]
+        script = peer("sweep_pyrubberband_librosa_torch", song, engine, PITCHES, TEMPI)
+        pairs = beside(piped(change, [*HITPREDICT, "score", "-"]), script, size.runs(2))
+        for what in ("wall", "cpu"):
+            name = f"{quality} (Rubber Band {engine.upper()}): {what.replace('cpu', 'CPU')} per variant"
+            rows.append(row(name, pairs, what, "s", 1 / VARIANTS))
+    return table(
+        f"Sweep: `hitpredict mutate clip.wav --pitch={PITCHES} --tempo {TEMPI} | hitpredict score -` ({VARIANTS} "
+        f"variants of {size.seconds:g} s) beside pyrubberband to files, librosa and torch, one after the other",
+        rows,
+    )
+
+
+def memory(folder: Path, size: Size) -> str:
+    """Peak memory of scoring and of changing a very long file, beside the same on the example song."""
+    path, out = long_song(folder, size), folder / "out.wav"
+    rows = []
+    for name, command in (
+        ("`score`", lambda song: [*HITPREDICT, "score", song]),
+        ("`mutate --gain -3 -o`", lambda song: [*HITPREDICT, "mutate", song, "--gain", "-3", "-o", out, "--force"]),
+    ):
+        for song, what in ((path, f"{size.length} of WAV, {path.stat().st_size / 2**20:.0f} MB"), (SONG, "54 s")):
+            cost = process(command(song))
+            rows.append(f"| {name} | {what} | {cost.peak_mb:.0f} MB | {cost.wall:.1f} s | {cost.cpu:.1f} s |")
+    title = f"## Peak memory: {size.length} of stereo 44.1 kHz WAV, beside the example song"
+    return "\n".join([title, "", "| | input | peak memory | wall | CPU |", "|---|---|---|---|---|", *rows])
+
+
+def described(folder: Path, size: Size) -> str:
+    """Descriptor tables of a folder, against librosa scripts; start-up and compilation count on both sides."""
+    batch, rows = copies(folder, size, size.described), []
+    for kind in ("fma518", "hmn207"):
+        command = [*HITPREDICT, "featurize", "--kind", kind, "-j", "1", "-o", folder / "ours.csv", "--force", batch]
+        pairs = beside(command, peer("featurize_librosa", kind, batch, folder / "theirs.csv"), size.runs(3))
+        rows.append(row(f"`{kind}`: CPU per clip", pairs, "cpu", "s", 1 / size.described))
+    return table(
+        f"Descriptor tables: `hitpredict featurize -j 1 -o table.csv folder/` ({size.described} MP3s of "
+        f"{size.seconds:g} s) beside a plain librosa script",
+        rows,
+    )
+
+
+def parity(folder: Path, size: Size) -> str:
+    """Whether those tables hold the same numbers."""
+    return descriptors.parity(sounds=None if size == Size() else 3)
+
+
+def row(name: str, pairs: Pairs, what: str, unit: str, factor: float = 1, *, inverse: bool = False) -> str:
+    """Medians of both times `factor`, and the ratio peer / ours (inverse: ours / peer) pair by pair: median
+    (minimum to maximum)."""
     low, median, high = pairs.ratios(what)
-    digits = 0 if unit == "MB" else 2
-    ours, peer = (pairs.median(side, what) for side in ("ours", "peers"))
-    return f"| {name} | {ours:.{digits}f} {unit} | {peer:.{digits}f} {unit} | {median:.2f} ({low:.2f} to {high:.2f}) |"
+    if inverse:
+        low, median, high = 1 / high, 1 / median, 1 / low
+    digits = {"s": 2, "ms": 1}.get(unit, 0)
+    ours, theirs = (f"{pairs.median(side, what) * factor:.{digits}f} {unit}".strip() for side in ("ours", "peers"))
+    return f"| {name} | {ours} | {theirs} | {median:.2f} ({low:.2f} to {high:.2f}) |"
 
 
-def table(title: str, rows: list[str], ratio: str = "peer / hitpredict") -> str:
+def table(title: str, rows: list[str], ratio: str = "peer / hitpredict", other: str = "peer") -> str:
     """A section of the page."""
-    return "\n".join([f"## {title}", "", f"| | hitpredict | peer | {ratio} |", "|---|---|---|---|", *rows])
+    return "\n".join([f"## {title}", "", f"| | hitpredict | {other} | {ratio} |", "|---|---|---|---|", *rows])
 
 
-SECTIONS: dict[str, Callable[[Path], str]] = {"cold": cold, "warm": warm, "mutate": mutate, "memory": memory}
+SECTIONS: dict[str, Callable[[Path, Size], str]] = {
+    "cold": cold,
+    "warm": warm,
+    "mutate": mutate,
+    "sweep": sweep,
+    "memory": memory,
+    "descriptors": described,
+    "parity": parity,
+}
+HEAD = """# Benchmarks
+
+Written by `python benchmarks/run.py`. Every row runs the command that a user would type, as a process of its own that
+ends before the next begins, and a peer: a script in [peers/](peers) that does the same job plainly, or the least that
+any program must do. Both take turns (A B A B …) after one uncounted run of each. Times are of the whole process with
+all that it starts, from the interpreter's start to its end; CPU is user and system time; memory is the largest
+process's peak, and page faults are pages asked of the system, both by the kernel's account (`wait4`). Numbers are
+medians; a ratio is the median of the ratios of each pair, with the lowest and the highest.
+
+"""
+
+
+def write_page(results: Path) -> None:
+    """Put all results there are together, and the notes."""
+    pages = [path.read_text() for name in SECTIONS if (path := results / f"{name}.md").exists()]
+    (HERE / "README.md").write_text(HEAD + "\n".join([*pages, (HERE / "notes.md").read_text()]))
 
 
 def main() -> None:
     """Run the sections asked for and write the page from all results there are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--quick", action="store_true", help="one run at the smallest size; print only")
+    given = parser.parse_args()
+    if unknown := set(given.sections) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    # The processes run this tree, wherever they are started.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     results = HERE / "results"
     results.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or SECTIONS:
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}"
+    for name in given.sections or SECTIONS:
         with tempfile.TemporaryDirectory() as folder:
-            text = SECTIONS[name](Path(folder))
-        machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}"
-        (results / f"{name}.md").write_text(f"{text}\n\n{machine}; medians, and ratios pair by pair.\n")
+            text = f"{SECTIONS[name](Path(folder), QUICK if given.quick else Size())}\n\n{machine}.\n"
         print(text, flush=True)
-    # benchmarks/descriptors.py writes its own result.
-    written = [results / f"{name}.md" for name in (*SECTIONS, "descriptors")]
-    pages = [path.read_text() for path in written if path.exists()]
-    notes = (HERE / "notes.md").read_text() if (HERE / "notes.md").exists() else ""
-    head = "# Benchmarks\n\nWritten by `python benchmarks/run.py`; both sides of a row ran in turn in one run.\n\n"
-    (HERE / "README.md").write_text(head + "\n".join(pages) + (f"\n{notes}" if notes else ""))
+        if not given.quick:
+            (results / f"{name}.md").write_text(text)
+            write_page(results)
 
 
 if __name__ == "__main__":

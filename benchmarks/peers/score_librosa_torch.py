@@ -8,17 +8,21 @@ import numpy as np
 import torch
 
 
-def main() -> None:
-    samples, _ = librosa.load(sys.argv[1], sr=22050)
+def network() -> torch.nn.Module:
+    """A network of about the bundled model's size; its weights do not matter to the time."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(40, 256), torch.nn.ReLU(), torch.nn.Linear(256, 1)).eval()
+
+
+def score(path: str, model: torch.nn.Module) -> float:
+    """Load a file, describe it by 40 numbers, and predict."""
+    samples, _ = librosa.load(path, sr=22050)
     power = librosa.feature.melspectrogram(y=samples, sr=22050)
     mfcc = librosa.feature.mfcc(S=librosa.power_to_db(power, ref=np.max), n_mfcc=20)
     features = torch.tensor(np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)]))[None]
-    torch.manual_seed(0)
-    # A network of about the bundled model's size; its weights do not matter to the time.
-    network = torch.nn.Sequential(torch.nn.Linear(40, 256), torch.nn.ReLU(), torch.nn.Linear(256, 1)).eval()
     with torch.no_grad():
-        score = float(network(features))
-    print(json.dumps({"path": sys.argv[1], "score": score}))
+        return float(model(features))
 
 
-main()
+if __name__ == "__main__":
+    print(json.dumps({"path": sys.argv[1], "score": score(sys.argv[1], network())}))

@@ -62,7 +62,8 @@ def parity(folder: Path | None = None, sounds: int | None = None) -> str:
     head = f"""## Descriptor tables: agreement with plain librosa
 
 {len(recorded)} recordings and {len(everything) - len(recorded)} synthetic sounds, {seconds:.0f} s. A value agrees \
-within {features_librosa.RELATIVE:g} of itself or {features_librosa.OF_RANGE:g} of its column's range, or when both are NaN.
+within {features_librosa.RELATIVE:g} of itself or {features_librosa.OF_RANGE:g} of its column's range, or when both \
+are NaN.
 
 | kind | columns | values | agree | of recordings |
 |---|---|---|---|---|

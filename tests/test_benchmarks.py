@@ -23,7 +23,7 @@ def test_a_cost_is_that_of_all_processes_of_a_command():
     assert twice.faults > 1.5 * alone.faults
     assert 5 < alone.peak_mb < 100
     large = measure.process(measure.piped([sys.executable, "-c", "x = b'1' * 200_000_000"], work))
-    assert 200 < large.peak_mb < 300
+    assert 190 < large.peak_mb < 300
 
 
 @pytest.mark.parametrize("place", [0, 1])

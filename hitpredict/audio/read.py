@@ -128,14 +128,17 @@ class AudioReader:
 
 
 @contextmanager
-def open_audio(source: Source | str | os.PathLike[str] | bytes) -> Iterator[AudioReader]:
+def open_audio(source: Source | str | os.PathLike[str] | bytes, *, keep: bool = False) -> Iterator[AudioReader]:
     """Open a file, encoded bytes or a `Source` for reading by blocks.
+
+    keep: leave a spooled copy where it is, to be opened again.
 
     Raises `InputError`, naming the input and what to do, when it is missing, unreadable or not audio.
     """
     source = _as_source(source)
     with ExitStack() as stack:
-        stack.callback(source.discard)
+        if not keep:
+            stack.callback(source.discard)
         decoder = _decoder(source, stack.enter_context(source.opened()))
         stack.callback(decoder.close)
         if not LOWEST_RATE <= decoder.rate <= HIGHEST_RATE:

@@ -95,7 +95,7 @@ def test_places_are_told_in_plain_words(percentile, words):
 
 
 def test_noise_is_no_mountain():
-    assert sparkline(parts(50.0, 50.6, 49.8, 50.9), 0, 100) in {"▅▅▄▅", "▅▅▅▅", "▄▅▄▅", "▄▄▄▄"}
+    assert len({*sparkline(parts(52.0, 52.6, 51.8, 53.9, 51.1), 0, 100)}) == 1
     assert sparkline(parts(0, 50, 100), 0, 100)[0] == "▁"
     assert sparkline(parts(0, 50, 100, 130), 0, 100)[2:] == "██"
 

@@ -30,8 +30,11 @@ def test_variants_hold_their_steps(steps, variant):
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "a comment", '{"schema": "hitpredict.recipe/1"}', '"hitpredict.recipe/1"', "{hitpredict.recipe/1"]
-    + ['{"schema": "hitpredict.recipe/1", "steps": 3}', '{"schema": "hitpredict.recipe/1", "steps": [3]}'],
+    [
+        *(None, "", "a comment", '"hitpredict.recipe/1"', "{hitpredict.recipe/1", '{"schema": "hitpredict.recipe/1"}'),
+        '{"schema": "hitpredict.recipe/1", "steps": 3}',
+        '{"schema": "hitpredict.recipe/1", "steps": [3]}',
+    ],
 )
 def test_other_comments_are_no_variants(text):
     assert variant_of(text) is None

@@ -32,9 +32,13 @@ from sklearn.preprocessing import StandardScaler
 
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
+from hitpredict.evaluation import Baselines
+from hitpredict.feature_tables import Features
 from hitpredict.frontends.mfcc_stats import MfccStats
 from hitpredict.metrics import auc, coverage, group_bootstrap, r2, spearman
 from hitpredict.splits import group_folds, train_and_held_out
+from hitpredict.targets import Target
+from hitpredict.training_data import TrainingData
 
 Floats = NDArray[np.float64]
 Fit = Callable[[Floats, Floats, NDArray[Any]], Callable[[Floats], Floats]]
@@ -52,8 +56,9 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Table:
-    """features (N, 40), score (N,) on 0 to 100, positive (N,) for chart ranks 1 to 3, groups, durations in s."""
+    """ids (N,), features (N, 40), score (N,) on 0 to 100, positive (N,) for chart ranks 1 to 3, groups, durations in s."""
 
+    ids: NDArray[Any]
     features: Floats
     score: Floats
     positive: NDArray[np.bool_]
@@ -68,6 +73,7 @@ def read_table(folder: Path) -> Table:
     rank = np.array([int(tracks[key]["chart_rank"]) for key in kept])
     columns = MfccStats().columns
     return Table(
+        ids=np.array(kept),
         features=np.array([[float(features[key][column]) for column in columns] for key in kept]),
         score=(10 - rank) / 9 * 100,
         positive=rank <= 3,
@@ -343,10 +349,40 @@ def metadata(
         },
         "calibration": calibration.to_json(),
         "domain": domain.to_json(),
+        **for_evaluation(table),
     }
     texts = {"schema": "hitpredict.model/1", "name": "zalo2019-mfcc", "version": "1", "card": card}
     texts |= {name: json.dumps(part, ensure_ascii=False, sort_keys=True) for name, part in parts.items()}
     return {f"hitpredict.{name}": text for name, text in texts.items()}
+
+
+def for_evaluation(table: Table) -> dict[str, Any]:
+    """What `hitpredict evaluate` needs: how labels become the score, the songs the model knows, and baselines."""
+    lowest = {"low": -10.0, "span": 0.09}
+    ranks = (10 - table.score * 0.09)[:, None]
+    scaled = {"mean": table.score.mean(), "deviation": table.score.std(), "low": 0.0, "high": 100.0}
+    target = Target(("-chart_rank",), ("minmax",), ((lowest,),), scaled={key: float(v) for key, v in scaled.items()})
+    ids, columns = tuple(map(str, table.ids)), MfccStats().columns
+    features = Features("mfcc_stats", None, ids, columns, table.features.astype(np.float32))
+    rows = (np.arange(len(ids)),)
+    data = TrainingData(ids, (features,), rows, target.columns, ranks, table.groups.astype(str), {})
+    baselines = Baselines.fit(data, table.score, seed=0).to_json()
+    return {
+        "windows": [None],
+        "label_target": target.to_json(),
+        "trained_on": sorted(ids),
+        "baselines": rounded(baselines),
+        "published": {},
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with numbers of nine digits, the same on machines that add in a different order."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def main() -> None:

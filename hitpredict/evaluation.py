@@ -39,6 +39,8 @@ CLASSES: dict[str, Metric] = {
     "balanced_accuracy": metrics.balanced_accuracy,
     "macro_f1": metrics.macro_f1,
 }
+# The lower the better.
+ERRORS = (metrics.mae, metrics.mse)
 _RESAMPLES = 300
 _FEW_GROUPS = 10
 
@@ -189,7 +191,10 @@ def _with_interval(metric: Metric, truth: Floats, score: Floats, groups: NDArray
 def compared(
     first: Predictions, second: Predictions, truth: Floats, groups: NDArray[Any], classes: int
 ) -> dict[str, Any]:
-    """Paired differences, first minus second, of each metric, with intervals from the same resamples."""
+    """Paired differences, first minus second, of each metric, with intervals from the same resamples.
+
+    verdict: which is clearly higher. better: `first`, `second` or None where there is no clear difference.
+    """
     scores = first.score, second.score
     chosen = class_numbers(first, classes), class_numbers(second, classes)
     table = {name: (metric, scores) for name, metric in REGRESSION.items()}
@@ -209,5 +214,6 @@ def _difference(metric: Metric, truth: Floats, a: Floats, b: Floats, groups: NDA
             f"--compare: {len(truth)} rows in {count} groups that both have not seen are too few"
         ) from error
     verdict = "no clear difference" if low <= 0 <= high else ("first is higher" if low > 0 else "second is higher")
+    better = None if low <= 0 <= high else ("first" if (low > 0) != (metric in ERRORS) else "second")
     value = difference(np.arange(len(truth)))
-    return {"value": round(value, 5), "interval": [round(low, 5), round(high, 5)], "verdict": verdict}
+    return {"value": round(value, 5), "interval": [round(low, 5), round(high, 5)], "verdict": verdict, "better": better}

@@ -11,7 +11,7 @@ from hitpredict.calibration import Calibration
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.evaluation import Baselines
 from hitpredict.model_folder import ModelFolder, Predictions, batches_of, by_owner, in_parts
-from hitpredict.runtime import ModelFile, Session
+from hitpredict.runtime import ModelFile, Session, bundled
 from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
 
@@ -45,11 +45,11 @@ class OnnxModel:
 
     every_column = False
 
-    def __init__(self, path: Path):
-        self._session = Session(ModelFile.find(str(path)), "cpu")
-        self.name = self._session.metadata.get("name", path.stem)
+    def __init__(self, model: str):
+        self._session = Session(ModelFile.find(model), "cpu")
+        self.name = self._session.metadata.get("name", Path(model).stem)
         if "label_target" not in self._session.metadata:
-            raise EnvironmentProblem(f"{path}: was not made by `hitpredict export-onnx`; it cannot be evaluated here")
+            raise EnvironmentProblem(f"{model}: was not made by `hitpredict export-onnx`; it cannot be evaluated here")
         self.target = Target.from_json(self._session.json("label_target"))
         self.calibration = Calibration.from_json(self._session.json("calibration"))
         self.baselines = Baselines.from_json(self._session.json("baselines"))
@@ -75,8 +75,6 @@ class OnnxModel:
         return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], task)
 
 
-def opened(path: Path) -> Any:
-    """A model to evaluate, from a folder or an `.onnx` file. Raises `EnvironmentProblem`."""
-    if not path.exists():
-        raise EnvironmentProblem(f"{path}: no such model; give a model folder, or an .onnx file made from one")
-    return FolderModel(path) if path.is_dir() else OnnxModel(path)
+def opened(model: str) -> Any:
+    """A model to evaluate: a bundled one by name, a model folder, or an `.onnx` file. Raises `EnvironmentProblem`."""
+    return OnnxModel(model) if model in bundled() or not Path(model).is_dir() else FolderModel(Path(model))

@@ -45,15 +45,22 @@ def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
 
 
 def table_of(evaluation: Mapping[str, Any], name: str) -> str:
-    """The model's metrics beside the baselines' as a Markdown table; below it, of forecasts of curves, their errors by
-    week and those of the popularity measures."""
+    """The tables of `tables_of` in Markdown."""
+    return "\n\n".join(_markdown(*table) for table in tables_of(evaluation, name))
+
+
+Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
+
+
+def tables_of(evaluation: Mapping[str, Any], name: str) -> list[Rows]:
+    """The model's metrics beside the baselines' as a head and rows; of forecasts of curves also their errors by week and
+    those of the popularity measures."""
     columns = {name: evaluation["metrics"], **evaluation["baselines"]}
     cells = [[metric, *(_cell(found.get(metric)) for found in columns.values())] for metric in evaluation["metrics"]]
-    table = _markdown(["", *columns], cells)
-    return "\n\n".join([table, *_curve_tables(evaluation["curve"], name)]) if "curve" in evaluation else table
+    return [(["", *columns], cells), *(_curve_tables(evaluation["curve"], name) if "curve" in evaluation else [])]
 
 
-def _curve_tables(curve: Mapping[str, Any], name: str) -> list[str]:
+def _curve_tables(curve: Mapping[str, Any], name: str) -> list[Rows]:
     errors = [
         [
             name if forecast == "model" else forecast,
@@ -66,7 +73,7 @@ def _curve_tables(curve: Mapping[str, Any], name: str) -> list[str]:
         [measure, f"{found['songs']:,}", _cell(found["spearman"]), _cell(found["mae"])]
         for measure, found in curve["measures"].items()
     ]
-    return [_markdown(head, errors), _markdown(["measure of the curve", "songs", "spearman", "mae"], measures)]
+    return [(head, errors), (["measure of the curve", "songs", "spearman", "mae"], measures)]
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -127,7 +127,7 @@ def test_metrics_that_are_undefined_are_left_out(data):
 def test_a_model_does_not_differ_from_itself(data):
     _, predictions, _, _, truth = parts(data)
     for entry in compared(predictions, predictions, truth, data.groups, 0).values():
-        assert entry == {"value": 0, "interval": [0, 0], "verdict": "no clear difference"}
+        assert entry == {"value": 0, "interval": [0, 0], "verdict": "no clear difference", "better": None}
 
 
 def test_equally_good_models_do_not_differ_clearly(data):
@@ -145,6 +145,7 @@ def test_a_planted_difference_is_found(data, classes):
     found = compared(better, worse, truth, data.groups, classes)
     assert found["spearman"]["verdict"] == "first is higher"
     assert found["mae"]["verdict"] == "second is higher"
+    assert found["spearman"]["better"] == found["mae"]["better"] == "first"
     assert found["spearman"]["interval"][0] > 0
     turned = compared(worse, better, truth, data.groups, classes)["spearman"]
     assert turned["verdict"] == "second is higher"
@@ -170,9 +171,9 @@ def trained(tmp_path_factory):
     return folder
 
 
-def run(folder, model, *more):
+def run(folder, model, *more, name=None):
     tables = ["--features", str(folder / "f.csv"), "--labels", str(folder / "l.csv"), "--group", "artist"]
-    result = CliRunner().invoke(app, ["evaluate", str(folder / model), *tables, *more], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["evaluate", name or str(folder / model), *tables, *more], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -195,9 +196,9 @@ def test_a_file_is_measured_as_the_folder_it_was_made_from(trained):
     assert file["rows"] == folder["rows"]
     for name, entry in folder["metrics"].items():
         assert file["metrics"][name]["value"] == pytest.approx(entry["value"], abs=1e-3)
-    model = opened(trained / "linear.onnx")
+    model = opened(str(trained / "linear.onnx"))
     assert isinstance(model, OnnxModel)
-    assert model.seen == opened(trained / "linear").seen
+    assert model.seen == opened(str(trained / "linear")).seen
 
 
 def test_the_command_compares(trained):
@@ -205,7 +206,41 @@ def test_the_command_compares(trained):
     assert {entry["verdict"] for key, entry in same.items() if key != "with"} == {"no clear difference"}
     printed = run(trained, "linear", "--compare", str(trained / "constant"))
     (line,) = (line for line in printed.splitlines() if line.startswith("spearman: "))
-    assert line.endswith("first is higher")
+    assert line.endswith("linear is better")
+    assert "paired differences, linear minus constant:" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("mae: -"))
+    assert line.endswith("linear is better")
+    twice = run(trained, "linear", "--compare", str(trained / "linear.onnx"))
+    assert f"paired differences, {trained / 'linear'} minus {trained / 'linear.onnx'}:" in twice
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_people_get_aligned_tables_and_pipes_markdown(trained, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    piped, asked = run(trained, "linear"), run(trained, "linear", "-f", "markdown")
+    assert piped == asked
+    assert "| spearman | " in piped
+    shown = run(trained, "linear", "-f", "table")
+    assert "|" not in shown
+    assert all(len(line.rstrip()) <= width for line in shown.splitlines() if line.startswith((" ", "spearman")))
+    head = next(line for line in shown.splitlines() if "random-normal" in line)
+    row = next(line for line in shown.splitlines() if line.startswith("spearman"))
+    assert row[head.index("constant") :].startswith("0.000")
+
+
+def test_a_bundled_model_is_evaluated_by_its_name(tmp_path):
+    random = np.random.default_rng(0)
+    columns = MfccStats().columns
+    rows = [f"new{i},{','.join(f'{value:.4f}' for value in random.normal(size=40))}" for i in range(40)]
+    (tmp_path / "f.csv").write_text("\n".join([f"track_id,{','.join(columns)}", *rows]) + "\n")
+    labels = "".join(f"new{i},{random.integers(1, 11)},{i}\n" for i in range(40))
+    (tmp_path / "l.csv").write_text("track_id,chart_rank,artist\n" + labels)
+    result = json.loads(run(tmp_path, "zalo2019-mfcc", "-f", "json", name="zalo2019-mfcc"))
+    assert (result["rows"], result["model"]) == (40, "zalo2019-mfcc")
+    assert set(result["baselines"]) == {"constant", "random-normal", "linear"}
+    model = opened("zalo2019-mfcc")
+    np.testing.assert_allclose(model.target.values(np.array([[1.0], [5.5], [10.0]])), [100, 50, 0], atol=1e-9)
+    assert len(model.seen) == 7748
 
 
 def test_counting_training_tracks_is_marked(trained):

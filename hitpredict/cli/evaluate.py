@@ -4,12 +4,14 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
 from hitpredict.errors import EnvironmentProblem, UsageError
 
@@ -19,15 +21,26 @@ COMMAND: dict[str, Any] = {
 }
 
 
+_WIDE = 110
+
+
 class Report(StrEnum):
     """How the evaluation is printed."""
 
     table = "table"
+    markdown = "markdown"
     json = "json"
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or an .onnx file made from one.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model folder, an .onnx file made from one, or a bundled model's name.",
+            autocompletion=options.bundled_models,
+        ),
+    ],
     labels: Labels,
     features: FeatureTables = None,
     group: Group = None,
@@ -35,9 +48,17 @@ def evaluate(
         bool, typer.Option("--all", help="Also count the tracks that the model was fitted on (inflates results).")
     ] = False,
     compare: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Also measure this model, and the paired difference.")
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Also measure this model, and the paired difference.",
+            autocompletion=options.bundled_models,
+        ),
     ] = None,
-    form: Annotated[Report, typer.Option("-f", "--format", help="How to print it.")] = Report.table,
+    form: Annotated[
+        Report | None,
+        typer.Option("-f", "--format", help="How to print it [default: table on a terminal, else markdown]."),
+    ] = None,
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write reliability.svg and predicted-versus-true.svg to DIR.")
     ] = None,
@@ -48,7 +69,7 @@ def evaluate(
     messages = Messages(quiet, verbose)
     evaluation, opened = _opened(model)
     from hitpredict import training_data
-    from hitpredict.model_card import table_of
+    from hitpredict.model_card import table_of, tables_of
 
     notes: list[str] = []
     data = training_data.load(
@@ -88,20 +109,43 @@ def evaluate(
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
         return
     sys.stdout.write(f"{opened.name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
-    sys.stdout.write(table_of(result, opened.name) + "\n\n")
+    if form is Report.table or (form is None and is_terminal(sys.stdout)):
+        _print_tables(tables_of(result, opened.name))
+    else:
+        sys.stdout.write(table_of(result, opened.name) + "\n\n")
     coverage = result["coverage"]
     sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {coverage['rows']:.1%} of rows\n")
     if "warning" in result:
         sys.stdout.write(f"beware: {result['warning']}\n")
-    for metric, entry in result.get("compared", {}).items():
-        if isinstance(entry, dict):
-            low, high = entry["interval"]
-            sys.stdout.write(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {entry['verdict']}\n")
+    if second is not None:
+        same = opened.name == second.name
+        _print_compared(result["compared"], *((model, str(compare)) if same else (opened.name, second.name)))
     for key, value in result["published"].items():
         sys.stdout.write(f"published {key}: {value}\n")
 
 
-def _opened(model: Path) -> tuple[Any, Any]:
+def _print_tables(tables: list[Any]) -> None:
+    """Tables for people; on a narrow screen an interval goes below its value."""
+    from hitpredict.cli.pretty import print_table
+
+    between = " [" if get_terminal_size().columns >= _WIDE else "\n["
+    for head, rows in tables:
+        print_table(head, [[cell.replace(" [", between) for cell in row] for row in rows])
+        sys.stdout.write("\n")
+
+
+def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
+    sys.stdout.write(f"\npaired differences, {first} minus {second}:\n")
+    for metric, entry in compared.items():
+        if isinstance(entry, dict):
+            low, high = entry["interval"]
+            better = {"first": f"{first} is better", "second": f"{second} is better", None: "no clear difference"}
+            sys.stdout.write(
+                f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n"
+            )
+
+
+def _opened(model: str) -> tuple[Any, Any]:
     try:
         from hitpredict import evaluation, evaluation_models
     except ImportError as error:

@@ -56,7 +56,7 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Table:
-    """ids (N,), features (N, 40), score (N,) on 0 to 100, positive (N,) for chart ranks 1 to 3, groups, durations in s."""
+    """ids (N,), features (N, 40), score (N,) on 0 to 100, positive (N,) for ranks 1 to 3, groups, durations in s."""
 
     ids: NDArray[Any]
     features: Floats

@@ -1,6 +1,6 @@
 """What a trained model says of itself, for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -49,28 +49,30 @@ def table_of(evaluation: Mapping[str, Any], name: str) -> str:
     return "\n\n".join(_markdown(*table) for table in tables_of(evaluation, name))
 
 
+Cell = Callable[[Mapping[str, Any] | None], str]
 Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
-def tables_of(evaluation: Mapping[str, Any], name: str) -> list[Rows]:
-    """The model's metrics beside the baselines' as a head and rows; of forecasts of curves also their errors by week and
-    those of the popularity measures."""
+def tables_of(evaluation: Mapping[str, Any], name: str, cell: Cell | None = None) -> list[Rows]:
+    """The model's metrics beside the baselines', as a head and rows; of forecasts of curves also their errors by week
+    and those of the popularity measures. cell: how an entry is written, by default in one line with three decimals."""
+    cell = cell or _cell
     columns = {name: evaluation["metrics"], **evaluation["baselines"]}
-    cells = [[metric, *(_cell(found.get(metric)) for found in columns.values())] for metric in evaluation["metrics"]]
-    return [(["", *columns], cells), *(_curve_tables(evaluation["curve"], name) if "curve" in evaluation else [])]
+    cells = [[metric, *(cell(found.get(metric)) for found in columns.values())] for metric in evaluation["metrics"]]
+    return [(["", *columns], cells), *(_curve_tables(evaluation["curve"], name, cell) if "curve" in evaluation else [])]
 
 
-def _curve_tables(curve: Mapping[str, Any], name: str) -> list[Rows]:
+def _curve_tables(curve: Mapping[str, Any], name: str, cell: Cell) -> list[Rows]:
     errors = [
         [
             name if forecast == "model" else forecast,
-            *(_cell(curve[weeks][forecast][metric]) for weeks in ("charted", "all") for metric in ("mae", "rmse")),
+            *(cell(curve[weeks][forecast][metric]) for weeks in ("charted", "all") for metric in ("mae", "rmse")),
         ]
         for forecast in curve["charted"]
     ]
     head = ["error of log10 weekly streams", "on the charts: mae", "rmse", "all weeks, 0 off the charts: mae", "rmse"]
     measures = [
-        [measure, f"{found['songs']:,}", _cell(found["spearman"]), _cell(found["mae"])]
+        [measure, f"{found['songs']:,}", cell(found["spearman"]), cell(found["mae"])]
         for measure, found in curve["measures"].items()
     ]
     return [(head, errors), (["measure of the curve", "songs", "spearman", "mae"], measures)]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sounds import saved
 from typer.testing import CliRunner
 
 from hitpredict import metrics, recipes, targets
@@ -21,6 +22,7 @@ from hitpredict.training_run import Request, train
 
 ROWS = 300
 PICTURES = ("reliability", "predicted-versus-true")
+MODELS = ("linear", "linear.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +306,12 @@ def test_coverage_follows_the_level(data):
     assert found.shape == (len(LEVELS),)
     np.testing.assert_allclose(found, LEVELS, atol=0.12)
     assert coverage_by_level(truth[:5], predictions.score[:5], data.groups[:5]).size == 0
+
+
+def test_a_folder_a_file_and_a_name_are_taken_alike_by_score(trained, tmp_path):
+    song = saved(tmp_path)
+    folder, file = (CliRunner().invoke(app, ["score", "-m", str(trained / name), str(song)]) for name in MODELS)
+    assert (folder.exit_code, file.exit_code) == (0, 0), folder.output + file.output
+    assert json.loads(folder.stdout) == json.loads(file.stdout)
+    assert "exported for this run" in folder.stderr
+    assert CliRunner().invoke(app, ["score", "-m", "zalo2019-mfcc", str(song)]).exit_code == 0

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from shutil import get_terminal_size
@@ -110,7 +111,7 @@ def evaluate(
         return
     sys.stdout.write(f"{opened.name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
     if form is Report.table or (form is None and is_terminal(sys.stdout)):
-        _print_tables(tables_of(result, opened.name))
+        _print_tables(tables_of(result, opened.name, _cell))
     else:
         sys.stdout.write(table_of(result, opened.name) + "\n\n")
     coverage = result["coverage"]
@@ -125,13 +126,20 @@ def evaluate(
 
 
 def _print_tables(tables: list[Any]) -> None:
-    """Tables for people; on a narrow screen an interval goes below its value."""
     from hitpredict.cli.pretty import print_table
 
-    between = " [" if get_terminal_size().columns >= _WIDE else "\n["
-    for head, rows in tables:
-        print_table(head, [[cell.replace(" [", between) for cell in row] for row in rows])
+    for table in tables:
+        print_table(*table)
         sys.stdout.write("\n")
+
+
+def _cell(entry: Mapping[str, Any] | None) -> str:
+    """A value and its interval, on a narrow screen below it; large numbers with fewer decimals."""
+    if entry is None:
+        return "–"
+    numbers = entry["value"], *entry["interval"]
+    value, low, high = (f"{each:,.{3 if abs(each) < 10 else 1 if abs(each) < 1000 else 0}f}" for each in numbers)
+    return f"{value}{' ' if get_terminal_size().columns >= _WIDE else chr(10)}[{low}, {high}]"
 
 
 def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
@@ -140,9 +148,7 @@ def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
         if isinstance(entry, dict):
             low, high = entry["interval"]
             better = {"first": f"{first} is better", "second": f"{second} is better", None: "no clear difference"}
-            sys.stdout.write(
-                f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n"
-            )
+            sys.stdout.write(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n")
 
 
 def _opened(model: str) -> tuple[Any, Any]:

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -18,6 +20,7 @@ from hitpredict.cli.journal import Journal
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, check_writable, chosen_format, render, stream_to_stdout
 from hitpredict.cli.progress import Progress, sum_up, watched
+from hitpredict.errors import EnvironmentProblem
 from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ def score(
             "-m",
             "--model",
             metavar="MODEL",
-            help="A bundled model's name or an .onnx file [default: bundled].",
+            help="A bundled model's name, an .onnx file, or a model folder [default: bundled].",
             autocompletion=options.bundled_models,
         ),
     ] = None,
@@ -101,23 +104,47 @@ def score(
     if not check_writable(output, force, skip_existing):
         messages.note(f"{output}: exists already, left as it is")
         return 0
-    scorer = _loaded(model, device, messages)
-    visible = watched(quiet, rows_elsewhere=output is not None)
-    with (
-        failures_in(failures, null) as failed,
-        sources(inputs, files_from, null, messages, max_bytes) as found,
-        Progress("scored", visible, found.count() if visible else None) as bar,
-    ):
-        run = _Run(scorer, (model, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top))
-        if output is not None:
-            run.to_file(found, output, form, bar)
-        elif form is Format.pretty:
-            run.to_terminal(found, bar)
-        else:
-            with stream_to_stdout(form, _TABLE) as write:
-                run.in_order(found, lambda record: write(record.to_json()), bar)
+    with _as_file(model, messages) as file:
+        scorer = _loaded(file, device, messages)
+        visible = watched(quiet, rows_elsewhere=output is not None)
+        with (
+            failures_in(failures, null) as failed,
+            sources(inputs, files_from, null, messages, max_bytes) as found,
+            Progress("scored", visible, found.count() if visible else None) as bar,
+        ):
+            run = _Run(scorer, (file, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top))
+            if output is not None:
+                run.to_file(found, output, form, bar)
+            elif form is Format.pretty:
+                run.to_terminal(found, bar)
+            else:
+                with stream_to_stdout(form, _TABLE) as write:
+                    run.in_order(found, lambda record: write(record.to_json()), bar)
     sum_up(messages, bar, {"scored": run.scored, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
+
+
+@contextmanager
+def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
+    """A model folder as an `.onnx` file, for this run; any other model as it is."""
+    from hitpredict.runtime import bundled
+
+    if model is None or model in bundled() or not Path(model).is_dir():
+        yield model
+        return
+    try:
+        from hitpredict.model_folder import ModelFolder
+        from hitpredict.onnx_export import export
+    except ImportError as error:
+        raise EnvironmentProblem(
+            f"model {model}: a folder needs more packages ({error.name}): pip install 'hitpredict[train]', or let "
+            "`hitpredict export-onnx` make a file of it where they are"
+        ) from error
+    with TemporaryDirectory(prefix="hitpredict-") as scratch:
+        file = Path(scratch, "model.onnx")
+        file.write_bytes(export(ModelFolder(Path(model))).data)
+        messages.note(f"model {model}: a folder, exported for this run; `hitpredict export-onnx` makes a file to keep")
+        yield str(file)
 
 
 def _loaded(model: str | None, device: options.Device | None, messages: Messages) -> "Scorer":

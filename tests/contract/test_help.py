@@ -120,6 +120,8 @@ def test_completion_script_for_bash():
         ("mutate --qu", {"--quality", "--quiet"}),
         ("score --model ", {"zalo2019-mfcc"}),
         ("models show ", {"zalo2019-mfcc"}),
+        ("evaluate ", {"zalo2019-mfcc"}),
+        ("score --sort ", {"score", "name"}),
         ("score --device ", {"auto", "cpu", "cuda"}),
         ("train --device ", {"auto", "cpu", "cuda"}),
         ("train --recipe hm", {"hmn", "hmn-a"}),

@@ -55,6 +55,7 @@ class ScoreRecord:
     `interval_level`. segments: scores over time, when asked for. warnings: `code: explanation`, for each reason
     to trust the score less. device: where the model really ran, `cpu` or `cuda`. artist: of the tags, where they name
     one. variant: of sound that `mutate` wrote, what was changed, see `variant_of`.
+    noise_floor: how far changes that nobody hears move a score, where the model says so.
     """
 
     path: str
@@ -71,6 +72,7 @@ class ScoreRecord:
     segments: tuple[Segment, ...] | None = None
     artist: str | None = None
     variant: Mapping[str, Any] | None = None
+    noise_floor: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
@@ -86,6 +88,7 @@ class ScoreRecord:
             "interval": [round(self.interval[0], 4), round(self.interval[1], 4)],
             "interval_level": self.interval_level,
             "reference": self.reference,
+            **({"noise_floor": self.noise_floor} if self.noise_floor is not None else {}),
         }
         if self.segments is not None:
             record["segments"] = [segment.to_json() for segment in self.segments]

@@ -1,12 +1,15 @@
 """What scoring tells of sound that the model cannot judge, on the bundled model with some of its numbers changed."""
 
+import io
 import json
 
 import numpy as np
 import onnx
 import pytest
+import soundfile
 
 from hitpredict.audio.clip import Clip
+from hitpredict.cli.pretty import ScorePrinter
 from hitpredict.runtime import ModelFile
 from hitpredict.scoring import Scorer
 
@@ -29,12 +32,42 @@ def changed(tmp_path):
         model = onnx.load(ModelFile.find(None).path)
         for prop in model.metadata_props:
             key = prop.key.removeprefix("hitpredict.")
-            if key in entries:
+            if key in entries and isinstance(entries[key], dict):
                 prop.value = json.dumps({**json.loads(prop.value), **entries[key]})
+        if "noise_floor" in entries:
+            kept = {prop.key: prop.value for prop in model.metadata_props if prop.key != "hitpredict.noise_floor"}
+            more = {} if entries["noise_floor"] is None else {"hitpredict.noise_floor": str(entries["noise_floor"])}
+            onnx.helper.set_model_props(model, kept | more)
         onnx.save(model, tmp_path / "changed.onnx")
         return Scorer(str(tmp_path / "changed.onnx")).score(sound or song(), segments)
 
     return score
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.002, False), (0.003, True), (0.2, True)])
+def test_clipping_is_told_by_its_share_not_by_its_peak(changed, share, told):
+    sound = song().samples.copy()
+    sound[:, np.random.default_rng(1).permutation(sound.shape[1])[: round(share * sound.shape[1])]] = 1.4
+    record = changed(Clip(sound, RATE, "loud"))
+    assert ("clipped" in codes(record)) == told
+    assert "gain" not in " ".join(record.warnings)
+
+
+def test_files_are_measured_as_clips_are(tmp_path, changed):
+    sound = song().samples.copy()
+    sound[:, ::100] = -1.4
+    soundfile.write(tmp_path / "loud.wav", sound.T, RATE, subtype="FLOAT")
+    assert changed(tmp_path / "loud.wav").warnings == changed(Clip(sound, RATE, "loud")).warnings
+    assert "clipped: 1 %" in " ".join(changed(tmp_path / "loud.wav").warnings)
+
+
+def test_models_that_know_their_noise_floor_say_it(tmp_path, changed):
+    assert changed(noise_floor=1.5).noise_floor == 1.5
+    assert changed(noise_floor=1.5).to_json()["noise_floor"] == 1.5
+    text = io.StringIO()
+    ScorePrinter(Scorer().target, text).card(changed(noise_floor=1.5))
+    assert "below ±1.5 mean nothing" in text.getvalue()
+    assert "noise_floor" not in changed(noise_floor=None).to_json()
 
 
 def codes(record):

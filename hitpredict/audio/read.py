@@ -35,6 +35,8 @@ from hitpredict.errors import InputError
 
 BLOCK_SAMPLES = 2**17
 """Samples decoded at a time, over all channels; few enough to stay in the processor's cache."""
+FULL_SCALE = 1 + 1 / 32768
+"""What a sample may reach before it counts as above full scale: rounding to 16 bits is forgiven."""
 _HELD_SAMPLES = 2**25
 """Samples, over all channels, up to which a sound that is read more than once stays in memory: 128 MiB."""
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
@@ -74,7 +76,8 @@ class AudioReader:
     path: what records call it. rate: Hz. channels: count. tags: `title`, `artist`, `comment`… where present.
     name: the title in the tags, in one line, or the file's stem.
     warnings: what was found wrong and survived, filled while reading.
-    frames_read: frames decoded so far. peak: the largest magnitude among them.
+    frames_read: frames decoded so far. peak: the largest magnitude among them. over: samples (of all channels) above
+    full scale by more than the smallest 16-bit step.
     """
 
     def __init__(self, source: Source, decoder: _Decoder):
@@ -82,7 +85,7 @@ class AudioReader:
         self.rate, self.channels, self.tags = decoder.rate, decoder.channels, decoder.tags
         self.name = " ".join(_CONTROL.sub(" ", self.tags.get("title", "")).split()) or source.stem
         self.warnings: list[str] = []
-        self.frames_read, self.peak = 0, 0.0
+        self.frames_read, self.peak, self.over = 0, 0.0, 0
         self._damage: str | None = None
 
     def blocks(self, *, reuse: bool = False) -> Iterator[Samples]:
@@ -99,6 +102,8 @@ class AudioReader:
             if not (math.isfinite(highest) and math.isfinite(lowest)):
                 self._refuse_non_finite(block)
             self.frames_read, self.peak = self.frames_read + block.shape[0], max(self.peak, highest, -lowest)
+            if max(highest, -lowest) > FULL_SCALE:
+                self.over += int(np.count_nonzero(np.abs(block) > FULL_SCALE))
             yield block.T
             if not reuse:
                 room = np.empty(shape, np.float32)

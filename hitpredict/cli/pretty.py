@@ -41,6 +41,8 @@ class ScorePrinter:
         rows.add_column(style="dim", no_wrap=True)
         rows.add_column(ratio=1)
         rows.add_row("Score", f"[{colour}]{record.score:.1f}[/] {self._scale()}")
+        if record.noise_floor is not None:
+            rows.add_row("", f"differences below ±{record.noise_floor:g} mean nothing: inaudible changes make as much")
         rows.add_row("Place", f"{_place(record.percentile)} {escape(record.reference.removesuffix(_HELD_OUT))}")
         rows.add_row(f"{_percent(record.interval_level)} range", self._bar(record, _BAR_CELLS))
         rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")

@@ -111,13 +111,17 @@ def _typed(key: str, text: str, wanted: Any) -> Any:
 
 @dataclass(frozen=True)
 class FeatureRow:
-    """The features of one track: `values` is a vector, or an array of any shape. duration: seconds
-    decoded, None where not known."""
+    """The features of one track.
+
+    values: a vector, or an array of any shape. duration: seconds decoded, None where not known. warnings: what was
+    found wrong with the file and survived.
+    """
 
     path: str
     track_id: str
     values: NDArray[Any]
     duration: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def featuring(name: str, settings: Mapping[str, str]) -> Callable[[Source], FeatureRow]:
@@ -136,4 +140,4 @@ def row_of(source: Source, kind: Kind) -> FeatureRow:
                 raise
             raise InputError(f"{source.path}: {error}") from error
     duration = round(reader.frames_read / reader.rate, 3)
-    return FeatureRow(source.path, source.track_id, np.asarray(values), duration)
+    return FeatureRow(source.path, source.track_id, np.asarray(values), duration, tuple(reader.warnings))

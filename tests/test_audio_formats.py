@@ -13,6 +13,7 @@ import pytest
 from archives import tar_of
 from sounds import encoded, tune
 
+from hitpredict.audio.clip import Clip
 from hitpredict.audio.formats import AUDIO_SUFFIXES, HEAD_BYTES, Reader, recognised
 from hitpredict.audio.read import open_audio, read_audio
 from hitpredict.errors import InputError
@@ -114,7 +115,7 @@ def test_the_length_of_raw_aac_is_not_guessed():
     with av.open(buffer, "w", format="adts") as container:
         stream = container.add_stream("aac", rate=44100, layout="stereo", options={"global_quality": "200"})
         stream.codec_context.flags |= 2
-        frame = av.AudioFrame.from_ndarray(loud[:, ::-1].copy(), format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(loud, format="fltp", layout="stereo")
         frame.sample_rate = 44100
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
@@ -175,6 +176,14 @@ def test_joined_mp3s_without_a_length_are_one_sound(made):
 def test_what_is_not_sound_may_follow(kind):
     data = encoded(tune(2, 44100), kind)
     assert duration_and_warnings(data + b"TAG" + bytes(125))[1] == []
+
+
+def test_samples_behind_a_wrong_size_are_no_second_sound():
+    """Programs that were killed leave the size of an empty file in the header."""
+    data = bytearray(encoded(Clip(np.full((2, 44100), -1 / 32768, np.float32), 22050)))
+    assert data[44:48] == b"\xff" * 4
+    data[4:8] = struct.pack("<I", 36)
+    assert duration_and_warnings(bytes(data)) == (2, [])
 
 
 @pytest.mark.parametrize("kind", ["AIFF", "AU", "W64", "RF64"])

@@ -149,6 +149,14 @@ def test_failures_cost_only_their_own_rows(music, tmp_path):
     assert lists.read_text() == f"{bad}\nmissing.wav\n"
 
 
+def test_truncated_files_give_a_row_and_a_warning(tmp_path):
+    song = saved(tmp_path, "cut.wav", tune(4))
+    song.write_bytes(song.read_bytes()[:100_000])
+    done = run("-k", "mfcc_stats", song)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr.decode().startswith(f"hitpredict: {song}: truncated: only the first ")
+
+
 def test_equal_ids_are_pointed_out(tmp_path):
     saved(tmp_path, "a/01.wav", tune(1.0))
     saved(tmp_path, "b/01.wav", tune(1.0))

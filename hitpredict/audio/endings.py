@@ -4,7 +4,7 @@ import re
 import struct
 from typing import IO
 
-from hitpredict.audio.formats import HEAD_BYTES, MP3, Reader, recognised
+from hitpredict.audio.formats import HEAD_BYTES, MP3, recognised
 
 _CHUNK = 2**20
 _UNKNOWN_SIZE = {
@@ -25,6 +25,11 @@ _XING_FRAMES, _XING_BYTES = 1, 2
 _XING_TOLERANCE = 4096
 """Programs do not agree on what the number of bytes counts, and small tags may follow."""
 _MPEG_BEGINNING = re.compile(rb"ID3[\x02-\x04]\x00.[\x00-\x7f]{4}|" + _XING, re.DOTALL)
+_BEGINNING = re.compile(
+    rb"(?:RIFF|RIFX|RF64).{4}WAVE|riff\x2e\x91\xcf\x11|FORM.{4}AIF[FC]|\.snd\x00\x00|caff\x00\x01|"
+    rb"OggS\x00[\x02\x06]|fLaC[\x00\x80]\x00\x00\x22|" + _MPEG_BEGINNING.pattern,
+    re.DOTALL,
+)
 _LONGEST_BEGINNING = 64
 
 
@@ -50,8 +55,8 @@ def joined_at(stream: IO[bytes]) -> int | None:
     head = stream.read(HEAD_BYTES)
     if (size := _declared_size(head)) is not None:
         stream.seek(size)
-        more = recognised(stream.read(HEAD_BYTES))
-        return size if more and more.reader is not Reader.nobody else None
+        # Samples may look like the two bytes that other formats begin with, where a header is wrong.
+        return size if _BEGINNING.match(stream.read(HEAD_BYTES)) else None
     if head.startswith(b"OggS"):
         return _first_from(stream, _OGG_MULTIPLEXED, _OGG_BEGINNING)
     if head.startswith(b"caff"):

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from uuid import uuid4
 
-from hitpredict.audio.formats import HEAD_BYTES, TAR, has_audio_suffix, is_hidden, recognised, refusal
+from hitpredict.audio.formats import HEAD_BYTES, NAMES, TAR, has_audio_suffix, is_hidden, recognised, refusal
 from hitpredict.audio.source import STDIN, Source
 
 STDIN_NAMES = (STDIN, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
@@ -163,8 +163,9 @@ def _expand_file(path: str, skipped: list[str]) -> Iterator[Source]:
             yield Source(path, problem="not a regular file")
             return
         with Path(path).open("rb") as file:
-            if recognised(file.read(HEAD_BYTES)) is not TAR:
-                yield Source(path, file=path)
+            form = recognised(file.read(HEAD_BYTES))
+            if form is not TAR:
+                yield Source(path, file=path, problem=refusal(form) if form is NAMES else None)
                 return
             file.seek(0)
             yield from _expand_tar(file, path, _listed, skipped)

@@ -160,6 +160,8 @@ class _Run:
                 self._failed.append(source.path)
                 self._messages.failure(result)
             else:
+                for warning in result.warnings:
+                    self._messages.note(f"{source.path}: {warning}")
                 self._ids[result.track_id] += 1
                 self.described += 1
                 yield result

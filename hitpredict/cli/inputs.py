@@ -21,7 +21,7 @@ class Sources(Iterator[Source]):
 
     def __init__(self, found: Iterator[Source | Stream], scratch: Scratch, skipped: list[str]):
         self._entries, self._scratch, self._skipped = found, scratch, skipped
-        self._sources = self._read()
+        self._sources = map(_in_words_of_options, self._read())
 
     def __next__(self) -> Source:
         return next(self._sources)
@@ -44,7 +44,7 @@ class Sources(Iterator[Source]):
     def _read(self) -> Iterator[Source]:
         while entry := next(self._entries, None):
             if isinstance(entry, Stream):
-                yield from map(_in_words_of_options, read_stream(entry, self._scratch, self._skipped))
+                yield from read_stream(entry, self._scratch, self._skipped)
             else:
                 yield entry
 
@@ -53,7 +53,7 @@ def _in_words_of_options(source: Source) -> Source:
     """The library names parameters; whoever typed a command knows options."""
     if not source.problem:
         return source
-    hint = f"--files-from {STDIN if source.path in STDIN_NAMES else 'FILE'}"
+    hint = f"it as --files-from {STDIN if source.path in STDIN_NAMES else source.path}"
     problem = source.problem.replace("the list to files_from", hint).replace("max_bytes", "--max-bytes")
     return replace(source, problem=problem)
 

@@ -226,8 +226,8 @@ def test_standard_input_has_other_names(tmp_path):
     ("script", "complaint"),
     [
         ("yes", "not audio that can be read (format not recognised); convert it to WAV, FLAC, OGG, MP3 or AIFF"),
-        ("find . -name '*.wav'", "is a list of file names, not sound; give --files-from -"),
-        ("find . -name '*.wav' -print0", "is a list of file names, not sound; give --files-from -"),
+        ("find . -name '*.wav'", "is a list of file names, not sound; give it as --files-from -"),
+        ("find . -name '*.wav' -print0", "is a list of file names, not sound; give it as --files-from -"),
         ("tar cz a.wav 2>/dev/null", "is a gzip file (.gz, .tgz), not sound; unpack it first"),
     ],
 )
@@ -243,6 +243,13 @@ def test_a_stream_without_end_is_given_up_at_the_limit(tmp_path, command):
     outcome = shell(f"cat a.wav /dev/zero | hitpredict {command} --max-bytes 20MB -", tmp_path)
     limit = "hitpredict: -: has more than 0.02 GB; is it without end? --max-bytes allows more"
     assert (outcome.code, outcome.complaints) == (1, [limit])
+
+
+def test_a_list_given_as_sound_is_told_from_it(tmp_path):
+    saved(tmp_path, "a.wav")
+    outcome = shell("ls *.wav >list.txt; hitpredict score list.txt", tmp_path)
+    complaint = "hitpredict: list.txt: is a list of file names, not sound; give it as --files-from list.txt"
+    assert (outcome.code, outcome.complaints) == (1, [complaint])
 
 
 def test_sizes_are_understood_or_refused(tmp_path):

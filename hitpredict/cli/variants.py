@@ -220,7 +220,7 @@ class _Names:
     def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> list[str]:
         """The names of all variants. Raises `UsageError` where two are the same."""
         sources = list(sources)
-        places = {_absolute(source.path).parent for source in sources if _is_path(source) and not source.problem}
+        places = {_absolute(source.path).parent for source in sources if _on_disk(source)}
         if places:
             self._root = Path(os.path.commonpath(places))
         trial = _Names(self._suffix)
@@ -241,12 +241,12 @@ class _Names:
         if member != source.path:
             return PurePosixPath(member).parent
         folder = _absolute(source.path).parent
-        below = _is_path(source) and folder.is_relative_to(self._root)
+        below = _on_disk(source) and folder.is_relative_to(self._root)
         return PurePosixPath(folder.relative_to(self._root)) if below else PurePosixPath()
 
 
-def _is_path(source: Source) -> bool:
-    return source.url is None and "://" not in source.path and source.path.split("/")[0] != STDIN
+def _on_disk(source: Source) -> bool:
+    return source.file is not None and not source.temporary and not source.problem
 
 
 def _absolute(path: str) -> Path:

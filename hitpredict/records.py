@@ -111,9 +111,7 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     row["interval_low"], row["interval_high"] = record["interval"]
     row["segments"] = record.get("segments", [])
     row["artist"] = record.get("artist", "")
-    row["variant"] = [
-        op if value is True else f"{op}={_text(value)}" for op, value in record.get("variant", {}).items()
-    ]
+    row["variant"] = variant_steps(record.get("variant", {}))
     row |= {f"model_{key}": value for key, value in record["model"].items()}
     return {key: row[key] for key in SCORE_COLUMNS}
 
@@ -135,6 +133,11 @@ def variant_of(comment: str | None) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return variant
+
+
+def variant_steps(variant: Mapping[str, Any]) -> list[str]:
+    """The steps of a record's variant as text: `pitch=-2`, `mono`."""
+    return [op if value is True else f"{op}={_text(value)}" for op, value in variant.items()]
 
 
 def _text(value: object) -> str:

@@ -63,6 +63,14 @@ def test_equal_titles_are_told_apart_by_their_files():
     assert "two.mp3" in lines(long, replace(long, path="music/two.mp3"))[2]
 
 
+def test_variants_are_told_apart_on_a_narrow_screen():
+    title = "A title that needs all the room which a line of eighty columns has to give"
+    variants = [replace(RECORD, name=f"{title} [{n}]", variant={"pitch": float(n), "mono": True}) for n in (-2, 2)]
+    shown = lines(*(replace(each, warnings=("short: 3 s", DOUBT)) for each in variants))
+    assert "! pitch=-2 mono  A title" in shown[1]
+    assert "! pitch=2 mono  A title" in shown[2]
+
+
 def test_the_artist_is_named():
     record = replace(RECORD, artist="Somebody [x]")
     assert "Somebody [x] – Intro" in card(record)

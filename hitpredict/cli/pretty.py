@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hitpredict.records import ScoreRecord, Segment
+from hitpredict.records import ScoreRecord, Segment, variant_steps
 from hitpredict.scoring import Target
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -65,10 +65,10 @@ class ScorePrinter:
             self._console.print(f"[dim]score  {scale}  place  name[/]")
             self._first = record
         codes = ", ".join(warning.split(":")[0] for warning in record.warnings)
-        mark = f"[yellow]! {codes}:[/] " if codes else ""
+        mark, told = ("[yellow]![/] ", f"  [yellow]{codes}[/]") if codes else ("", "")
         text = Text.from_markup(
             f"[{_colour(record)}]{record.score:5.1f}[/]  {self._bar(record, _ROW_CELLS)}  "
-            f"{record.percentile:3.0f} %  {mark}{self._named(record)}"
+            f"{record.percentile:3.0f} %  {mark}{self._named(record)}{told}"
         )
         self._console.print(text, no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
 
@@ -82,8 +82,11 @@ class ScorePrinter:
             )
 
     def _named(self, record: ScoreRecord) -> str:
-        """Title and file; the file first where the title was there before, for the end of a line may be cut off."""
-        parts = [_titled(record), f"[dim]{escape(_file(record))}[/]"]
+        """Title and file; first what tells it from others of its title, for the end of a line may be cut off."""
+        if record.variant:
+            steps = " ".join(variant_steps(record.variant))
+            return f"{escape(steps)}  [dim]{_titled(record)}[/]"
+        parts = [_titled(record), *([f"[dim]{escape(file)}[/]"] if (file := _file(record)) else [])]
         again = parts[0] in self._titles
         self._titles.add(parts[0])
         return "  ".join(reversed(parts) if again else parts)

@@ -32,10 +32,10 @@ class Crop(Step):
     op: ClassVar[str] = "crop"
     family: ClassVar[str] = "edit"
     per_channel: ClassVar[bool] = True
-    metavar: ClassVar[str] = "START:[END]"
-    help: ClassVar[str] = "Keep a part; without END, up to the end."
+    metavar: ClassVar[str] = "START:[END]|START-[END]"
+    help: ClassVar[str] = "Keep a part, 30:60 or 0:30-1:00; without END, up to the end."
     example: ClassVar[str] = "30:60"
-    ranged: ClassVar[bool] = False
+    ranged: ClassVar[int | None] = None
     start: float = parameter("seconds", 0, _DAY, default=0.0)
     end: float | None = parameter("seconds", 0, _DAY, optional=True)
 

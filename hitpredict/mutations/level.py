@@ -144,7 +144,7 @@ class Fade(Step):
     metavar: ClassVar[str] = "IN[:OUT]"
     help: ClassVar[str] = "Fade in, and out, linearly in amplitude."
     example: ClassVar[str] = "0.5:2"
-    ranged: ClassVar[bool] = False
+    ranged: ClassVar[int | None] = None
     fade_in: float = parameter("seconds", 0, 3600)
     fade_out: float = parameter("seconds", 0, 3600, default=0.0)
 

@@ -115,7 +115,7 @@ class Step(ABC):
     metavar: syntax of its value; empty for a step without a value (a flag).
     help: one line, without the range, which `help_text` adds.
     example: values that parse.
-    ranged: whether `START:STOP:STEP` is a range of the first parameter.
+    ranged: place of the parameter that may be a range, `START:STOP:STEP`; None where there is none.
     whole: whether it needs the whole sound in memory; the others work block by block.
     per_channel: whether it is the same linear change of every channel, so that channels may be averaged before it.
     """
@@ -125,7 +125,7 @@ class Step(ABC):
     metavar: ClassVar[str] = ""
     help: ClassVar[str]
     example: ClassVar[str] = ""
-    ranged: ClassVar[bool] = True
+    ranged: ClassVar[int | None] = 0
     whole: ClassVar[bool] = False
     per_channel: ClassVar[bool] = False
 

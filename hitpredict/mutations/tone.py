@@ -53,7 +53,7 @@ class Equaliser(Step):
     metavar: ClassVar[str] = "FREQ:GAIN[:Q]"
     help: ClassVar[str] = "Raise or lower a band around a frequency."
     example: ClassVar[str] = "3000:4:1.4"
-    ranged: ClassVar[bool] = False
+    ranged: ClassVar[int | None] = 1
     hz: float = parameter("Hz", 10, 96000)
     db: float = parameter("dB", -40, 40, signed=True)
     q: float = parameter("", 0.1, 100, default=1.0)

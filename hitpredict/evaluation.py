@@ -65,8 +65,10 @@ class Baselines:
 
     @classmethod
     def fit(cls, data: TrainingData, truth: Floats, seed: int, curve: bool = False) -> "Baselines":
-        """Fit on the training rows and their truth (N,). curve: whether the labels are curves to forecast."""
-        features = data.summary
+        """Fit on the training rows and their truth (N,), NaN where not known. curve: whether the labels are curves."""
+        # Of curves some sums are not known, but their weeks are.
+        known = np.isfinite(truth)
+        features, truth = data.summary[known], truth[known]
         curves = CurveBaselines.fit(data.labels, data.named(WEEKS), data.named(REGION)) if curve else None
         table = np.asarray(features, np.float64)
         fill = np.nan_to_num(np.nanmedian(table, axis=0))
@@ -115,13 +117,13 @@ def evaluate(
     """All metrics of predictions for the tracks of `data`, as plain data.
 
     `metrics` and each of `baselines` map a metric to its `value` and `interval`; `coverage` is of the calibrated
-    interval; `published` is what the system's authors report. Of models that forecast curves, `curve` holds the errors
-    by week, `charted` and `all` (see `curve_errors`), and of the `measures` (see `measure_errors`).
+    interval; `published` is what the system's authors report. Of curves that the data do not hold to their end the sum
+    is not known: metrics and coverage are of the other `scored_rows`. Of models that forecast curves, `curve` holds the
+    errors by week, `charted` and `all` (see `curve_errors`), and of the `measures` (see `measure_errors`).
     """
-    values = target.values(data.labels)
-    truth = target.class_of(values).astype(float) if target.classes else values
-    low, high = calibration.interval(predictions.score)
-    by_row, by_group = metrics.coverage(truth, low, high, data.groups)
+    truth = target.truth(data.labels)
+    known = np.flatnonzero(np.isfinite(truth))
+    truth, groups, scored = truth[known], data.groups[known], predictions.take(known)
     others = baselines.predict(data.summary)
     result = {
         "schema": SCHEMA,
@@ -129,20 +131,30 @@ def evaluate(
         "rows": len(data),
         "groups": len(np.unique(data.groups)),
         "split": split,
-        "metrics": measured(predictions, truth, data.groups, target.classes),
+        "metrics": measured(scored, truth, groups, target.classes),
         "baselines": {
-            name: measured(Predictions(scores), truth, data.groups, target.classes) for name, scores in others.items()
+            name: measured(Predictions(scores[known]), truth, groups, target.classes) for name, scores in others.items()
         },
-        "coverage": {"level": calibration.level, "rows": round(by_row, 4), "groups": round(by_group, 4)},
+        "coverage": _coverage(calibration, scored.score, truth, groups),
         "published": dict(published),
     }
+    if len(known) < len(data):
+        result["scored_rows"] = len(known)
     if predictions.curve is not None and baselines.curve is not None:
         result["curve"] = _curve(predictions.curve, data, baselines.curve)
     if split == "random":
         warn(result, "a random split puts songs of the same artists on both sides; these numbers are inflated")
-    if (groups := len(np.unique(data.groups))) < _FEW_GROUPS:
-        warn(result, f"the intervals rest on {groups} groups only; do not rely on them")
+    if (few := len(np.unique(groups))) < _FEW_GROUPS:
+        warn(result, f"the intervals rest on {few} groups only; do not rely on them")
     return result
+
+
+def _coverage(calibration: Calibration, score: Floats, truth: Floats, groups: NDArray[Any]) -> dict[str, Any]:
+    """Shares of rows, and of groups on average, whose interval holds the truth; None where no truth is known."""
+    if not len(truth):
+        return {"level": calibration.level, "rows": None, "groups": None}
+    by_row, by_group = metrics.coverage(truth, *calibration.interval(score), groups)
+    return {"level": calibration.level, "rows": round(by_row, 4), "groups": round(by_group, 4)}
 
 
 def warn(result: dict[str, Any], text: str) -> None:
@@ -191,10 +203,13 @@ def _with_interval(metric: Metric, truth: Floats, score: Floats, groups: NDArray
 def compared(
     first: Predictions, second: Predictions, truth: Floats, groups: NDArray[Any], classes: int
 ) -> dict[str, Any]:
-    """Paired differences, first minus second, of each metric, with intervals from the same resamples.
+    """Paired differences, first minus second, of each metric, with intervals from the same resamples; rows whose truth
+    (N,) is NaN, because it is not known, do not count.
 
     verdict: which is clearly higher. better: `first`, `second` or None where there is no clear difference.
     """
+    known = np.flatnonzero(np.isfinite(truth))
+    first, second, truth, groups = first.take(known), second.take(known), truth[known], groups[known]
     scores = first.score, second.score
     chosen = class_numbers(first, classes), class_numbers(second, classes)
     table = {name: (metric, scores) for name, metric in REGRESSION.items()}

@@ -39,6 +39,11 @@ class FolderModel(ModelFolder):
         """What the system's authors report."""
         return dict(self.recipe["published"])
 
+    @property
+    def input_note(self) -> str | None:
+        """What there is to say where it was not trained on the published input."""
+        return self.config.get("input_note")
+
 
 class OnnxModel:
     """An exported model. Raises `EnvironmentProblem` when the file lacks what evaluation needs."""
@@ -54,6 +59,7 @@ class OnnxModel:
         self.calibration = Calibration.from_json(self._session.json("calibration"))
         self.baselines = Baselines.from_json(self._session.json("baselines"))
         self.published: dict[str, Any] = self._session.json("published")
+        self.input_note: str | None = self._session.metadata.get("input_note")
         self.seen: frozenset[str] = frozenset(self._session.json("trained_on"))
         self._windows: list[dict[str, Any] | None] = self._session.json("windows")
         region = self._session.json("region") if "region" in self._session.metadata else None

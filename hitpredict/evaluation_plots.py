@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hitpredict import metrics
 from hitpredict.audio.write import atomic
 from hitpredict.calibration import Calibration
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.model_folder import Predictions
 from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
@@ -50,8 +50,11 @@ def write_plots(
         import matplotlib
     except ImportError as error:
         raise EnvironmentProblem("plots need the package matplotlib: pip install 'hitpredict[train]'") from error
-    values = target.values(data.labels)
-    truth = np.asarray(target.class_of(values), np.float64) if target.classes else values
+    truth = target.truth(data.labels)
+    known = np.flatnonzero(np.isfinite(truth))
+    if not len(known):
+        raise UsageError(f"{folder}: of none of these rows the true value is known, so there is nothing to draw")
+    truth, data, predictions = truth[known], data.take(known), predictions.take(known)
     style: Any = {**matplotlib.rcParamsDefault} | dict(_STYLE)
     with matplotlib.rc_context(style):
         if target.classes and predictions.probabilities is not None:

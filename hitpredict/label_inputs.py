@@ -15,6 +15,8 @@ from hitpredict.errors import UsageError
 
 REGION, WEEKS = "region", "weeks"
 NAMES = (REGION, WEEKS)
+ALL_REGIONS = "all"
+"""The region of rows that are of all regions together."""
 Kind = Mapping[str, Any]
 
 
@@ -43,13 +45,42 @@ def rows_that_serve(
     if region := named(kinds, REGION):
         found = _regions(table)
         wanted = [region["only"]] if "only" in region else region.get("names")
-        keep &= np.isin(found, wanted) if wanted is not None else found != ""
+        keep &= np.isin(found, wanted) if wanted is not None else (found != "") & (found != ALL_REGIONS)
     if weeks := named(kinds, WEEKS):
         count = int(weeks["count"])
         if numbers.shape[1] <= count:
             raise UsageError(f"target.after={count}: the target has {numbers.shape[1]} values; name a column of curves")
         keep &= (numbers[:, :count] > 0).all(axis=1) & np.isfinite(numbers[:, count:]).any(axis=1)
     return keep
+
+
+def over_regions(
+    ids: Sequence[str], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64], curves: bool, notes: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Labels where the region is no input, and which rows hold them: of tracks with rows in several regions those of
+    region `all`, or else the mean of the numbers over the track's rows, of which the first then serves.
+
+    ids: of the tracks; numbers: (N, C). Says in `notes` which it is. Raises `UsageError` for curves without such rows.
+    """
+    every = np.ones(len(ids), bool)
+    if REGION not in table or len(set(zip(ids, _regions(table), strict=True))) == len(set(ids)):
+        return numbers, every
+    whole = _regions(table) == ALL_REGIONS
+    if whole.any():
+        notes.append("the region is no input, so the labels are those of all regions together (region all)")
+        return numbers, whole
+    if curves:
+        raise UsageError(
+            "tracks have curves in several regions and none of all together: make the table anew with `hitpredict "
+            "fetch charts`, or take the input region"
+        )
+    notes.append("the region is no input, so each label is the mean over the regions of its track")
+    _, track = np.unique(np.asarray(ids), return_inverse=True)
+    known = np.isfinite(numbers)
+    sums, counts = (np.zeros((track.max() + 1, numbers.shape[1])) for _ in range(2))
+    np.add.at(sums, track, np.where(known, numbers, 0.0))
+    np.add.at(counts, track, known)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[track], every
 
 
 def values_of(

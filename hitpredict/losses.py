@@ -2,7 +2,7 @@
 
 Each is a frozen dataclass whose fields are the parameters that a recipe may set, called with outputs (B, K) and
 targets (B,) or (B, K), and gives (B,). Targets (B,) are one value per sample where K is 1, class numbers 0 to K - 1
-for `cross-entropy`. Outputs that do not fit the targets raise ValueError.
+for `cross-entropy` and `ranked-probability`. Outputs that do not fit the targets raise ValueError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -117,6 +117,21 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True)
+class RankedProbability:
+    """Ranked probability score (Epstein 1969), for classes in order: the mean over the K - 1 thresholds of the squared
+    error of the probability to be above it, so that a class further off costs more. Outputs (B, K) are logits,
+    targets class numbers (B,).
+    """
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if targets.dim() != 1 or len(targets) != len(outputs):
+            raise ValueError(f"targets {tuple(targets.shape)} are not one class per row of {tuple(outputs.shape)}")
+        below = outputs.softmax(1).cumsum(1)[:, :-1]
+        truth = targets[:, None] <= torch.arange(below.shape[1], device=targets.device)
+        return (below - truth.to(below.dtype)).square().mean(1)
+
+
+@dataclass(frozen=True)
 class HitWeighted:
     """Squared error times w = exp(((y - m) / (a · sd))² / b), so that uncommon targets count more.
 
@@ -166,6 +181,7 @@ LOSSES: Mapping[str, Any] = {
     "huber": Huber,
     "bce": BinaryCrossEntropy,
     "cross-entropy": CrossEntropy,
+    "ranked-probability": RankedProbability,
     "hit-weighted": HitWeighted,
     "pairwise-hinge": PairwiseHinge,
 }

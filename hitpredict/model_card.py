@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hitpredict.splits import CALIBRATION, TEST, TRAIN, VALIDATION
+
 
 def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
     """MODEL_CARD.md of a model folder: source, data, target, measured numbers beside baselines, limits."""
     recipe, split = config["recipe"], config["split"]
-    sizes = ", ".join(f"{len(split[side]):,} {side}" for side in ("train", "validation", "test"))
+    sizes = ", ".join(f"{len(split[part]):,} {part}" for part in (TRAIN, VALIDATION, CALIBRATION, TEST) if split[part])
     kinds = ", ".join((each["kind"] or {}).get("name", "a table") for each in config["features"])
     coverage = evaluation["coverage"]
     lines = [
@@ -26,9 +28,14 @@ def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         "",
         table_of(evaluation, recipe["name"]),
         "",
-        f"The {coverage['level'] * 100:g} % interval held the true value for {coverage['rows'] * 100:.1f} % of the "
-        f"test rows ({coverage['groups'] * 100:.1f} % as a mean over groups).",
+        _held(coverage),
     ]
+    if "scored_rows" in evaluation:
+        lines += [
+            "",
+            f"The data hold {evaluation['scored_rows']:,} of the test rows' curves to their end; the score, of "
+            "the whole curve, is measured on these alone.",
+        ]
     if warning := evaluation.get("warning"):
         lines += ["", f"**Beware:** {warning}."]
     if published := evaluation["published"]:
@@ -42,6 +49,16 @@ def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _held(coverage: Mapping[str, Any]) -> str:
+    interval = f"The {coverage['level'] * 100:g} % interval"
+    if coverage["rows"] is None:
+        return f"{interval} could not be tested: the true value is not known for any test row."
+    return (
+        f"{interval} held the true value for {coverage['rows'] * 100:.1f} % of the test rows "
+        f"({coverage['groups'] * 100:.1f} % as a mean over groups)."
+    )
 
 
 def table_of(evaluation: Mapping[str, Any], name: str) -> str:

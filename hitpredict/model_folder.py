@@ -10,7 +10,7 @@ training.csv        loss by epoch (networks)
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,8 @@ from hitpredict.domain import Domain
 from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.feature_tables import Features
 from hitpredict.runtime import quiet_onnxruntime
-from hitpredict.targets import Target, log_sum
+from hitpredict.splits import CALIBRATION, TRAIN, VALIDATION
+from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
 from hitpredict.windows import windows_in_common
 
@@ -49,12 +50,6 @@ class Predictions:
         """From a model's outputs, in their order."""
         second = outputs[1] if len(outputs) > 1 else None
         return cls(outputs[0], curve=second) if task == "curve" else cls(outputs[0], second)
-
-    def within(self, labels: NDArray[np.float64]) -> "Predictions":
-        """Of curves the scores over those weeks alone that `labels` (N, W) knows; anything else as it is."""
-        if self.curve is None:
-            return self
-        return replace(self, score=log_sum(np.where(np.isfinite(labels), self.curve, 0.0)))
 
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """The predictions of some rows."""
@@ -108,8 +103,9 @@ class ModelFolder:
 
     @property
     def seen(self) -> frozenset[str]:
-        """Ids of the tracks that the model or its calibration was fitted on."""
-        return frozenset(self.config["split"]["train"]) | frozenset(self.config["split"]["validation"])
+        """Ids of the tracks that the model was fitted on or chosen by, or its calibration fitted on."""
+        parts = (self.config["split"].get(part, []) for part in (TRAIN, VALIDATION, CALIBRATION))
+        return frozenset().union(*parts)
 
     @property
     def from_labels(self) -> list[dict[str, Any]]:

@@ -94,6 +94,8 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     if folder.region:
         parts["region"] = folder.region
     texts = {"schema": MODEL_SCHEMA, "name": config["recipe"]["name"], "version": "1"}
+    if note := config.get("input_note"):
+        texts["input_note"] = note
     texts["card"] = (folder.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}
     return {f"hitpredict.{key}": text for key, text in texts.items()}

@@ -36,8 +36,8 @@ def train_and_held_out(fold_of_row: ArrayLike) -> Iterator[tuple[Indices, Indice
         yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-_SHARES = {VALIDATION: 0.15, TEST: 0.15}
+TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
+_SHARES = {CALIBRATION: 0.15, TEST: 0.15, VALIDATION: 0.1}
 
 
 def connected_groups(memberships: Sequence[Iterable[str]]) -> NDArray[np.str_]:
@@ -62,18 +62,21 @@ def connected_groups(memberships: Sequence[Iterable[str]]) -> NDArray[np.str_]:
     return np.array([str(root(row)) for row in range(len(memberships))])
 
 
-def group_split(groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
-    """`train`, `validation` or `test` for each row, about 70, 15 and 15 %, no group on two sides.
+def group_split(
+    groups: ArrayLike, seed: int = 0, parts: Sequence[str] = (VALIDATION, CALIBRATION, TEST)
+) -> NDArray[np.str_]:
+    """The part of each row: of `parts` validation gets about 10 %, calibration and test 15 % each, and training the
+    rest; no group is in two parts.
 
-    Groups larger than a side's share stay in the training part. Raises ValueError with fewer than 3 groups.
+    Groups larger than a part's share stay in the training part. Raises ValueError with fewer groups than parts.
     """
     _, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    if len(sizes) < 3:
-        raise ValueError(f"a split by groups needs at least 3 groups; there are {len(sizes)}")
-    side = np.full(len(sizes), TRAIN, dtype="U10")
+    if len(sizes) < len(parts) + 1:
+        raise ValueError(f"a split by groups needs at least {len(parts) + 1} groups; there are {len(sizes)}")
+    side = np.full(len(sizes), TRAIN, dtype="U11")
     free = list(np.random.default_rng(seed).permutation(len(sizes)))
-    for name, share in _SHARES.items():
-        wanted, filled = share * sizes.sum(), 0
+    for name in (name for name in _SHARES if name in parts):
+        wanted, filled = _SHARES[name] * sizes.sum(), 0
         # At least one group each, even if all are large.
         for group in sorted(free, key=lambda g: sizes[g] > wanted):
             if filled and filled + sizes[group] > 1.1 * wanted:
@@ -84,6 +87,18 @@ def group_split(groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
             filled += sizes[group]
             free.remove(group)
     return side[inverse]
+
+
+def halved(sides: NDArray[np.str_], groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
+    """The split with half of its validation part, by groups, as calibration part.
+
+    Raises ValueError where the validation part is a single group.
+    """
+    found = np.flatnonzero(sides == VALIDATION)
+    second = group_folds(np.asarray(groups)[found], 2, seed) == 1
+    result = sides.astype("U11")
+    result[found[second]] = CALIBRATION
+    return result
 
 
 def temporal_split(dates: ArrayLike) -> NDArray[np.str_]:

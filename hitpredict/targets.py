@@ -25,7 +25,8 @@ class Target:
     columns: label columns, a leading `-` turning one round. transforms: applied to each column in order; each
     entry of `fitted` holds the numbers that a transform learnt, per column. combine: how several columns become one:
     `pca` (the first principal component, weights `component`, after `centre` is taken off), `first` (the others are
-    auxiliary targets of the network) or `log-sum` (a curve of log10 values: log10 of their sum). edges: class edges
+    auxiliary targets of the network) or `log-sum` (a curve of log10 values: log10 of their sum, NaN where a week is
+    not known). edges: class edges
     on the transformed scale (K - 1 of them for K classes), empty for regression. scaled: mean, deviation, low and
     high of the training values.
     """
@@ -62,14 +63,24 @@ class Target:
         """Labels (N, C), signs as in the table, on the target scale: (N,)."""
         if self.combine == "log-sum":
             return log_sum(labels)
+        turned = self.by_column(labels)
+        if self.component:
+            return np.asarray((turned - np.array(self.centre)) @ np.array(self.component))
+        return np.asarray(turned[:, 0])
+
+    def by_column(self, labels: Floats) -> Floats:
+        """Each column of labels (N, C), turned and transformed, before they are combined."""
         turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in self.columns])
         for transform, learnt in zip(self.transforms, self.fitted, strict=True):
             turned = np.stack(
                 [_apply(transform, column, p) for column, p in zip(turned.T, learnt, strict=True)], axis=1
             )
-        if self.component:
-            return np.asarray((turned - np.array(self.centre)) @ np.array(self.component))
-        return np.asarray(turned[:, 0])
+        return np.asarray(turned)
+
+    def truth(self, labels: Floats) -> Floats:
+        """What scores are compared with, (N,): values on the target scale, for classes their numbers."""
+        values = self.values(labels)
+        return self.class_of(values).astype(np.float64) if self.classes else values
 
     def class_of(self, values: Floats) -> NDArray[np.int64]:
         """Class numbers, 0 the lowest, of values on the target scale."""
@@ -117,6 +128,13 @@ def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Targ
 def _fitted(target: Target, labels: Floats, spec: Mapping[str, Any]) -> Target:
     """The target with its class edges and the range of its training values."""
     values = target.values(labels)
+    # Of a curve that the data do not hold to its end the sum is not known.
+    values = values[np.isfinite(values)]
+    if target.combine == "log-sum" and not len(values):
+        raise UsageError(
+            f"--target {target.columns[0]}: of no training row all {labels.shape[1]} weeks are known, so there is no "
+            "sum to score; make shorter curves with `hitpredict fetch charts --weeks`"
+        )
     if not np.ptp(values) > 0:
         raise UsageError(f"the target {target.name} is constant on the training rows; there is nothing to learn")
     scaled = {"mean": float(values.mean()), "deviation": float(values.std()), "low": float(values.min())}
@@ -179,7 +197,10 @@ def _first_component(columns: Floats) -> tuple[tuple[float, ...], tuple[float, .
 
 
 def log_sum(curve: Floats) -> Floats:
-    """log10 of the sum of what a curve (N, W) holds as log10; 0 stands for nothing, not for one. Shape (N,)."""
-    known = np.nan_to_num(curve)
-    total = np.where(known > 0, 10.0**known, 0.0).sum(axis=1)
+    """log10 of the sum of what a curve (N, W) holds as log10; 0 stands for nothing, not for one. Shape (N,).
+
+    NaN where a week is NaN: a sum of the weeks that happen to be known would say when the data end, not how the song
+    did.
+    """
+    total = np.where(curve <= 0, 0.0, 10.0**curve).sum(axis=1)
     return np.asarray(np.log10(np.maximum(total, 1.0)))

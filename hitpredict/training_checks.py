@@ -1,15 +1,17 @@
 """What can be wrong with data, a split or a fitted model, found before it costs anybody anything."""
 
 import re
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict import label_inputs
 from hitpredict.errors import TrainingError, UsageError
 from hitpredict.frontends import FRONTENDS, to_json
 from hitpredict.recipes import Recipe
-from hitpredict.splits import TEST, TRAIN, VALIDATION, group_split, temporal_split
+from hitpredict.splits import CALIBRATION, TEST, TRAIN, VALIDATION, group_split, halved, temporal_split
 from hitpredict.targets import Target
 from hitpredict.training_data import TrainingData
 
@@ -30,6 +32,12 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
     if recipe.estimator:
         return
     wanted = [tuple(each.split(" or ")) for each in recipe.inputs]
+    width = sum(len(each.columns) for each in data.inputs if each.columns)
+    if width and width < recipe.network.get("compression", 1):
+        raise UsageError(
+            f"recipe {recipe.name}: {width} columns are too few, its code has a {recipe.network['compression']}th of "
+            "their number (network.compression)"
+        )
     # Networks that take a vector join several to one.
     if len(wanted) == 1 and all(each.is_vector for each in data.inputs):
         wanted *= len(data.inputs)
@@ -60,6 +68,28 @@ def unlike_published(recipe: Recipe, data: TrainingData) -> str | None:
     return f"{found.path}: made with {made}; recipe {recipe.name} was published with {asked}"
 
 
+def other_input(recipe: Recipe, data: TrainingData) -> str | None:
+    """What to say of features that are not those the system was published with, such as `not the published input:
+    …`; None where they are, or where the recipe takes any.
+
+    Compared are the kinds of features, and of the first table its parameters (`unlike_published`).
+    """
+    wanted = [each.split(" or ") for each in recipe.inputs if each not in label_inputs.NAMES]
+    given = [each for each in data.inputs if each.name not in label_inputs.NAMES]
+    differing = []
+    for names, found in zip_longest(wanted, given, fillvalue=None):
+        name = found.name if found is not None else None
+        if names is None or (name not in names and not {"any", "vector", "frames"} & set(names)):
+            columns = f", {len(found.columns)} columns" if found is not None and found.columns else ""
+            differing.append(
+                f"{' or '.join(names or ['nothing'])} (here {name or 'a table of no known kind'}{columns})"
+            )
+    if differing:
+        return f"not the published input: recipe {recipe.name} is about {', '.join(differing)}"
+    unlike = unlike_published(recipe, data) if given else None
+    return f"not the published input: {unlike}" if unlike else None
+
+
 def _check_target(recipe: Recipe, data: TrainingData) -> None:
     """Curves are for recipes of curves, and in log10."""
     column = data.targets[0]
@@ -81,34 +111,47 @@ def crossing(groups: NDArray[np.str_], sides: NDArray[np.str_]) -> int:
     return int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
 
 
-def split_of(data: TrainingData, split: str, seed: int) -> NDArray[np.str_]:
-    """`train`, `validation` or `test` for each row. Raises `UsageError` for a split the table cannot give."""
+def split_of(data: TrainingData, split: str, seed: int, chooses: bool = True) -> NDArray[np.str_]:
+    """`train`, `validation`, `calibration` or `test` for each row.
+
+    chooses: whether the fit chooses among its epochs by the validation part; without, there is none, and what a given
+    split names so calibrates. Raises `UsageError` for a split the table cannot give.
+    """
+    parts = (VALIDATION, CALIBRATION, TEST) if chooses else (CALIBRATION, TEST)
+    try:
+        if split in ("groups", "random"):
+            return group_split(data.groups if split == "groups" else np.arange(len(data)), seed, parts)
+        sides = _given_split(data, split)
+        missing = [part for part in parts if part not in sides]
+        if not chooses:
+            sides = np.where(sides == VALIDATION, CALIBRATION, sides)
+            missing = [part for part in missing if part not in sides]
+        elif missing == [CALIBRATION]:
+            return halved(sides, data.groups, seed)
+        # What a named split lacks comes out of its training side, by groups; dates are not mixed.
+        rest = [part for part in missing if part != TEST]
+        if rest and not split.startswith("temporal"):
+            sides[sides == TRAIN] = group_split(data.groups[sides == TRAIN], seed, rest)
+    except ValueError as error:
+        raise UsageError(f"--split {split}: {error}") from error
+    return sides
+
+
+def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
+    """The parts that the label table gives by a date, or by name in a column."""
     kind, _, column = split.partition(":")
-    if kind == "groups":
-        try:
-            return group_split(data.groups, seed)
-        except ValueError as error:
-            raise UsageError(f"--split groups: {error}") from error
-    if kind == "random":
-        return group_split(np.arange(len(data)), seed)
     column = "split" if kind == "fma" else column
     if kind not in ("fma", "temporal", "column") or not column:
         raise UsageError(f"--split {split}: must be groups, random, fma, temporal:COLUMN or column:COLUMN")
     if column not in data.table:
         raise UsageError(f"--split {split}: the label table has no column {column}")
     if kind == "temporal":
-        return temporal_split(_dates(data.table[column], column))
-    names = {"training": TRAIN, "train": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "test": TEST}
+        return temporal_split(_dates(data.table[column], column)).astype("U11")
+    names = {each: each for each in (TRAIN, VALIDATION, CALIBRATION, TEST)} | {"training": TRAIN, "valid": VALIDATION}
     found = [str(value) for value in data.table[column]]
     if unknown := sorted(set(found) - set(names)):
-        raise UsageError(f"--split {split}: {unknown[0]!r} is not train, validation or test")
-    sides = np.array([names[value] for value in found])
-    if VALIDATION not in sides:
-        # A published split of two sides: the validation rows come out of the training side, by groups.
-        inner = group_split(data.groups[sides == TRAIN], seed)
-        sides = sides.astype("U10")
-        sides[sides == TRAIN] = np.where(inner == TRAIN, TRAIN, VALIDATION)
-    return sides
+        raise UsageError(f"--split {split}: {unknown[0]!r} is not train, validation, calibration or test")
+    return np.array([names[value] for value in found], "U11")
 
 
 def _dates(values: NDArray[Any], column: str) -> NDArray[Any]:
@@ -127,11 +170,11 @@ def check_collapse(recipe: Recipe, predicted: NDArray[np.float64], truth: NDArra
     """A model that answers the same for every song has learnt nothing; a published system shipped like this."""
     if recipe.estimator.get("name") == "constant":
         return
-    spread = float(np.std(predicted))
-    limit = _COLLAPSED * (float(np.std(truth)) if not target.classes else 1.0)
+    spread, wanted = float(np.std(predicted)), float(np.nanstd(truth))
+    limit = _COLLAPSED * (wanted if not target.classes else 1.0)
     if not spread > limit:
         advice = "" if recipe.estimator else "lower training.learning_rate, train longer, or "
         raise TrainingError(
-            f"recipe {recipe.name} collapsed: its predictions vary by {spread:.2g} only (target: {np.std(truth):.2g}); "
+            f"recipe {recipe.name} collapsed: its predictions vary by {spread:.2g} only (target: {wanted:.2g}); "
             f"{advice}give it more data"
         )

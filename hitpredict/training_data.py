@@ -99,17 +99,23 @@ def load(
     ids = ids_of(label_table, labels)
     columns_of = [_numeric(label_table, name.removeprefix("-"), labels, notes) for name in targets]
     numbers = np.concatenate(columns_of, axis=1)
+    many = label_inputs.named(from_labels, label_inputs.REGION) is not None
+    chosen = np.ones(len(ids), bool)
+    if not many:
+        curves = numbers.shape[1] > len(targets)
+        numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, notes)
     usable = np.isfinite(numbers).all(axis=1)
     if numbers.shape[1] > len(targets):
         numbers, usable = _known_weeks(numbers, label_table)
-    serving = label_inputs.rows_that_serve(from_labels, label_table, numbers)
+    serving = label_inputs.rows_that_serve(from_labels, label_table, numbers) | ~chosen
     if without := int((~serving).sum()):
         kinds = " and ".join(str(kind["name"]) for kind in from_labels)
         notes.append(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
-    many = label_inputs.named(from_labels, label_inputs.REGION) is not None
+    serving &= chosen
     tracks = tables[0].track_ids if tables else ids
     keys = list(zip(ids, label_table[label_inputs.REGION], strict=True)) if many else ids
-    if repeated := len(keys) - len(set(keys)):
+    asked = [key for key, wanted in zip(keys, chosen, strict=True) if wanted]
+    if (repeated := len(asked) - len(set(asked))) and (many or label_inputs.REGION not in label_table):
         notes.append(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
     rows_of = _rows_by_track(ids, keys, serving)
     kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table.track_ids) for table in tables], targets, notes)

@@ -22,8 +22,8 @@ from hitpredict.frontends import maker_of, zero_of
 from hitpredict.model_card import card_of
 from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
 from hitpredict.recipes import Recipe
-from hitpredict.splits import TEST, TRAIN, VALIDATION
-from hitpredict.training_checks import check_collapse, check_tables, crossing, split_of
+from hitpredict.splits import CALIBRATION, TEST, TRAIN, VALIDATION
+from hitpredict.training_checks import check_collapse, check_tables, crossing, other_input, split_of
 from hitpredict.training_data import TrainingData
 from hitpredict.windows import placed
 
@@ -86,12 +86,13 @@ def _prepared(request: Request, data: TrainingData, folder: Path) -> _Work:
     """Check all that can be checked beforehand, then make the folder of the run, or take up the one that was left."""
     recipe = request.recipe
     check_tables(recipe, data)
-    sides = split_of(data, request.split, request.seed)
+    chooses = not recipe.estimator
+    sides = split_of(data, request.split, request.seed, chooses)
     few = len(np.unique(data.groups[sides == TRAIN]))
     if few < _FEWEST_GROUPS:
         raise UsageError(f"the training part has {few} groups of artists; it needs {_FEWEST_GROUPS} at least")
-    parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)}
-    if empty := [side for side, rows in parts.items() if not len(rows)]:
+    parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, CALIBRATION, TEST)}
+    if empty := [side for side, rows in parts.items() if not len(rows) and (chooses or side != VALIDATION)]:
         raise UsageError(f"--split {request.split}: leaves no rows for {empty[0]}")
     spec = dict(recipe.target) | ({"classes": 3} if _needs_classes(recipe) else {})
     target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
@@ -105,23 +106,25 @@ def _trained(work: _Work) -> dict[str, Any]:
     """Fit, check, calibrate and measure; all files of the model are in `work.folder` then."""
     request, data, parts, target = work.request, work.data, work.parts, work.target
     recipe, values, config = request.recipe, work.values, work.config
-    predictions = _fit(work).within(data.labels)
-    held_out = np.concatenate([parts[VALIDATION], parts[TEST]])
-    check_collapse(recipe, predictions.score[held_out], values[held_out], target)
-    truth = target.class_of(values).astype(float) if target.classes else values
+    predictions = _fit(work)
+    held_out = np.concatenate([parts[CALIBRATION], parts[TEST]])
+    check_collapse(recipe, predictions.score[held_out], values, target)
+    truth = target.truth(data.labels)
+    # Of curves that the data do not hold to their end the sum is not known.
+    known = parts[CALIBRATION][np.isfinite(truth[parts[CALIBRATION]])]
     calibration = Calibration.fit(
-        truth[parts[VALIDATION]],
-        predictions.score[parts[VALIDATION]],
-        data.groups[parts[VALIDATION]],
+        truth[known],
+        predictions.score[known],
+        data.groups[known],
         **dict(zip(("low", "high"), _ends(target, config), strict=True)),
     )
     config["reference"] = {
-        "name": _reference(data, parts[VALIDATION], request.labels),
-        "scores": _quantiles(predictions.score[parts[VALIDATION]]),
+        "name": _reference(data, parts[CALIBRATION], request.labels),
+        "scores": _quantiles(predictions.score[parts[CALIBRATION]]),
     }
     regions = data.named(label_inputs.REGION)
     if regions is not None:
-        config["reference"]["by_region"] = _by_region(data, regions, predictions, parts[VALIDATION], request.labels)
+        config["reference"]["by_region"] = _by_region(data, regions, predictions, parts[CALIBRATION], request.labels)
     baselines = Baselines.fit(data.take(parts[TRAIN]), truth[parts[TRAIN]], request.seed, recipe.task == "curve")
     config["baselines"] = baselines.to_json()
     _dump(work.folder / "calibration.json", calibration.to_json())
@@ -131,6 +134,8 @@ def _trained(work: _Work) -> dict[str, Any]:
     result = evaluate(
         predictions.take(parts[TEST]), test, target, calibration, baselines, recipe.published, request.split
     )
+    if note := config["input_note"]:
+        warn(result, note)
     if request.split != "random" and (shared := crossing(data.groups, work.sides)):
         warn(result, f"{shared} groups of artists are on more than one side of this split; these numbers are inflated")
     _dump(work.folder / "metrics.json", result)
@@ -160,7 +165,7 @@ def _quantiles(scores: NDArray[np.float64]) -> list[float]:
 
 
 def _reference(data: TrainingData, rows: NDArray[np.intp], labels: Path) -> str:
-    return f"{len({data.track_ids[row] for row in rows}):,} validation tracks of {labels.name}"
+    return f"{len({data.track_ids[row] for row in rows}):,} calibration tracks of {labels.name}"
 
 
 def _by_region(
@@ -208,6 +213,7 @@ def _config(
         "hitpredict": __version__,
         "recipe": recipe.to_json(),
         "features": features,
+        "input_note": other_input(recipe, data),
         "target": target.to_json(),
         "labels": request.labels.name,
         "outputs": target.classes or (data.labels.shape[1] if target.combine != "pca" else 1),
@@ -274,7 +280,7 @@ def _fit_network(work: _Work) -> Predictions:
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
     model = NetworkModel(network, scalers, recipe.task, target.classes, config["target_range"])
-    learnt = _learnt(target, work.values, data, rows, config["target_range"])
+    learnt = _learnt(work, config["target_range"])
     options = training.Options(
         work.folder / "checkpoints",
         request.seed,
@@ -286,6 +292,8 @@ def _fit_network(work: _Work) -> Predictions:
     )
     tables: dict[str, Any] = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
     tables["leak"] = recipe.scaling.get("leak", False)
+    if len(factors := tables["loss"].get("weights", ())) not in (0, target.classes):
+        raise UsageError(f"loss.weights={list(factors)}: there are {target.classes} classes")
     if tables["loss"].pop("balanced", False):
         tables["loss"]["weights"] = balanced_weights(torch.as_tensor(learnt[rows]), target.classes)
     if tables["loss"]["name"] == "hit-weighted":
@@ -303,22 +311,21 @@ def _fit_network(work: _Work) -> Predictions:
     return predict_network(model, data, windows)
 
 
-def _learnt(
-    target: targets.Target,
-    values: NDArray[np.float64],
-    data: TrainingData,
-    rows: NDArray[np.intp],
-    scaled: list[float],
-) -> NDArray[Any]:
+def _learnt(work: _Work, scaled: list[float]) -> NDArray[Any]:
     """What the network learns, for every row: class numbers, curves, several standardised targets, or one number."""
+    target, labels = work.target, work.data.labels
     if target.classes:
-        return target.class_of(values)
+        return target.class_of(work.values)
     if target.combine == "log-sum":
-        return data.labels.astype(np.float32)
+        return labels.astype(np.float32)
     if target.combine == "first":
-        known = data.labels[rows]
-        return np.asarray((data.labels - known.mean(axis=0)) / known.std(axis=0), np.float32)
-    return np.asarray((values - scaled[0]) / scaled[1], np.float32)
+        # Each column by its own range; the first is the score.
+        columns = target.by_column(labels)
+        kind = work.request.recipe.target.get("learnt", "zscore")
+        ranges = [_range(kind, *_spread(column)) for column in columns[work.parts[TRAIN]].T]
+        shift, scale = np.array(ranges).T
+        return np.asarray((columns - shift) / np.where(scale > 0, scale, 1.0), np.float32)
+    return np.asarray((work.values - scaled[0]) / scaled[1], np.float32)
 
 
 def _scaling_sample(
@@ -341,11 +348,17 @@ def _target_range(recipe: Recipe, target: targets.Target) -> list[float]:
     """Shift and scale from what the network learns to the target scale."""
     kind = "none" if target.classes or target.combine == "log-sum" else recipe.target.get("learnt", "zscore")
     scaled = target.scaled
+    return _range(kind, scaled["mean"], scaled["deviation"], scaled["low"], scaled["high"])
+
+
+def _spread(values: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    return float(values.mean()), float(values.std()), float(values.min()), float(values.max())
+
+
+def _range(kind: str, mean: float, deviation: float, low: float, high: float) -> list[float]:
     if kind == "zscore":
-        return [scaled["mean"], scaled["deviation"]]
-    if kind == "minmax":
-        return [scaled["low"], scaled["high"] - scaled["low"]]
-    return [0.0, 1.0]
+        return [mean, deviation]
+    return [low, high - low] if kind == "minmax" else [0.0, 1.0]
 
 
 def _ends(target: targets.Target, config: Mapping[str, Any]) -> tuple[float, float]:

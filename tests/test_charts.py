@@ -272,3 +272,27 @@ def test_tables_open_in_pandas(tmp_path):
     curve = pandas.read_parquet(tmp_path / "out" / "curves.parquet").curve
     assert np.stack(curve.to_list()).shape == (3, CURVE_WEEKS)
     assert json.loads((tmp_path / "out" / "tracks.jsonl").read_text().splitlines()[0])["source"] == "charts"
+
+
+def test_sums_that_the_charts_do_not_show_are_null():
+    """Whole is a curve whose start is seen and whose 104 weeks are over a week before the end, as MPPP asks."""
+    rows = [*filled(120), ("us", 3, "whole", 9, 10), ("us", 60, "late", 9, 10), ("us", 0, "early", 9, 10)]
+    table = curves_table(tidy([chart(rows)]))
+    assert one(table, "whole")["log_sum"] == pytest.approx(1)
+    assert [one(table, name)["log_sum"] for name in ("late", "early")] == [None, None]
+    assert [one(table, name)["log_debut"] for name in ("late", "early")] == [1, None]
+    short = one(curves_table(tidy([chart(rows)]), weeks=52), "late")
+    assert (len(short["curve"]), short["log_sum"]) == (52, pytest.approx(1))
+
+
+def test_regions_are_added_up_by_the_calendar():
+    rows = [*filled(120), *filled(110, "at"), ("us", 5, "x", 9, 100), ("at", 3, "x", 9, 10), ("at", 5, "x", 9, 900)]
+    rows += [*filled(120, "global"), ("global", 1, "x", 9, 10**6)]
+    table = curves_table(tidy([chart(rows)])).to_pylist()
+    (found,) = [row for row in table if row["region"] == "all" and row["track_id"] == "x"]
+    assert found["start"] == week(3)
+    np.testing.assert_allclose(found["curve"][:3], [1, 0, 3], atol=1e-6)
+    # The charts of the region at end in week 110, 107 weeks after the start.
+    assert (found["available_weeks"], found["complete"]) == (104, True)
+    assert found["log_sum"] == pytest.approx(np.log10(1010))
+    assert not [row for row in curves_table(tidy([chart(filled(3))])).to_pylist() if row["region"] == "all"]

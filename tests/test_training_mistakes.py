@@ -15,7 +15,8 @@ from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.evaluation_models import opened
 from hitpredict.feature_tables import Arrays, Features
 from hitpredict.frontends import FRONTENDS, MfccStats, compute, to_json
-from hitpredict.training_checks import split_of, unlike_published
+from hitpredict.targets import fit, log_sum
+from hitpredict.training_checks import other_input, split_of, unlike_published
 from hitpredict.training_data import load
 from hitpredict.training_run import Request, train
 
@@ -156,7 +157,7 @@ def test_a_bad_cell_of_a_feature_is_a_missing_one(tables):
 
 def test_dates_that_cannot_be_ordered(tables):
     data = data_of(tables)
-    assert set(split_of(data, "temporal:day", 0)) == {"train", "validation", "test"}
+    assert set(split_of(data, "temporal:day", 0)) == {"train", "validation", "calibration", "test"}
     with pytest.raises(UsageError, match="'7/3/2010' is neither a number nor a date"):
         split_of(data, "temporal:american", 0)
 
@@ -204,3 +205,66 @@ def test_damaged_folders_name_the_file(tables, name):
     (tables / "m" / name).unlink()
     with pytest.raises(EnvironmentProblem, match=f"{name}: missing"):
         _ = model.calibration, model.network
+
+
+def test_features_that_a_recipe_is_not_about_are_told(tables):
+    """HitMusicNet on 40 columns of another kind is not the published system, and says so wherever its results are."""
+    wider = {"network.compression": 2, "network.alpha": 4.0, "network.initialiser": "he"}
+    note = "not the published input: recipe hmn is about hmn207 (here mfcc_stats, 40 columns)"
+    sets = [word for key, value in {**wider, "epochs": 5}.items() for word in ("--set", f"{key}={value}")]
+    where = ["--features", str(tables / "f.csv"), "--labels", str(tables / "l.csv")]
+    command = ["train", "-r", "hmn", *where, "--target", "y", *sets, "-o", str(tables / "m")]
+    trained = CliRunner().invoke(app, command)
+    assert trained.exit_code == 0, trained.output
+    assert note in trained.stderr
+    assert note in (tables / "m" / "MODEL_CARD.md").read_text()
+    assert note in json.loads((tables / "m" / "metrics.json").read_text())["warning"]
+    shown = CliRunner().invoke(app, ["evaluate", str(tables / "m"), *where, "-q"])
+    assert note in shown.stdout, shown.output
+    assert "published input" not in train(request(tables), data_of(tables), tables / "n").get("warning", "")
+
+
+def test_parameters_of_features_count_as_well(tables):
+    data = data_of(tables)
+    kind = {"name": "logmel", "n_fft": 2048, "hop_length": 512}
+    frames = replace(data.inputs[0], kind=kind, columns=None)
+    data = replace(data, inputs=(frames,))
+    said = other_input(recipes.load("hsp-cnn"), data)
+    assert said.startswith("not the published input") and "published with n_fft=4096, hop_length=2048" in said
+    data = replace(data, inputs=(replace(frames, kind=kind | {"n_fft": 4096, "hop_length": 2048}),))
+    assert other_input(recipes.load("hsp-cnn"), data) is None
+
+
+def test_too_few_columns_for_a_code(tables):
+    lines = [",".join(line.split(",")[:4]) for line in (tables / "f.csv").read_text().splitlines()]
+    (tables / "f.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(UsageError, match="recipe hmn: 3 columns are too few"):
+        train(request(tables, "hmn"), data_of(tables), tables / "m")
+
+
+def test_a_track_in_several_regions_has_one_stated_label(tables):
+    """The rows of all regions together where there are such, else the mean; never the first region's."""
+    rows = [
+        {"track_id": i, "region": r, "y": i + 100.0 * n, "artist": f"a{i}"}
+        for i in range(9)
+        for n, r in enumerate("xy")
+    ]
+    whole = [{"track_id": i, "region": "all", "y": -1.0 * i, "artist": f"a{i}"} for i in range(9)]
+    for made, expected, said in ((rows, 50.0, "mean over the regions"), (rows + whole, 0.0, "region all")):
+        (tables / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+        notes = []
+        data = data_of(tables, "r.jsonl", notes)
+        assert len(data) == 9 and data.labels[0, 0] == expected
+        assert any(said in note for note in notes)
+        assert not any("repeat a track" in note for note in notes)
+    curves = [row | {"curve": [5.0, 4.0]} for row in rows]
+    (tables / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in curves))
+    with pytest.raises(UsageError, match="curves in several regions and none of all together"):
+        data_of(tables, "r.jsonl", target="curve")
+
+
+def test_sums_of_curves_that_are_not_known_to_their_end_are_no_labels():
+    curve = np.array([[5.0, 5.0, 0.0], [5.0, 5.0, np.nan]])
+    np.testing.assert_allclose(log_sum(curve), [5 + np.log10(2), np.nan])
+    with pytest.raises(UsageError, match="of no training row all 3 weeks are known"):
+        fit(curve[1:], ["curve"], {"combine": "log-sum"})

@@ -83,7 +83,7 @@ def evaluate(
         own, other = (f"{each.name}, {each.classes or 'no'} classes" for each in (opened.target, second.target))
         raise UsageError(f"--compare {compare}: predicts another thing ({other}) than {model} ({own})")
     data = _unseen(data, [opened, second] if second else [opened], everything, messages)
-    predictions = opened.predict(data).within(data.labels)
+    predictions = opened.predict(data)
     result = evaluation.evaluate(
         predictions,
         data,
@@ -94,13 +94,12 @@ def evaluate(
         "all tracks" if everything else "held out",
     )
     result["model"] = opened.name
-    if everything:
-        evaluation.warn(result, "tracks that the model was fitted on are counted; these numbers are inflated")
+    inflated = "tracks that the model was fitted on are counted; these numbers are inflated" if everything else None
+    for text in filter(None, (opened.input_note, inflated)):
+        evaluation.warn(result, text)
     if second is not None:
-        values = opened.target.values(data.labels)
-        truth = opened.target.class_of(values).astype(float) if opened.target.classes else values
         result["compared"] = {"with": second.name} | evaluation.compared(
-            predictions, second.predict(data).within(data.labels), truth, data.groups, opened.target.classes
+            predictions, second.predict(data), opened.target.truth(data.labels), data.groups, opened.target.classes
         )
     if plots is not None:
         from hitpredict.evaluation_plots import write_plots
@@ -115,7 +114,10 @@ def evaluate(
     else:
         sys.stdout.write(table_of(result, opened.name) + "\n\n")
     coverage = result["coverage"]
-    sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {coverage['rows']:.1%} of rows\n")
+    share = "not known" if coverage["rows"] is None else f"{coverage['rows']:.1%} of rows"
+    sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {share}\n")
+    if "scored_rows" in result:
+        sys.stdout.write(f"the score is measured on the {result['scored_rows']:,} rows whose whole curve is known\n")
     if "warning" in result:
         sys.stdout.write(f"beware: {result['warning']}\n")
     if second is not None:

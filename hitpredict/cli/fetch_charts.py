@@ -45,6 +45,7 @@ def charts(
         datetime | None,
         typer.Option(formats=_DAY, metavar="DATE", help="The data end here, as at a crawl [default: the last chart]."),
     ] = None,
+    weeks: Annotated[int, typer.Option(min=2, metavar="N", help="Length of the stream curves.")] = 104,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -65,7 +66,7 @@ def charts(
         return 1
     joined = tidy(found, window, chart_size)
     _describe(joined, messages)
-    _write(joined, output, messages)
+    _write(joined, output, messages, weeks)
     return 1 if failed else 0
 
 
@@ -117,24 +118,36 @@ def _describe(charts: "Charts", messages: Messages) -> None:
         )
 
 
-def _write(charts: "Charts", output: Path, messages: Messages) -> None:
+def _write(charts: "Charts", output: Path, messages: Messages, weeks: int) -> None:
     import pyarrow.compute as pc
     import pyarrow.parquet
 
     from hitpredict.audio.write import atomic
     from hitpredict.datasets.charts import charts_table, curves_table, manifest, measures_table
     from hitpredict.datasets.manifest import now, write_tracks
+    from hitpredict.label_inputs import ALL_REGIONS
 
-    measured, curved = measures_table(charts), curves_table(charts)
+    measured, curved = measures_table(charts), curves_table(charts, weeks)
     write_tracks(output, manifest(charts, now()))
     tables = {CURVES: curved, MEASURES: measured, CHARTS: charts_table(charts)}
     for name, table in tables.items():
         with atomic(output / name) as file:
             pyarrow.parquet.write_table(table, file, compression="zstd")
     censored = pc.mean(measured["censored"]).as_py()
-    whole = pc.sum(pc.and_not(curved["complete"], curved["censored_left"])).as_py() or 0
+    total = pc.equal(curved["region"], ALL_REGIONS)
+    known = pc.is_valid(curved["log_sum"])
+    whole, tracks = (pc.sum(pc.and_(known, rows)).as_py() or 0 for rows in (pc.invert(total), total))
+    summed = pc.sum(total).as_py() or 0
     messages.note(
         f"{output}: {len(tables[CHARTS]):,} rows, {len(charts.tracks):,} tracks, {len(measured):,} histories of a "
-        f"track in a region ({censored:.0%} censored), {len(curved):,} stream curves ({whole:,} with a start that is "
-        "seen and 105 weeks after it)"
+        f"track in a region ({censored:.0%} censored), {len(curved) - summed:,} stream curves ({whole:,} with a start "
+        f"that is seen and {weeks + 1} weeks after it)"
+    )
+    if summed:
+        messages.note(
+            f"{CURVES}: also {summed:,} tracks in all regions together, region {ALL_REGIONS} ({tracks:,} with a start "
+            "that is seen and the weeks after it)"
+        )
+    messages.note(
+        "log_sum is null where the charts do not show the whole curve; shorter ones (--weeks) lose fewer tracks"
     )

@@ -92,8 +92,7 @@ def train(
 
     # One process does all the work here, so it may use what the others leave to `--jobs`.
     torch.set_num_threads(cores())
-    from hitpredict import label_inputs, recipes
-    from hitpredict.training_checks import unlike_published
+    from hitpredict import label_inputs, recipes, training_checks
 
     chosen = recipes.load(recipe).changed(_settings(setting or []))
     if compat:
@@ -107,8 +106,8 @@ def train(
             "`hitpredict featurize` wrote"
         )
     data = training_data.load(features or [], labels, targets, group, notes, every_column, from_labels)
-    if unlike := unlike_published(chosen, data):
-        notes.append(unlike)
+    if other := training_checks.other_input(chosen, data):
+        notes.append(other)
     for note in notes:
         messages.note(note)
     if split == "random":

@@ -15,12 +15,22 @@ import pyarrow.compute as pc
 
 from hitpredict.datasets.chart_readers import SUFFIXES, Chart, Period
 from hitpredict.datasets.manifest import Track
-from hitpredict.datasets.popularity_measures import CURVE_WEEKS, Histories, Integers, curves, measures
+from hitpredict.datasets.popularity_measures import (
+    CURVE_WEEKS,
+    Curves,
+    Histories,
+    Integers,
+    curves,
+    measures,
+    over_regions,
+)
 from hitpredict.errors import InputError, UsageError
+from hitpredict.label_inputs import ALL_REGIONS
 
 PERIOD_DAYS: dict[Period, int] = {"weekly": 7, "daily": 1}
 _USUAL_SIZES = (100, 200)
 _EPOCH = date(1970, 1, 1)
+_WORLD = "global"
 _TOGETHER = re.compile(r",\s+|\s+(?:featuring|feat\.?|ft\.?|with|and|x|&)\s+", re.IGNORECASE)
 
 
@@ -228,20 +238,33 @@ def measures_table(charts: Charts) -> Any:
     )
 
 
-def curves_table(charts: Charts) -> Any:
+def curves_table(charts: Charts, weeks: int = CURVE_WEEKS) -> Any:
     """`curves.parquet`: one row for each region and track with streams; see `popularity_measures.Curves`.
 
     artist_ids: as in the manifest, to split by. log_sum, log_debut: log10 of the curve's whole and of its first
-    week's streams.
+    week's streams, null where the charts do not show them. Charts of several regions have one more row for each track,
+    of region `all`: the sum over its regions (a chart of the whole world, `global`, apart).
     """
-    found = curves(charts.histories)
+    histories = charts.histories
+    found = curves(histories, weeks)
+    region = charts.region[histories.start[found.history]]
+    table = _curve_rows(charts, found, _named(charts.regions, region))
+    summed = np.array([name.casefold() != _WORLD for name in charts.regions])[region]
+    if len(np.unique(region[summed])) < 2:
+        return table
+    found = Curves(*(part[summed] for part in vars(found).values()))
+    track = charts.track[histories.start[found.history]]
+    total = over_regions(found, track, histories.last[found.history] + histories.period)
+    return pa.concat_tables([table, _curve_rows(charts, total, pa.array([ALL_REGIONS] * len(total.start)))])
+
+
+def _curve_rows(charts: Charts, found: Curves, region: Any) -> Any:
     rows = charts.histories.start[found.history]
-    total = np.log10(np.where(found.observed, 10.0**found.curve, 0.0).sum(axis=1))
-    offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32) * CURVE_WEEKS)
+    offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32) * found.curve.shape[1])
     credited = [artists(charts.names.get(name, (None, None))[1]) for name in charts.tracks]
     return pa.table(
         {
-            "region": _named(charts.regions, charts.region[rows]),
+            "region": region,
             "track_id": _named(charts.tracks, charts.track[rows]),
             "artist_ids": pa.array([credited[track] for track in charts.track[rows]], pa.list_(pa.string())),
             "start": _dates(found.start),
@@ -251,8 +274,8 @@ def curves_table(charts: Charts) -> Any:
             "available_weeks": pa.array(found.available, pa.int16()),
             "complete": pa.array(found.complete),
             "censored_left": pa.array(found.censored_left),
-            "log_debut": pa.array(found.curve[:, 0]),
-            "log_sum": pa.array(total, pa.float32()),
+            "log_debut": pa.array(found.log_debut.astype(np.float32), from_pandas=True),
+            "log_sum": pa.array(found.log_sum.astype(np.float32), from_pandas=True),
         }
     )
 

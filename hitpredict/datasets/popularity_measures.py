@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 CURVE_WEEKS = 104
-WEEKS_BEFORE_THE_END = 105
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -75,9 +74,9 @@ def measures(histories: Histories) -> dict[str, NDArray[Any]]:
 class Curves:
     """Weekly stream curves of the histories with streams. history: which ones; arrays have a row for each.
 
-    start: first day with streams. curve: float32 (count, 104), log10 of the streams in each week from there, 0 in
-    weeks off the chart. observed: bool (count, 104), on the chart that week. available: how many of the 104 weeks
-    the region's charts reach. complete: the curve starts at least 105 weeks before their end. censored_left: it
+    start: first day with streams. curve: float32 (count, W), log10 of the streams in each week from there, 0 in
+    weeks off the chart. observed: bool (count, W), on the chart that week. available: how many of the W weeks
+    the region's charts reach. complete: the curve starts at least W + 1 weeks before their end. censored_left: it
     starts in the region's first chart, so that the true start is unknown.
     """
 
@@ -89,8 +88,19 @@ class Curves:
     complete: NDArray[np.bool_]
     censored_left: NDArray[np.bool_]
 
+    @property
+    def log_sum(self) -> Floats:
+        """log10 of the whole curve's streams; NaN where the charts do not show the whole, from its start to its end."""
+        total = np.log10(np.where(self.observed, 10.0**self.curve, 0.0).sum(axis=1))
+        return np.where(self.complete & ~self.censored_left, total, np.nan)
 
-def curves(histories: Histories) -> Curves:
+    @property
+    def log_debut(self) -> Floats:
+        """log10 of the first week's streams; NaN where the start is unknown."""
+        return np.where(self.censored_left, np.nan, self.curve[:, 0])
+
+
+def curves(histories: Histories, weeks: int = CURVE_WEEKS) -> Curves:
     """Stream curves as the model MP3 trains on them (github.com/bhbbbbb/MPPP): leading zeros gone, 104 weeks.
 
     Weeks are counted from a track's first day with streams; the days of a daily chart are summed.
@@ -101,14 +111,39 @@ def curves(histories: Histories) -> Curves:
     start = histories.day[known][begin]
     row = np.searchsorted(history, owner)
     week = (histories.day[known] - start[row]) // 7
-    inside = week < CURVE_WEEKS
-    place = row[inside] * CURVE_WEEKS + week[inside]
-    streams = np.bincount(place, histories.streams[known][inside], history.size * CURVE_WEEKS)
-    observed = streams > 0
-    curve = np.log10(np.where(observed, streams, 1.0)).astype(np.float32)
+    curve, observed = _summed(row, week, histories.streams[known], history.size, weeks)
     span = histories.last[history] + histories.period - start
-    shape = (history.size, CURVE_WEEKS)
-    available = np.clip(span // 7, 0, CURVE_WEEKS)
-    complete = span >= 7 * WEEKS_BEFORE_THE_END
     left = start < histories.first[history] + histories.period
-    return Curves(history, start, curve.reshape(shape), observed.reshape(shape), available, complete, left)
+    return Curves(history, start, curve, observed, np.clip(span // 7, 0, weeks), span >= 7 * (weeks + 1), left)
+
+
+def over_regions(found: Curves, track: Integers, end: Integers) -> Curves:
+    """The curves of each track added up over its regions, week by week of the calendar, from its first start anywhere.
+
+    track: codes (count,) of the curves' tracks; end: (count,) day after the last chart of their regions. A region
+    counts 0 before the track starts there, and the sum is known as far as all of the track's regions are.
+    censored_left: it starts in the first chart of the region where it starts first. `history`: of that region.
+    """
+    weeks = found.curve.shape[1]
+    order = np.lexsort((found.start, track))
+    first = order[np.flatnonzero(np.diff(track[order], prepend=-1))]
+    place = np.searchsorted(track[first], track)
+    start = found.start[first]
+    row, week = np.nonzero(found.observed)
+    shifted = week + (found.start - start[place])[row] // 7
+    curve, observed = _summed(place[row], shifted, 10.0 ** found.curve[row, week].astype(float), len(first), weeks)
+    span, left = np.full(len(first), np.iinfo(np.int64).max), np.zeros(len(first), bool)
+    np.minimum.at(span, place, end - start[place])
+    np.logical_or.at(left, place, found.censored_left & (found.start == start[place]))
+    available = np.clip(span // 7, 0, weeks)
+    return Curves(found.history[first], start, curve, observed, available, span >= 7 * (weeks + 1), left)
+
+
+def _summed(
+    row: Integers, week: Integers, streams: Floats, count: int, weeks: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """log10 of the streams by row and week, (count, weeks), 0 where there are none, and where there are some."""
+    inside = week < weeks
+    total = np.bincount(row[inside] * weeks + week[inside], streams[inside], count * weeks).reshape(count, weeks)
+    observed = total > 0
+    return np.log10(np.where(observed, total, 1.0)).astype(np.float32), observed

@@ -151,7 +151,7 @@ class Mp2(nn.Module):
     ) -> Tensor:
         """The weighted mean of each target's loss."""
         outputs = self(*inputs)
-        if outputs.shape[1] == 1:
+        if targets.dim() == 1:
             return loss(outputs, targets).mean()
         each = [loss(outputs[:, [k]], targets[:, k]).mean() * weight for k, weight in enumerate(self.loss_weights)]
         return torch.stack(each).sum()

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from hitpredict.errors import UsageError, unknown
+from hitpredict.recipes.tasks import CLASS_KEYS, TASKS, check, turned
 
 FOLDER = Path(__file__).parent
-TASKS = ("regression", "classification", "curve")
 _ENTRIES = {
     "target": {"transforms", "combine", "learnt", "after", "thresholds", "quantiles", "classes"},
     "scaling": {"inputs", "windows", "leak"},
@@ -27,7 +27,6 @@ _ENTRIES = {
     },
 }
 _METRICS = {"regression": "mae", "classification": "accuracy"}
-_CLASSES = {"thresholds", "quantiles", "classes"}
 _CHOICES = {
     "schedule": ("plateau", "cosine"),
     "combine": ("pca", "first", "log-sum"),
@@ -75,24 +74,33 @@ class Recipe:
         if data["task"] not in TASKS:
             raise UsageError(f"recipe {data.get('name')}: task {data['task']!r} must be one of {', '.join(TASKS)}")
         _check_entries(data)
+        check(data)
         tuples = {key: tuple(data[key]) for key in ("inputs", "augment") if key in data}
         return cls(**{**data, **tuples})
 
     def changed(self, assignments: Mapping[str, Any]) -> "Recipe":
         """The recipe with some entries set: `training.epochs`, `epochs` where that is unambiguous, or a whole table.
 
+        `task` turns it into a recipe of another task (see `tasks.turned`); the other entries are set after that.
         Raises `UsageError` for an entry that does not exist or exists more than once.
         """
         data = deepcopy(self.to_json())
-        for key, value in assignments.items():
+        if "task" in assignments:
+            data = turned(data, assignments["task"])
+        # A loss is named before its parameters are set: another one has others.
+        for key, value in sorted(assignments.items(), key=lambda each: each[0] != "loss.name"):
+            if key == "task":
+                continue
             *tables, leaf = self._full_key(key).split(".")
             table = data
             for name in tables:
                 table = table[name]
             _check_type(key, table.get(leaf), value)
-            if leaf in _CLASSES and tables == ["target"]:
+            if key == "loss.name" and value != table.get(leaf):
+                data["loss"] = table = {}
+            if leaf in CLASS_KEYS and tables == ["target"]:
                 # One way to cut classes takes the place of another.
-                table = data["target"] = {name: table[name] for name in table if name not in _CLASSES}
+                table = data["target"] = {name: table[name] for name in table if name not in CLASS_KEYS}
             table[leaf] = value
         return Recipe.from_json(data)
 

@@ -12,7 +12,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -317,6 +317,8 @@ def _run(
     callbacks: list[Any] = [best]
     if spec.get("patience"):
         callbacks.append(EarlyStopping(**_watched(spec, "monitor"), patience=spec["patience"], check_finite=False))
+    if options.progress:
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

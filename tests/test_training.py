@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
+from processes import in_terminal
 from safetensors.numpy import load_file
 
 from hitpredict import recipes
@@ -411,3 +412,12 @@ def test_every_recipe_says_what_it_is(name):
     if recipe.network:
         assert {"optimizer", "learning_rate", "batch_size", "epochs"} <= set(recipe.training)
         assert recipe.loss["name"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"TERM": "dumb"}], ids=str)
+def test_progress_goes_to_standard_error_alone(tables, tmp_path, variables):
+    features, labels = tables / "features.csv", tables / "labels.jsonl"
+    made = ("train", "-r", "mlp", "--features", features, "--labels", labels, "--target", "popularity")
+    outcome = in_terminal(*made, "--set", "epochs=2", "-o", tmp_path / "m", terminals="2", env=variables)
+    assert (outcome.code, outcome.out) == (0, b"")
+    assert ("Epoch 1/1" in outcome.err) == (not variables)

@@ -8,6 +8,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.progress import watched
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import EnvironmentProblem, UsageError
 
@@ -112,7 +113,7 @@ def train(
         messages.note(note)
     if split == "random":
         messages.note("a random split puts songs of the same artists on both sides: results will be inflated")
-    progress = is_terminal(sys.stderr) and not quiet
+    progress = watched(quiet, rows_elsewhere=True)
     request = training_run.Request(
         chosen, labels, split, seed, resume, device.value.replace("cuda", "gpu"), devices, precision, progress
     )

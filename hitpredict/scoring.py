@@ -31,7 +31,7 @@ _LOUDEST_MASTERS = 0.0025
 _SHORTEST = 25.0
 # Sound as long as the training songs passes, whatever a decoder adds or drops at its ends.
 _NEARLY = 0.95
-_MUCH = 2.0
+_MUCH = 3.0
 _ROUNDING = 1e-5
 
 

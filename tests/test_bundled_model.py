@@ -10,7 +10,9 @@ import onnxruntime
 import pytest
 
 import hitpredict.models
+from hitpredict import mutate
 from hitpredict.audio.clip import Clip
+from hitpredict.audio.read import read_audio
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.frontends.mfcc_stats import MfccStats
@@ -107,6 +109,20 @@ def test_the_card_in_the_file_is_the_card_beside_it(metadata):
     assert metadata["hitpredict.card"] == card
     for word in ("Vietnam", "2018", "Spearman", "must not be used", "random split", "boosted trees"):
         assert word in card
+
+
+def test_the_noise_floor_is_the_scripts_and_on_the_card(metadata, build):
+    assert float(metadata["hitpredict.noise_floor"]) == build.NOISE_FLOOR == Scorer().noise_floor
+    assert f"by less than {build.NOISE_FLOOR:g} " in metadata["hitpredict.card"]
+
+
+def test_inaudible_changes_move_a_song_by_less_than_the_noise_floor():
+    song = read_audio(SCRIPT.with_name("song.ogg"))
+    later = Clip(song.samples[:, song.rate // 200 :], song.rate, "later")
+    changed = [later, mutate(song, gain=0.1), mutate(song, mp3=320)]
+    scorer = Scorer()
+    usual = scorer.score(song)
+    assert all(abs(scorer.score(each).score - usual.score) < usual.noise_floor for each in changed)
 
 
 def sounds():

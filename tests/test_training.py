@@ -204,7 +204,7 @@ def test_temporal_and_column_splits(tables):
     assert set(np.array(split_of(data, "temporal:number", 0))[::3]) == {"train"}
     with pytest.raises(UsageError, match="no column nothing"):
         split_of(data, "column:nothing", 0)
-    with pytest.raises(UsageError, match="is not train, validation or test"):
+    with pytest.raises(UsageError, match="is not train, validation, calibration or test"):
         split_of(data, "column:year", 0)
 
 

@@ -201,8 +201,8 @@ def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
     size = sum(int(np.prod(shape)) for shape in shapes)
     backing = None
     if size * np.dtype(dtype).itemsize > _IN_MEMORY:
-        backing = tempfile.NamedTemporaryFile(prefix="hitpredict-")  # noqa: SIM115 - lives as long as the arrays
-        flat: NDArray[Any] = np.memmap(backing.name, dtype, "w+", shape=(size,))
+        backing = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the arrays
+        flat: NDArray[Any] = np.memmap(backing, dtype, "w+", shape=(size,))
     else:
         flat = np.empty(size, dtype)
     start = 0

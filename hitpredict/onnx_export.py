@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hitpredict import label_inputs
 from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.model_folder import ModelFolder
+from hitpredict.owned import scratch_folder
 from hitpredict.runtime import MODEL_SCHEMA, quiet_onnxruntime
 from hitpredict.windows import summary_of
 
@@ -295,15 +296,13 @@ def quantized(data: bytes) -> bytes:
 
     Linear models and trees, which hold no weight matrices, are given back as they are.
     """
-    import tempfile
-
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     if not any(each.data_type == onnx.TensorProto.FLOAT for each in _large(onnx.load_from_string(data))):
         return data
     level = logging.root.manager.disable
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         before.write_bytes(data)
         # It advises steps that make no difference to these graphs.

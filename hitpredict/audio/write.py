@@ -2,9 +2,8 @@
 
 import os
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
@@ -13,6 +12,7 @@ import numpy as np
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
+from hitpredict.owned import temporary_file
 
 Encoding = Literal["16", "24", "float"]
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -90,18 +90,10 @@ def write_audio(sound: Clip | Sound, path: str | os.PathLike[str], encoding: Enc
 def atomic(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when everything has been written."""
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    with temporary_file(target) as (file, temporary):
+        yield file
+        file.close()
+        temporary.replace(target)
 
 
 def _format_chunk(sound: Sound, encoding: Encoding) -> bytes:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
 from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.streams import is_terminal
-from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.errors import InputError, UsageError
+from hitpredict.owned import scratch_folder
 
 
 class Sources(Iterator[Source]):
@@ -72,18 +72,11 @@ def sources(
     if not inputs and files_from is None:
         inputs = [STDIN]
     skipped: list[str] = []
-    with _temporary_folder() as folder:
+    with scratch_folder() as folder:
         named = entries(_names(inputs, files_from, null), skipped)
         yield Sources(named, Scratch(folder, max_bytes), skipped)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
-
-
-def _temporary_folder() -> TemporaryDirectory[str]:
-    try:
-        return TemporaryDirectory(prefix="hitpredict-")
-    except OSError as error:
-        raise EnvironmentProblem(f"no folder for temporary files ({error}); name one in TMPDIR") from error
 
 
 def nothing_given(inputs: list[str], files_from: str | None) -> bool:

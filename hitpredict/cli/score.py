@@ -7,7 +7,6 @@ from enum import StrEnum
 from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -21,6 +20,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, check_writable, chosen_format, render, stream_to_stdout
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.errors import EnvironmentProblem
+from hitpredict.owned import scratch_folder
 from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
             f"model {model}: a folder needs more packages ({error.name}): pip install 'hitpredict[train]', or let "
             "`hitpredict export-onnx` make a file of it where they are"
         ) from error
-    with TemporaryDirectory(prefix="hitpredict-") as scratch:
+    with scratch_folder() as scratch:
         file = Path(scratch, "model.onnx")
         file.write_bytes(export(ModelFolder(Path(model))).data)
         messages.note(f"model {model}: a folder, exported for this run; `hitpredict export-onnx` makes a file to keep")

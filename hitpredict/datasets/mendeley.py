@@ -1,7 +1,6 @@
 """Data sets on Mendeley Data: the listing of their files, with a SHA-256 for each, and the files."""
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from hitpredict.datasets.archives import unpack
 from hitpredict.datasets.cache import cache_folder
 from hitpredict.datasets.download import Web, hash_of
 from hitpredict.errors import InputError
+from hitpredict.owned import scratch_folder
 
 OFFICIAL = "https://data.mendeley.com"
 _ACCEPT = {"Accept": "application/vnd.mendeley-public-dataset.1+json"}
@@ -78,7 +78,7 @@ def _unpacked(archive: Path, folder: Path, wanted: Sequence[str]) -> dict[str, P
     folder.mkdir(parents=True, exist_ok=True)
     found = {path.name: path for path in unpack(archive, folder, lambda name: _known(name, wanted))}
     if len(found) < len(wanted):
-        with tempfile.TemporaryDirectory(dir=folder) as inner:
+        with scratch_folder(folder) as inner:
             for path in unpack(archive, Path(inner), lambda name: _known(name, (), ".zip")):
                 found |= {member.name: member for member in unpack(path, folder, lambda name: _known(name, wanted))}
     return found

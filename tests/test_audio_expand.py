@@ -50,7 +50,7 @@ def test_what_cannot_be_opened_says_so_when_opened(tmp_path, name, problem):
 
 def test_devices_are_refused(tmp_path):
     (source,) = expand(["/dev/zero"], Scratch(str(tmp_path)))
-    assert source.problem == "not a regular file"
+    assert source.problem == "cannot be read: not a regular file"
 
 
 def test_tar_members_are_found_by_content_and_named_after_the_archive(tmp_path):
@@ -143,7 +143,7 @@ def test_names_are_known_before_any_stream_is_read(tmp_path):
 def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     (source,) = expand([str(tmp_path)], Scratch(str(tmp_path)))
-    assert source.problem == "not a regular file"
+    assert source.problem == "cannot be read: not a regular file"
 
 
 @pytest.mark.parametrize("name", ["._1.wav", ".hidden/1.wav", "a/.hidden/1.wav"])

@@ -10,26 +10,29 @@ import json
 import os
 import stat
 import sys
-import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import IO
+from shutil import disk_usage
+from typing import IO, TypeVar
 from uuid import uuid4
 
+from hitpredict.audio.archive import DamagedTarError, Forwards, Member, members
 from hitpredict.audio.formats import HEAD_BYTES, NAMES, TAR, has_audio_suffix, is_hidden, recognised, refusal
-from hitpredict.audio.source import STDIN, Source
+from hitpredict.audio.source import STDIN, Source, open_regular
+from hitpredict.errors import HitpredictError, InputError
 
+Found = TypeVar("Found")
 STDIN_NAMES = (STDIN, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 MANIFEST_SUFFIX = "tracks.jsonl"
 MAX_BYTES = 10**10
 """Most bytes that are taken from a stream for one sound: 15 hours of a CD's quality."""
-_IN_MEMORY = 16 * 2**20
-_CHUNK = 2**20
-_TAR_BLOCK, _TAR_END_BLOCKS = 512, 2048
+_IN_MEMORY = _CHUNK = 2**20
+_LONGEST_NAME, _LONGEST_ROW = 2**13, 2**20
+_CUT = "the tar archive ends inside this member"
 
 
 @dataclass(frozen=True)
@@ -70,27 +73,55 @@ def expand(inputs: Iterable[str], scratch: Scratch, *, skipped: list[str] | None
 def entries(inputs: Iterable[str], skipped: list[str]) -> Iterator[Source | Stream]:
     """The sources that can be named before any sound is read, and the streams between them, in order."""
     for text in inputs:
-        if text in STDIN_NAMES:
-            yield Stream(text, lambda: nullcontext(sys.stdin.buffer))
-        elif "://" in text:
-            from hitpredict.audio.remote import expand_url
-
-            yield from expand_url(text, skipped)
-        elif Path(text).is_dir():
-            yield from _expand_folder(text, skipped)
-        elif Path(text).name.endswith(MANIFEST_SUFFIX):
-            yield from _expand_manifest(Path(text))
+        if len(text) > _LONGEST_NAME:
+            yield Source(
+                f"{text[:60]}…", problem=f"a name of {len(text):,} characters or more; is this a list of names?"
+            )
         else:
-            yield from _expand_path(text, skipped)
+            yield from _survived(text, _named(text, skipped))
+
+
+def _named(text: str, skipped: list[str]) -> Iterator[Source | Stream]:
+    if text in STDIN_NAMES:
+        yield Stream(text, lambda: nullcontext(sys.stdin.buffer))
+    elif "://" in text:
+        from hitpredict.audio.remote import expand_url
+
+        yield from expand_url(text, skipped)
+    elif Path(text).is_dir():
+        yield from _expand_folder(text, skipped)
+    elif Path(text).name.endswith(MANIFEST_SUFFIX):
+        yield from _expand_manifest(Path(text))
+    else:
+        yield from _expand_path(text, skipped)
+
+
+def _survived(path: str, found: Iterator[Found]) -> Iterator[Found | Source]:
+    """What an input turns out to be; whatever goes wrong in finding out is a problem of that input alone."""
+    try:
+        yield from found
+    except FileNotFoundError:
+        yield Source(path, problem="no such file or folder")
+    except InputError as error:
+        yield Source(path, problem=str(error).removeprefix(f"{path}: "))
+    except HitpredictError:
+        raise
+    except Exception as error:
+        yield Source(path, problem=f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def read_list(stream: IO[bytes], *, null: bool = False) -> Iterator[str]:
-    """Names from a `--files-from` list: one a line, or NUL-terminated; empty entries are passed over."""
+    """Names from a `--files-from` list: one a line, or NUL-terminated; empty entries are passed over.
+
+    Of a name that is longer than any, only the beginning is kept.
+    """
     separator = b"\0" if null else b"\n"
     rest = b""
     while chunk := stream.read(_CHUNK):
-        *whole, rest = (rest + chunk).split(separator)
+        first, *others = chunk.split(separator)
+        *whole, rest = rest + first, *others
         yield from _names(whole, null)
+        rest = rest[: _LONGEST_NAME + 1]
     yield from _names([rest], null)
 
 
@@ -115,7 +146,7 @@ def _expand_folder(folder: str, skipped: list[str]) -> Iterator[Source]:
                 skipped.append(path)
                 continue
             found = True
-            yield from _expand_file(path, skipped)
+            yield from _survived(path, _expand_file(path, skipped))
     for error in unreadable:
         yield _problem_of(error)
     if not found and not unreadable:
@@ -124,18 +155,22 @@ def _expand_folder(folder: str, skipped: list[str]) -> Iterator[Source]:
 
 def _expand_manifest(manifest: Path) -> Iterator[Source]:
     """The rows of a manifest that name a sound file, relative to the manifest's folder."""
-    try:
-        lines = manifest.read_text(encoding="utf-8").split("\n")
-        rows = [json.loads(line) for line in lines if line.strip()]
-        named = [(row["path"], row.get("track_id")) for row in rows if row.get("path")]
-    except OSError as error:
-        yield _problem_of(error)
-    except (ValueError, AttributeError):
-        yield Source(str(manifest), problem="not a manifest of one JSON object a line")
-    else:
-        for name, track_id in named:
-            path = str(manifest.parent / name)
-            yield Source(path, file=path, given_id=str(track_id or PurePosixPath(name).stem))
+    with manifest.open("rb") as file:
+        lines = iter(lambda: file.readline(_LONGEST_ROW), b"")
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                name, track_id = row.get("path"), row.get("track_id")
+                path = str(manifest.parent / name) if name else ""
+            except (ValueError, AttributeError, TypeError, RecursionError):
+                yield Source(str(manifest), problem=f"line {number} is not a JSON object with a path")
+                if len(line) == _LONGEST_ROW:
+                    return
+            else:
+                if path:
+                    yield Source(path, file=path, given_id=str(track_id or PurePosixPath(name).stem))
 
 
 def _problem_of(error: OSError) -> Source:
@@ -146,149 +181,138 @@ def _expand_path(path: str, skipped: list[str]) -> Iterator[Source | Stream]:
     """A path that was given by name: unlike in a folder, it may be a pipe, or a member of an archive."""
     try:
         mode = Path(path).stat().st_mode
-        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-            yield Stream(path, lambda: Path(path).open("rb"))  # noqa: SIM115 - whoever reads it closes it
-            return
     except (FileNotFoundError, NotADirectoryError):
         yield _member_of_archive(path) or Source(path, problem="no such file or folder")
-    except (OSError, ValueError):
-        yield from _expand_file(path, skipped)
+        return
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        yield Stream(path, lambda: Path(path).open("rb"))  # noqa: SIM115 - whoever reads it closes it
     else:
         yield from _expand_file(path, skipped)
 
 
 def _expand_file(path: str, skipped: list[str]) -> Iterator[Source]:
-    try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            yield Source(path, problem="not a regular file")
-            return
-        with Path(path).open("rb") as file:
-            form = recognised(file.read(HEAD_BYTES))
-            if form is not TAR:
-                yield Source(path, file=path, problem=refusal(form) if form is NAMES else None)
-                return
+    with open_regular(path) as file:
+        form = recognised(file.read(HEAD_BYTES))
+        if form is TAR:
             file.seek(0)
-            yield from _expand_tar(file, path, _listed, skipped)
-    except FileNotFoundError:
-        yield Source(path, problem="no such file or folder")
-    except (OSError, ValueError) as error:
-        yield Source(path, problem=f"cannot be read: {getattr(error, 'strerror', None) or error}")
+            yield from _expand_tar(file, path, partial(_listed, path, os.fstat(file.fileno()).st_size), skipped)
+        else:
+            yield Source(path, file=path, problem=refusal(form) if form is NAMES else None)
 
 
 def _member_of_archive(path: str) -> Source | None:
     """`archive.tar/member.wav`, as records and failure lists spell members, names that member."""
     archive = next((parent for parent in Path(path).parents if parent.is_file()), None)
-    members = _expand_file(str(archive), []) if archive else iter(())
-    return next((member for member in members if member.path == path), None)
+    found = _expand_file(str(archive), []) if archive else iter(())
+    return next((member for member in found if member.path == path), None)
 
 
 def read_stream(stream: Stream, scratch: Scratch, skipped: list[str]) -> Iterator[Source]:
     """The sound or the tar that a stream holds, told apart by their first bytes."""
-    try:
-        with stream.opened() as raw:
-            head = raw.read(HEAD_BYTES)
-            joined = _Joined(head, raw)
-            if recognised(head) is TAR:
-                yield from _expand_tar(joined, stream.path, partial(_copied, scratch), skipped)
-            elif not head:
-                yield Source(stream.path, problem="nothing came in (0 bytes)")
-            elif reason := refusal(recognised(head)):
-                yield Source(stream.path, problem=reason)
-            else:
-                yield _spool(joined, stream.path, scratch)
-    except OSError as error:
-        yield Source(stream.path, problem=f"cannot be read: {error.strerror or error}")
+    return _survived(stream.path, _taken_in(stream, scratch, skipped))
+
+
+def _taken_in(stream: Stream, scratch: Scratch, skipped: list[str]) -> Iterator[Source]:
+    with stream.opened() as raw:
+        head = raw.read(HEAD_BYTES)
+        joined = _Joined(head, raw)
+        if recognised(head) is TAR:
+            yield from _expand_tar(joined, stream.path, partial(_copied, joined, scratch), skipped)
+        elif not head:
+            yield Source(stream.path, problem="nothing came in (0 bytes)")
+        elif reason := refusal(recognised(head)):
+            yield Source(stream.path, problem=reason)
+        else:
+            yield _spool(_chunks(joined), stream.path, scratch)
 
 
 class _Joined:
-    """A stream that gives back the bytes already taken from its head."""
+    """A stream that gives back the bytes already taken from its head, and skips what nobody wants."""
 
     def __init__(self, head: bytes, rest: IO[bytes]):
-        self._head, self._rest = head, rest
+        self._head, self._rest, self._at = head, rest, 0
 
-    def read(self, size: int = -1) -> bytes:
-        if not self._head:
-            return self._rest.read(size)
-        if 0 <= size <= len(self._head):
-            taken, self._head = self._head[:size], self._head[size:]
-            return taken
-        taken, self._head = self._head, b""
-        return taken + self._rest.read(size - len(taken) if size >= 0 else -1)
+    def read(self, size: int, /) -> bytes:
+        taken, self._head = self._head[:size], self._head[size:]
+        data = taken + self._rest.read(size - len(taken)) if len(taken) < size else taken
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, /) -> int:
+        while self._at < offset and self.read(min(_CHUNK, offset - self._at)):
+            pass
+        return self._at
 
 
-_Member = Callable[[tarfile.TarFile, tarfile.TarInfo, str], Source]
+_Take = Callable[[Member, str], Source]
 
 
-def _expand_tar(stream: "IO[bytes] | _Joined", archive: str, member: _Member, skipped: list[str]) -> Iterator[Source]:
-    found, mode = False, "r|" if isinstance(stream, _Joined) else "r:"
+def _expand_tar(tar: Forwards, archive: str, take: _Take, skipped: list[str]) -> Iterator[Source]:
+    found = False
     try:
-        with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
-            for info in tar:
-                path = f"{archive}/{info.name}"
-                if info.isdir():
-                    continue
-                if is_hidden(info.name) or (Path(info.name).suffix and not has_audio_suffix(info.name)):
-                    skipped.append(path)
-                    continue
-                found = True
-                yield _refused(info, path) or member(tar, info, path)
-            _require_end(tar)
-    except (tarfile.TarError, EOFError, OSError) as error:
+        for member in members(tar):
+            path = f"{archive}/{member.name}"
+            if member.folder:
+                continue
+            if is_hidden(member.name) or (Path(member.name).suffix and not has_audio_suffix(member.name)):
+                skipped.append(path)
+                continue
+            found = True
+            yield Source(path, problem=member.problem) if member.problem else take(member, path)
+    except (DamagedTarError, OSError) as error:
         yield Source(archive, problem=f"damaged tar archive, members from here on are lost: {error}")
         return
     if not found:
         yield Source(archive, problem="the tar archive holds no audio files")
 
 
-def _require_end(tar: tarfile.TarFile) -> None:
-    """A header that tarfile cannot read ends an archive for it; only zeros may follow the true end."""
-    blocks = islice(iter(lambda: tar.fileobj.read(_TAR_BLOCK), b""), _TAR_END_BLOCKS)
-    if any(block.strip(b"\0") for block in blocks):
-        raise tarfile.ReadError("more follows its end, or a header is not readable")
+def _listed(archive: str, size: int, member: Member, path: str) -> Source:
+    """A member of an archive on disk of `size` bytes: where its bytes lie."""
+    if member.start + member.size > size:
+        return Source(path, problem=_CUT)
+    return Source(path, file=archive, span=(member.start, member.size))
 
 
-def _refused(info: tarfile.TarInfo, path: str) -> Source | None:
-    if info.name.startswith("/") or ".." in PurePosixPath(info.name).parts:
-        return Source(path, problem="unsafe member name (it climbs out of the archive); rename it")
-    if not info.isreg() or info.issparse():
-        return Source(path, problem="not a regular file in the archive (a link, a device or sparse)")
-    return None
-
-
-def _listed(tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Source:
-    """A member of an archive on disk: where its bytes lie."""
-    archive = str(tar.name)
-    if info.offset_data + info.size > Path(archive).stat().st_size:
-        return Source(path, problem="the tar archive ends inside this member")
-    return Source(path, file=archive, span=(info.offset_data, info.size))
-
-
-def _copied(scratch: Scratch, tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Source:
+def _copied(tar: _Joined, scratch: Scratch, member: Member, path: str) -> Source:
     """A member of a streamed archive."""
-    if info.size > scratch.max_bytes:
+    if member.size > scratch.max_bytes:
         return Source(path, problem=_too_large(scratch))
-    content = tar.extractfile(info)
-    assert content is not None
+    free = disk_usage(scratch.folder).free
+    if member.size > max(free, _IN_MEMORY):
+        return Source(path, problem=_no_room(f"its {member.size / 1e6:,.0f} MB", scratch, f"{free / 1e6:,.0f} MB free"))
     try:
-        return _spool(content, path, scratch)
-    except tarfile.ReadError:
-        return Source(path, problem="the tar archive ends inside this member")
+        return _spool(_chunks(tar, member.size), path, scratch)
+    except EOFError:
+        return Source(path, problem=_CUT)
 
 
-def _spool(stream: "IO[bytes] | _Joined", path: str, scratch: Scratch) -> Source:
+def _chunks(stream: "IO[bytes] | _Joined", size: int | None = None) -> Iterator[bytes]:
+    """The rest of a stream, or its next `size` bytes. Raises `EOFError` when they are not there."""
+    left = _CHUNK if size is None else size
+    while chunk := stream.read(min(_CHUNK, left)):
+        yield chunk
+        if size is not None:
+            left -= len(chunk)
+    if size is not None and left:
+        raise EOFError
+
+
+def _spool(chunks: Iterator[bytes], path: str, scratch: Scratch) -> Source:
     """Copy a stream into memory or, when it is large, into a file in the scratch folder."""
     head = bytearray()
-    while len(head) < _IN_MEMORY and (chunk := stream.read(_CHUNK)):
+    for chunk in chunks:
         head += chunk
-    if len(head) < min(_IN_MEMORY, scratch.max_bytes + 1):
+        if len(head) >= min(_IN_MEMORY, scratch.max_bytes + 1):
+            break
+    else:
         return Source(path, data=bytes(head))
     copy = Path(scratch.folder, uuid4().hex)
     try:
         with copy.open("xb", buffering=0) as file:
-            _fill(file, chain((head,), iter(lambda: stream.read(_CHUNK), b"")), scratch)
-    except _UnfitError as error:
+            _fill(file, chain((head,), chunks), scratch)
+    except (_UnfitError, EOFError) as error:
         copy.unlink()
-        return Source(path, problem=str(error))
+        return Source(path, problem=str(error) or _CUT)
     return Source(path, file=str(copy), temporary=True)
 
 
@@ -307,10 +331,12 @@ def _fill(file: IO[bytes], chunks: Iterable[bytes | bytearray], scratch: Scratch
             while left:
                 left = left[file.write(left) :]
         except OSError as error:
-            raise _UnfitError(
-                f"there is no room for more than {(size - len(left)) / 1e6:,.0f} MB of it in {scratch.folder} "
-                f"({error.strerror}); name a folder with more in TMPDIR"
-            ) from error
+            share = f"more than {(size - len(left)) / 1e6:,.0f} MB of it"
+            raise _UnfitError(_no_room(share, scratch, error.strerror or "?")) from error
+
+
+def _no_room(share: str, scratch: Scratch, why: str) -> str:
+    return f"there is no room for {share} in {scratch.folder} ({why}); name a folder with more in TMPDIR"
 
 
 def _too_large(scratch: Scratch) -> str:

@@ -1,7 +1,9 @@
 """One piece of audio that can be opened, wherever it lies."""
 
+import errno
 import io
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -62,7 +64,7 @@ class Source:
             return io.BytesIO(fetched(self.url))
         assert self.file is not None
         try:
-            file = Path(self.file).open("rb")  # noqa: SIM115 - whoever asked closes it
+            file = open_regular(self.file)
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: no such file") from error
         except (OSError, ValueError) as error:
@@ -73,6 +75,15 @@ class Source:
         """Delete the spooled copy, if this is one."""
         if self.temporary and self.file:
             Path(self.file).unlink(missing_ok=True)
+
+
+def open_regular(path: str) -> IO[bytes]:
+    """A file on disk, opened for reading; a named pipe is not waited for. Raises `OSError`, `ValueError`."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return file
 
 
 def part_of(file: IO[bytes], start: int, length: int) -> IO[bytes]:

@@ -29,6 +29,10 @@ class TrainingError(HitpredictError):
     """A model could not be fitted: the loss became NaN, or the predictions collapsed to a constant."""
 
 
+class CheckpointError(UsageError):
+    """What a killed training left cannot be taken up; it stays where it is."""
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that is not among the known ones: the nearest of them, or all when none is near."""
     from difflib import get_close_matches

@@ -19,7 +19,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hitpredict.augment import from_config
-from hitpredict.errors import EnvironmentProblem, TrainingError, UsageError
+from hitpredict.errors import CheckpointError, EnvironmentProblem, TrainingError, UsageError
 from hitpredict.frontends import maker_of
 from hitpredict.losses import make_loss
 from hitpredict.network_model import NetworkModel
@@ -150,6 +150,7 @@ class _Fit(lightning.LightningModule):
         self._spec, self._seed, self._tracks, self._log = spec, seed, tracks, log
         self._sums: list[Tensor] = []
         self._refresh = refresh
+        self.begun = False
 
     def on_validation_epoch_start(self) -> None:
         # Networks that answer by comparing with training songs need them at hand to be judged.
@@ -157,6 +158,7 @@ class _Fit(lightning.LightningModule):
             self._refresh()
 
     def on_train_start(self) -> None:
+        self.begun = True
         # A resumed run may ask for its first batch before it says which epoch begins.
         self._tracks.epoch = self.current_epoch
 
@@ -345,13 +347,27 @@ def _run(
         held_out = DataLoader(validation, batch_size=size, **own)  # type: ignore[arg-type]
         start = last if options.resume and last.exists() else None
         try:
-            trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=False)
+            trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=True)
         except ProcessRaisedException as error:
             # What a process of several raised arrives as text, the error itself in its last line.
             raise TrainingError(str(error).strip().splitlines()[-1].partition("Error: ")[2] or str(error)) from error
-    found = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
-    module.load_state_dict(found["state_dict"])
+        except Exception as error:
+            # What reading a damaged checkpoint ends in has no common class; once an epoch begins, it was taken up.
+            if start is None or module.begun:
+                raise
+            raise _damaged(start) from error
+    # Not by the path that a checkpoint names, which may lead anywhere.
+    kept = folder / "best.ckpt"
+    kept = kept if kept.exists() else last
+    try:
+        module.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True)["state_dict"])
+    except Exception as error:
+        raise _damaged(kept) from error
     model.eval()
+
+
+def _damaged(checkpoint: Path) -> CheckpointError:
+    return CheckpointError(f"{checkpoint}: not a checkpoint of this training; begin anew, without resuming")
 
 
 def _watched(spec: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hitpredict import __version__, label_inputs, targets
 from hitpredict.audio.write import atomic
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
-from hitpredict.errors import HitpredictError, UsageError
+from hitpredict.errors import CheckpointError, HitpredictError, UsageError
 from hitpredict.evaluation import Baselines, evaluate, warn
 from hitpredict.frontends import maker_of, zero_of
 from hitpredict.model_card import card_of
@@ -70,11 +70,13 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
 
     Raises `UsageError` for data that cannot be learnt from, before anything is written or what an earlier run left is
     touched, and `TrainingError` when the fit fails, or its predictions collapse to a constant (unless the recipe is
-    one); then nothing stays behind. A kill leaves what `resume` needs.
+    one); then nothing stays behind. A kill leaves what `resume` needs; raises `CheckpointError` when that is damaged.
     """
     work = _prepared(request, data, folder)
     try:
         result = _trained(work)
+    except CheckpointError:
+        raise
     except HitpredictError:
         shutil.rmtree(work.folder, ignore_errors=True)
         raise

@@ -57,7 +57,7 @@ def test_hitmusicnet_stops_by_its_metric_whatever_the_loss_does(tables, monkeypa
     monkeypatch.setitem(training.METRICS, HMN[name], lambda *_: torch.tensor(float(sign * next(worse))))
     work = trained(tables, monkeypatch, tmp_path, recipes.load(name).changed({**SMALL, "training.epochs": 12}))
     assert epochs(work) == 1 + 5
-    kept = torch.load(work / "checkpoints" / "main" / "best.ckpt", weights_only=False)["epoch"]
+    kept = torch.load(work / "checkpoints" / "main" / "best.ckpt", weights_only=True)["epoch"]
     losses = [float(line.split(",")[2]) for line in (work / "training.csv").read_text().splitlines()[1:]]
     assert kept == (0 if name == "hmn-classify" else int(np.argmin(losses)))
 

@@ -19,7 +19,7 @@ from hitpredict.errors import UsageError
 from hitpredict.label_inputs import REGION, WEEKS
 from hitpredict.model_folder import Predictions
 from hitpredict.targets import Target
-from hitpredict.training_data import TrainingData
+from hitpredict.training_data import TrainingData, filled
 
 SCHEMA = "hitpredict.evaluation/1"
 Floats = NDArray[np.float64]
@@ -70,9 +70,7 @@ class Baselines:
         known = np.isfinite(truth)
         features, truth = data.summary[known], truth[known]
         curves = CurveBaselines.fit(data.labels, data.named(WEEKS), data.named(REGION)) if curve else None
-        table = np.asarray(features, np.float64)
-        fill = np.nan_to_num(np.nanmedian(table, axis=0))
-        table = np.where(np.isfinite(table), table, fill)
+        table, fill = filled(features)
         shift, scale = table.mean(axis=0), table.std(axis=0)
         scale = np.where(scale > 1e-9, scale, 1.0)
         design = (table - shift) / scale

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
+from hitpredict.training_data import filled
 
 # log10 of weekly streams below which a predicted week counts as none.
 _OFF_THE_CHARTS = 1.0
@@ -80,9 +81,7 @@ class Scaler(nn.Module):
     def fit(self, values: NDArray[Any], full_scale: float = 1.0) -> None:
         """Learn from training values: (N, D) of vectors, (M,) numbers of arrays, of levels up to `full_scale`."""
         table = np.asarray(values, np.float64)
-        table = table if table.ndim == 2 else table[:, None]
-        fill = np.nan_to_num(np.nanmedian(table, axis=0))
-        table = np.where(np.isfinite(table), table, fill)
+        table, fill = filled(table if table.ndim == 2 else table[:, None])
         low, high = table.min(axis=0), table.max(axis=0)
         shift, scale = (table.mean(axis=0), table.std(axis=0)) if self.kind == "zscore" else (low, high - low)
         if self.kind in ("none", "full-scale"):

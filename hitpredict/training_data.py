@@ -261,3 +261,13 @@ def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: l
             return np.array([[number_of(each) for each in value] for value in even])
     note_texts(column, name, path, notes)
     return np.array([number_of(value) for value in column])[:, None]
+
+
+def filled(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A table (N, D) with the column's median in place of what is no finite number, and these medians (D,): 0 where a
+    column holds no number at all."""
+    table = np.asarray(values, np.float64)
+    finite = np.isfinite(table)
+    known, medians = finite.any(axis=0), np.zeros(table.shape[1])
+    medians[known] = np.nanmedian(np.where(finite, table, np.nan)[:, known], axis=0)
+    return np.where(finite, table, medians), medians

@@ -24,7 +24,7 @@ from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_ne
 from hitpredict.recipes import Recipe
 from hitpredict.splits import CALIBRATION, TEST, TRAIN, VALIDATION
 from hitpredict.training_checks import check_collapse, check_tables, crossing, other_input, split_of
-from hitpredict.training_data import TrainingData
+from hitpredict.training_data import TrainingData, filled
 from hitpredict.windows import placed
 
 _REFERENCE_QUANTILES = 201
@@ -371,9 +371,7 @@ def _ends(target: targets.Target, config: Mapping[str, Any]) -> tuple[float, flo
 
 def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
     features = data.inputs[0]
-    table = data.vectors(0)[rows].astype(np.float64)
-    fill = np.nan_to_num(np.nanmedian(table, axis=0))
-    table = np.where(np.isfinite(table), table, fill)
+    table, _ = filled(data.vectors(0)[rows])
     # Deviations come second in summaries of arrays and in the MFCC statistics; logarithms make them symmetric.
     halves = not features.is_vector or features.name == "mfcc_stats"
     log_from = table.shape[1] // 2 if halves else table.shape[1]

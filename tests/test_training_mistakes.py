@@ -5,6 +5,8 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +19,7 @@ from hitpredict.feature_tables import Arrays, Features
 from hitpredict.frontends import FRONTENDS, MfccStats, compute, to_json
 from hitpredict.targets import fit, log_sum
 from hitpredict.training_checks import other_input, split_of, unlike_published
-from hitpredict.training_data import load
+from hitpredict.training_data import filled, load
 from hitpredict.training_run import Request, train
 
 ROWS = 120
@@ -268,3 +270,19 @@ def test_sums_of_curves_that_are_not_known_to_their_end_are_no_labels():
     np.testing.assert_allclose(log_sum(curve), [5 + np.log10(2), np.nan])
     with pytest.raises(UsageError, match="of no training row all 3 weeks are known"):
         fit(curve[1:], ["curve"], {"combine": "log-sum"})
+
+
+@pytest.mark.parametrize("recipe", ["mlp", "linear"])
+def test_a_column_without_a_number_counts_for_nothing(tables, recipe):
+    """As skews of constant descriptors, which very short or silent songs have."""
+    table = pyarrow.csv.read_csv(tables / "f.csv")
+    without = pyarrow.array(np.full(ROWS, np.nan))
+    pyarrow.parquet.write_table(table.set_column(5, table.column_names[5], without), tables / "f.parquet")
+    asked = Request(recipes.load(recipe).changed({"epochs": 2} if recipe == "mlp" else {}), tables / "l.csv")
+    data = load([tables / "f.parquet"], tables / "l.csv", ["y"], None, [])
+    assert data.inputs[0].values.shape == (ROWS, 40)
+    result = train(asked, data, tables / "m")
+    assert np.isfinite(result["metrics"]["mae"]["value"])
+    table, medians = filled(np.array([[np.nan, 1, np.inf], [np.nan, 3, 2.0]]))
+    np.testing.assert_array_equal(table, [[0, 1, 2], [0, 3, 2]])
+    np.testing.assert_array_equal(medians, [0, 2, 2])

@@ -2,7 +2,9 @@
 
 import os
 
-# One thread for each process: the matrices are small, `--jobs` is the way to use more cores, and sums come out the
-# same in every process. BLAS libraries read this when NumPy is first imported, so it comes before anything else.
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+# One thread for each process, whatever the environment says: the matrices are small, `--jobs` is the way to use more
+# cores, and sums come out the same everywhere. BLAS and OpenMP libraries read this when NumPy is first imported, so it
+# comes before anything else; worker processes inherit it.
+for _library in ("OPENBLAS", "GOTO", "OMP", "MKL", "BLIS"):
+    os.environ[f"{_library}_NUM_THREADS"] = "1"
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"

@@ -35,7 +35,9 @@ def charts(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Write the tables into this folder.")],
     chart_size: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Places of a chart: place r scores N + 1 - r [default: 100 or 200]."),
+        typer.Option(
+            min=1, max=10**6, metavar="N", help="Places of a chart: place r scores N + 1 - r [default: 100 or 200]."
+        ),
     ] = None,
     since: Annotated[
         datetime | None,
@@ -45,7 +47,7 @@ def charts(
         datetime | None,
         typer.Option(formats=_DAY, metavar="DATE", help="The data end here, as at a crawl [default: the last chart]."),
     ] = None,
-    weeks: Annotated[int, typer.Option(min=2, metavar="N", help="Length of the stream curves.")] = 104,
+    weeks: Annotated[int, typer.Option(min=2, max=10_000, metavar="N", help="Length of the stream curves.")] = 104,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,

@@ -39,8 +39,8 @@ def synth(
             "-o", "--output", metavar="DIR", help="Write audio/, tracks.jsonl and synth.json into this folder."
         ),
     ],
-    songs: Annotated[int, typer.Option("-n", "--songs", min=1, help="How many songs.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other songs.")] = 0,
+    songs: Annotated[int, typer.Option("-n", "--songs", min=1, max=10**7, help="How many songs.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, max=options.LAST_SEED, help="Another seed makes other songs.")] = 0,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -50,12 +50,16 @@ def synth(
         ),
     ] = None,
     label_noise: Annotated[
-        float, typer.Option(min=0, help="Standard deviation of the chance in a song's popularity, in units of weight.")
+        float,
+        typer.Option(
+            min=0, max=100, help="Standard deviation of the chance in a song's popularity, in units of weight."
+        ),
     ] = 0.6,
     artist_effect: Annotated[
-        float, typer.Option(min=0, help="Standard deviation of what an artist's songs share, in units of weight.")
+        float,
+        typer.Option(min=0, max=100, help="Standard deviation of what an artist's songs share, in units of weight."),
     ] = 0.4,
-    songs_per_artist: Annotated[int, typer.Option(min=1, help="Songs that share an artist.")] = 4,
+    songs_per_artist: Annotated[int, typer.Option(min=1, max=10**7, help="Songs that share an artist.")] = 4,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of a song.")] = 12.0,
     form: Annotated[AudioFormat, typer.Option("-f", "--format", help="Format of the songs.")] = AudioFormat.ogg,
     jobs: options.Jobs = None,

@@ -128,7 +128,7 @@ def mutate(
     ] = False,
     engine: Annotated[Engine, typer.Option(help="What shifts pitch and tempo.")] = Engine.pedalboard,
     quality: Annotated[Quality, typer.Option(help="Draft is about three times as fast.")] = Quality.best,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random (noise).")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=options.LAST_SEED, help="Seed of whatever is random (noise).")] = 0,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE|DIR", help="Write a file (one variant), a .tar, or files in DIR."),

@@ -37,6 +37,8 @@ def recipe_names() -> list[str]:
     return recipes.names()
 
 
+LAST_SEED = 2**32 - 1
+"""The largest seed that every library takes."""
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -45,7 +47,10 @@ def _bytes(text: str | int) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", str(text).strip().upper())
     if not match:
         raise typer.BadParameter(f"{text}: expected a number of bytes, such as 500M or 20G")
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = int(float(match[1]) * _UNITS[match[2]])
+    if size >= 2**63:
+        raise typer.BadParameter(f"{text}: must be less than 9,000,000T")
+    return size
 
 
 MaxBytes = Annotated[
@@ -60,7 +65,7 @@ MaxBytes = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("-j", "--jobs", min=1, help="Work on this many inputs at a time [default: all cores]."),
+    typer.Option("-j", "--jobs", min=1, max=4096, help="Work on this many inputs at a time [default: all cores]."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace output that is already there.")]
 SkipExisting = Annotated[

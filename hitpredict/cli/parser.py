@@ -47,6 +47,4 @@ def _wanted(parameter: Any) -> str:
 
 def _limits(parameter: Any) -> str:
     settings = parameter.type_descriptor.parameter_info
-    if settings.min is None:
-        return ""
-    return f"from {settings.min:g}" if settings.max is None else f"from {settings.min:g} to {settings.max:g}"
+    return "" if settings.min is None else f"from {settings.min:,} to {settings.max:,}"

@@ -65,7 +65,8 @@ def score(
         ),
     ] = None,
     segments: Annotated[
-        float | None, typer.Option(min=1, metavar="SECONDS", help="Also score windows of this length over time.")
+        float | None,
+        typer.Option(min=1, max=86_400, metavar="SECONDS", help="Also score windows of this length over time."),
     ] = None,
     form: Annotated[
         Format | None,
@@ -79,7 +80,7 @@ def score(
         typer.Option(help="Order the rows: numbers from the highest, names from A; they come when all are scored."),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of that order [by score].")
+        int | None, typer.Option(min=1, max=10**9, metavar="N", help="Only the first N rows of that order [by score].")
     ] = None,
     device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
     jobs: options.Jobs = None,

@@ -69,10 +69,13 @@ def train(
     compat: Annotated[
         bool, typer.Option("--compat", help="Reproduce the original's mistakes where the recipe has any.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split, the weights and the order of training.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=options.LAST_SEED, help="Seed of the split, the weights and the order of training."),
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was killed.")] = False,
     device: Annotated[options.Device, typer.Option(help="Where to train.")] = options.Device.cpu,
-    devices: Annotated[int, typer.Option(min=1, help="How many GPUs.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, max=1024, help="How many GPUs.")] = 1,
     precision: Annotated[
         str, typer.Option(metavar="PRECISION", help="Lightning's precision, such as 16-mixed or bf16-mixed.")
     ] = "32-true",

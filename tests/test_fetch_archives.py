@@ -34,13 +34,15 @@ def test_members_keep_their_folders(tmp_path):
 
 
 def test_what_is_there_in_full_is_left(tmp_path):
-    archive = zipped(tmp_path / "a.zip", {"1": b"new", "2": b"new"})
+    archive = zipped(tmp_path / "a.zip", {"1": b"new", "2": b"new", "3": b"new"})
     out = tmp_path / "out"
     out.mkdir()
-    (out / "1").write_bytes(b"old")
-    (out / "2").write_bytes(b"half an old one")
-    assert len([*unpack(archive, out, same)]) == 2
-    assert files_in(out) == {"1": b"old", "2": b"new"}
+    for name, data in {"1": b"new", "2": b"half an old one", "3": b"old"}.items():
+        (out / name).write_bytes(data)
+    before = (out / "1").stat().st_mtime_ns
+    assert len([*unpack(archive, out, same)]) == 3
+    assert files_in(out) == {"1": b"new", "2": b"new", "3": b"new"}
+    assert (out / "1").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "..\\evil", "C:/evil", "C:evil"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from processes import run
 from servers import Server, serving
+from sounds import encoded, tune
 
 from hitpredict.cli import fetch_deezer
 from hitpredict.datasets import deezer
@@ -13,7 +14,7 @@ from hitpredict.datasets.deezer import Deezer, Query
 from hitpredict.datasets.download import GaveUp, Web
 from hitpredict.errors import InputError, UsageError
 
-MP3 = b"\xff\xfb\x90\x64" + bytes(400)
+MP3 = encoded(tune(1.0), "MP3")
 QUOTA = {"error": {"type": "Exception", "message": "Quota limit exceeded", "code": 4}}
 NO_DATA = {"error": {"type": "DataException", "message": "no data", "code": 800}}
 
@@ -130,7 +131,7 @@ def test_an_unknown_list_is_one_error(server, tmp_path):
     server.json("/playlist/0/tracks", NO_DATA)
     outcome = run("fetch", "deezer", "--playlist", "0", "-o", tmp_path / "out")
     assert (outcome.code, len(outcome.complaints)) == (1, 1)
-    assert "/playlist/0/tracks: Deezer knows no such thing" in outcome.err
+    assert "/playlist/0/tracks?limit=100: Deezer knows no such thing" in outcome.err
 
 
 @pytest.mark.parametrize("answer", [[], {"datum": []}, {"data": {}}])
@@ -150,7 +151,8 @@ def test_changed_tracks_and_previews_are_failures_of_their_own(server, tmp_path,
     assert fetch_deezer.deezer(tmp_path, chart=True) == 1
     assert [row["id"] for row in manifest(tmp_path)] == ["1"]
     complaints = capsys.readouterr().err.splitlines()
-    assert ["format has changed" in line for line in complaints] == [True] * 3
+    assert ["format has changed" in line for line in complaints] == [True, False, True]
+    assert "the preview is not MP3" in complaints[1]
     assert not (tmp_path / "previews/3.mp3").exists()
 
 
@@ -213,9 +215,26 @@ def test_offline_there_is_nothing_to_ask(server, tmp_path):
     assert "--offline forbids the network" in outcome.err
 
 
-@pytest.mark.parametrize(
-    ("start", "known"), [(MP3, True), (b"ID3\4", True), (b"\xff\xf3\x40", True), (b"RIFF", False), (b"", False)]
-)
-def test_mp3_is_known_by_its_beginning(tmp_path, start, known):
-    (tmp_path / "a").write_bytes(start)
-    assert deezer.is_mp3(tmp_path / "a") == known
+def test_a_preview_must_decode_from_beginning_to_end(tmp_path):
+    path = tmp_path / "a.mp3"
+    for data, said in [
+        (MP3, None),
+        (b"RIFF" + MP3, "is not MP3"),
+        (b"", "is not MP3"),
+        (b"ID3" + bytes(2000), "cannot be decoded"),
+        (MP3[: len(MP3) // 2], "truncated"),
+    ]:
+        path.write_bytes(data)
+        assert (said or "None") in str(deezer.flaw(path))
+
+
+def test_a_preview_that_is_there_is_looked_at_again(server, tmp_path):
+    serve_tracks(server, 1)
+    (tmp_path / "previews").mkdir()
+    with Web() as web:
+        api = Deezer(web)
+        for there, asked in [(MP3, 0), (MP3[:2000], 1)]:
+            (tmp_path / "previews/1.mp3").write_bytes(there)
+            assert api.preview(details(server, 1), tmp_path) == "previews/1.mp3"
+            assert (tmp_path / "previews/1.mp3").read_bytes() == MP3
+            assert len(server.paths("/stream")) == asked

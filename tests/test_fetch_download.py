@@ -15,6 +15,7 @@ from hitpredict.datasets.cache import cache_folder
 from hitpredict.datasets.disk import made
 from hitpredict.datasets.download import GaveUp, Refused, Unreachable, Web
 from hitpredict.datasets.limits import RateLimiter
+from hitpredict.datasets.part import Part
 from hitpredict.errors import EnvironmentProblem, InputError
 
 BODY = bytes(range(256)) * 400
@@ -50,10 +51,21 @@ def test_a_file_arrives_whole_and_alone(tmp_path, server, web):
     assert seen[-1] == ("a.zip", len(BODY), len(BODY))
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path, server, web):
-    (tmp_path / "a.zip").write_bytes(b"kept")
-    assert web.download(f"{server.url}/a.zip", tmp_path / "a.zip", SHA1).read_bytes() == b"kept"
+def test_what_is_there_and_right_is_not_fetched_again(tmp_path, server, web):
+    (tmp_path / "a.zip").write_bytes(BODY)
+    (tmp_path / "b.mp3").write_bytes(b"kept")
+    assert web.download(f"{server.url}/a.zip", tmp_path / "a.zip", SHA1).read_bytes() == BODY
+    assert web.download(f"{server.url}/b.mp3", tmp_path / "b.mp3").read_bytes() == b"kept"
     assert not server.asked
+
+
+def test_what_is_there_and_damaged_is_fetched_again(tmp_path, server, web):
+    (tmp_path / "a.zip").write_bytes(BODY[:-1])
+    with Web(offline=True) as away, pytest.raises(EnvironmentProblem, match="is damaged or another file"):
+        away.download(f"{server.url}/a.zip", tmp_path / "a.zip", SHA1)
+    server.file("/a.zip", BODY)
+    assert web.download(f"{server.url}/a.zip", tmp_path / "a.zip", SHA1).read_bytes() == BODY
+    assert left(tmp_path) == ["a.zip"]
 
 
 def test_a_cut_connection_is_resumed_by_range(tmp_path, server, web):
@@ -252,34 +264,17 @@ def test_offline_takes_what_is_there_and_asks_for_nothing(tmp_path, server):
     assert not server.asked
 
 
-class FullDisk:
-    """A file on a disk with room for some bytes."""
-
-    def __init__(self, file, room: int):
-        self._file, self._room = file, room
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
-
-    def write(self, data: bytes) -> int:
-        if len(data) > self._room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self._room -= len(data)
-        return self._file.write(data)
-
-
 def test_a_full_disk_is_one_clear_error_and_keeps_what_came(tmp_path, server, web, monkeypatch):
     server.answers["/a.zip"] = lambda _: Reply(BODY, delay=0.0001)
-    opened = Path.open
+    written = Part.write
 
-    def on_full_disk(path, mode="r", *arguments, **options):
-        file = opened(path, mode, *arguments, **options)
-        return FullDisk(file, 30_000) if path.suffix == ".part" and mode == "ab" else file
+    def on_full_disk(part: Part, data: bytes) -> None:
+        part.flush()
+        if part.size > 30_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written(part, data)
 
-    monkeypatch.setattr(Path, "open", on_full_disk)
+    monkeypatch.setattr(Part, "write", on_full_disk)
     with pytest.raises(EnvironmentProblem, match="the disk is full; free some space and run") as full:
         web.download(f"{server.url}/a.zip", tmp_path / "a.zip", SHA1)
     assert full.value.exit_code == 3

@@ -206,7 +206,7 @@ def test_as_a_process_a_wrong_hash_is_one_line(server, tmp_path):
         f"hitpredict: {server.url}/fma_metadata.zip: the file is damaged or another one: its hash is not "
         f"sha1:{fma.SHA1['metadata']}"
     ]
-    assert not [*(tmp_path / "cache" / "fma").iterdir()]
+    assert not [*tmp_path.iterdir()]
 
 
 def test_as_a_process_a_refusal_and_offline(server, tmp_path):

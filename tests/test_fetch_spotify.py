@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from processes import run
 from servers import Reply, Request, Server, serving
+from sounds import encoded, tune
 
 from hitpredict.cli import fetch_spotify
 from hitpredict.datasets.spotify import identifier_of
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 
-MP3 = b"ID3" + bytes(100)
+MP3 = encoded(tune(1.0), "MP3")
 NAMES = [f"{number:022d}" for number in range(120)]
 
 

@@ -1,10 +1,16 @@
 """Where downloads are kept: `HITPREDICT_CACHE`, or the user's cache folder (XDG on Linux)."""
 
+import json
 import os
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import platformdirs
 
+from hitpredict.audio.write import atomic
+from hitpredict.datasets.disk import plain
+from hitpredict.datasets.hashes import matches
 from hitpredict.errors import EnvironmentProblem
 
 VARIABLE = "HITPREDICT_CACHE"
@@ -28,9 +34,36 @@ def cache_folder(name: str, *, offline: bool = False) -> Path:
 
 
 def fetched_repository(repository: str) -> Path | None:
-    """The folder of a Hugging Face repository that `fetch weights` has brought in full, or None."""
+    """The folder of a Hugging Face repository that `fetch weights` has brought in full, or None.
+
+    Its files are compared with their hashes, once in a process. Raises `EnvironmentProblem` for a damaged one.
+    """
     note = repository_note(repository, cache_root() / "weights")
-    return note.parent / note.read_text() if note.is_file() else None
+    return _checked(note, note.stat().st_mtime_ns) if note.is_file() else None
+
+
+@cache
+def _checked(note: Path, _: int) -> Path | None:
+    advice = "get it again with `hitpredict fetch weights`"
+    try:
+        entry = json.loads(note.read_text())
+        folder = note.parent / plain(entry["folder"])
+        digests = {folder / plain(name): str(digest) for name, digest in entry["files"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # Written by an earlier version, or by nobody who knows.
+        return None
+    for file, digest in digests.items():
+        if not (file.is_file() and matches(file, digest)):
+            raise EnvironmentProblem(f"{file}: is damaged (its hash is not {digest}) or gone; {advice}")
+    return folder
+
+
+def note_repository(repository: str, folder: Path, files: Mapping[str, str]) -> None:
+    """Write down that a repository is there in full: its folder in the cache, and the digest of each file in it."""
+    note = repository_note(repository, cache_root() / "weights")
+    entry = {"folder": str(folder.relative_to(note.parent)), "files": dict(files)}
+    with atomic(note) as file:
+        file.write(json.dumps(entry, indent=1).encode())
 
 
 def repository_note(repository: str, folder: Path) -> Path:

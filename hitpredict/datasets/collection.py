@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hitpredict.datasets.answers import expected
 from hitpredict.datasets.download import GaveUp
 from hitpredict.datasets.manifest import Draft, Track
 from hitpredict.errors import InputError
@@ -40,17 +41,14 @@ class Collection:
         if key in draft.rows and self._whole(draft.rows[key]):
             return None
         try:
-            draft.add(key, self._make(key))
+            with expected(key):
+                draft.add(key, self._make(key))
         except GaveUp:
             raise
         except InputError as error:
-            problem = error
-        except (KeyError, TypeError, AttributeError) as error:
-            problem = InputError(f"{key}: the answer is not as it was ({error!r}); the service's format has changed")
-        else:
-            return None
-        self.failed.append(key)
-        return problem
+            self.failed.append(key)
+            return error
+        return None
 
     def _whole(self, row: Mapping[str, Any]) -> bool:
         return row["path"] is None or (self._output / row["path"]).is_file()

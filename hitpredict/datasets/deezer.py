@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+from hitpredict.audio.read import open_audio
 from hitpredict.datasets.addresses import base
+from hitpredict.datasets.answers import brief, expected, pages
 from hitpredict.datasets.collection import Collection
-from hitpredict.datasets.download import Temporary, Web
+from hitpredict.datasets.download import GaveUp, Temporary, Unreachable, Web
 from hitpredict.datasets.limits import RateLimiter
 from hitpredict.datasets.manifest import Track, now
 from hitpredict.errors import InputError
@@ -23,6 +26,9 @@ REQUESTS, SECONDS = 50, 5.0
 LICENCE = "Deezer terms of use"
 FOLDER = "previews"
 _PAGE = 100
+# A preview has half a megabyte and 30 s.
+_LARGEST, _LONGEST, _LONGEST_PREVIEW = 8 * 10**6, 300.0, 90
+_MOST_LOST = 3
 _QUOTA, _BUSY, _UNKNOWN = 4, 700, 800
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 
@@ -46,33 +52,53 @@ class Deezer:
     def __init__(self, web: Web, mirror: str | None = None, seconds: float = SECONDS):
         self._web, self._base, self._seconds = web, base("deezer", OFFICIAL, mirror), seconds
         self._limiter = RateLimiter(REQUESTS, seconds)
+        self._lost = 0
 
     def keys(self, query: Query, limit: int | None = None) -> list[str]:
-        """The tracks of a query, each once, as the last part of their address in the API."""
-        found = (f"isrc:{code}" for code in query.isrcs) if query.kind == "isrc" else self._listed(query)
-        return [*islice(dict.fromkeys(found), limit)]
+        """The tracks of a query, each once, as the last part of their address in the API; no more are asked for."""
+        if query.kind == "isrc":
+            return [*islice(dict.fromkeys(f"isrc:{code}" for code in query.isrcs), limit)]
+        found: dict[str, None] = {}
+        with expected(f"{self._base}/{query.kind}"):
+            for key in self._listed(query):
+                found[key] = None
+                if len(found) == limit:
+                    break
+        return [*found]
 
     def track(self, key: str) -> dict[str, Any]:
         """All that the API says of a track. Raises `Unknown`, or `InputError` for an answer of another form."""
         if key.startswith("isrc:"):
             key = f"isrc:{isrc_of(key.removeprefix('isrc:'))}"
         answer = self._ask(f"{self._base}/track/{key}")
-        if not isinstance(answer, dict) or not {"title", "rank"} <= {*answer} or not isinstance(answer.get("id"), int):
+        if not isinstance(answer, dict) or not {"title", "rank"} <= {*answer} or type(answer.get("id")) is not int:
             raise InputError(f"Deezer track {key}: lacks id, title or rank; the service's format has changed")
         return answer
 
     def preview(self, track: Mapping[str, Any], output: Path) -> str | None:
-        """Bring the preview of a track to `output`; gives its path there, or None where there is none."""
-        name = f"{FOLDER}/{track['id']}.mp3"
+        """Bring the preview of a track to `output`; gives its path there, or None where there is none.
+
+        What is there already is kept if it is sound. Raises `InputError` for what is not; a host that cannot be had
+        costs a track each, and after three in a row the run.
+        """
+        name = f"{FOLDER}/{track['id']:d}.mp3"
         target = output / name
-        if target.exists():
+        if target.exists() and not flaw(target):
             return name
         if not track.get("preview"):
             return None
-        self._web.download(track["preview"], target)
-        if not is_mp3(target):
+        target.unlink(missing_ok=True)
+        try:
+            self._web.download(track["preview"], target, most=_LARGEST, within=_LONGEST)
+        except (Unreachable, GaveUp) as error:
+            self._lost += 1
+            if self._lost >= _MOST_LOST:
+                raise
+            raise InputError(f"Deezer track {track['id']}: {error}") from error
+        self._lost = 0
+        if reason := flaw(target):
             target.unlink()
-            raise InputError(f"Deezer track {track['id']}: the preview is not MP3; the service's format has changed")
+            raise InputError(f"Deezer track {track['id']}: the preview {reason}; run the same command again")
         return name
 
     def _listed(self, query: Query) -> Iterator[str]:
@@ -82,18 +108,12 @@ class Deezer:
             "search": ("/search", {"q": query.value}),
             "artist": (f"/artist/{query.value}/top", {}),
         }[query.kind]
-        url: str | None = f"{self._base}{path}"
-        asked: dict[str, str | int] | None = {**params, "limit": _PAGE}
-        while url:
-            page = self._ask(url, asked)
-            if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-                raise InputError(f"{url}: holds no list `data`; the service's format has changed")
-            yield from (str(entry["id"]) for entry in page["data"] if "id" in entry)
-            following = page.get("next") if page["data"] else None
-            url, asked = following and self._base + str(following).removeprefix(OFFICIAL).removeprefix(self._base), None
+        first = f"{self._base}{path}?{urlencode({**params, 'limit': _PAGE})}"
+        for entries in pages(first, self._ask, "data", (self._base, OFFICIAL)):
+            yield from (f"{entry['id']:d}" for entry in entries if "id" in entry)
 
-    def _ask(self, url: str, params: Mapping[str, str | int] | None = None) -> Any:
-        return self._web.json(url, params=params, limiter=self._limiter, check=lambda answer: self._check(url, answer))
+    def _ask(self, url: str) -> Any:
+        return self._web.json(url, limiter=self._limiter, check=lambda answer: self._check(url, answer))
 
     def _check(self, url: str, answer: Any) -> None:
         error = answer.get("error") if isinstance(answer, dict) else None
@@ -101,10 +121,10 @@ class Deezer:
             return
         code, text = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, error)
         if code in (_QUOTA, _BUSY):
-            raise Temporary(f"Deezer says {text!r}", self._seconds)
+            raise Temporary(f"Deezer says {brief(text)!r}", self._seconds)
         if code == _UNKNOWN:
-            raise Unknown(f"{url}: Deezer knows no such thing")
-        raise InputError(f"{url}: Deezer says {text!r}")
+            raise Unknown(f"{brief(url)}: Deezer knows no such thing")
+        raise InputError(f"{brief(url)}: Deezer says {brief(text)!r}")
 
 
 def collection(api: Deezer, query: Query, output: Path, limit: int | None = None) -> Collection:
@@ -149,8 +169,17 @@ def isrc_of(text: str) -> str:
     return code
 
 
-def is_mp3(path: Path) -> bool:
-    """Whether a file begins like MP3: with an ID3 tag or the sync word of an MPEG audio frame."""
+def flaw(path: Path) -> str | None:
+    """What is wrong with a preview, or None: it must be MP3 that decodes from its beginning to its end."""
     with path.open("rb") as file:
         start = file.read(3)
-    return start == b"ID3" or (len(start) == 3 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2)
+    if not (start == b"ID3" or (len(start) == 3 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2)):
+        return "is not MP3"
+    try:
+        with open_audio(path) as reader:
+            for _ in reader.blocks(reuse=True):
+                if reader.frames_read > _LONGEST_PREVIEW * reader.rate:
+                    return f"is longer than {_LONGEST_PREVIEW} s"
+            return reader.warnings[0] if reader.warnings else None
+    except InputError as error:
+        return f"cannot be decoded ({error})"

@@ -5,8 +5,8 @@ time the server asks for; as long as a download grows it is never given up. A ho
 `Unreachable` at once, unless it has answered before. Everything else is one `InputError`.
 """
 
-import hashlib
-import json
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,12 +28,14 @@ from tenacity import (
 )
 
 from hitpredict import __version__
-from hitpredict.datasets.disk import full_disk_explained, need_room
-from hitpredict.datasets.limits import RateLimiter
+from hitpredict.datasets.answers import brief, parsed, unpacked
+from hitpredict.datasets.disk import full_disk_explained, made, need_room
+from hitpredict.datasets.hashes import matches
+from hitpredict.datasets.limits import SLOWEST, RateLimiter, Watch
+from hitpredict.datasets.part import Part
 from hitpredict.errors import EnvironmentProblem, InputError
 
 T = TypeVar("T")
-_SLOWEST = 1024
 _HINTS = {
     401: "the credentials were refused",
     403: "the server refuses it; a mirror may have it (--mirror)",
@@ -55,11 +57,11 @@ class GaveUp(InputError):
 
 
 class Refused(InputError):
-    """The server answered with an error that will not pass; `status` is its HTTP code."""
+    """The server answered with what will not pass; `status` is its HTTP code, `code` what a hub calls it."""
 
-    def __init__(self, url: str, status: int, reason: str):
+    def __init__(self, url: str, status: int, reason: str, code: str = ""):
         super().__init__(f"{url}: HTTP {status} {reason}: {_HINTS.get(status, 'the server refuses it')}")
-        self.status = status
+        self.status, self.code = status, code
 
 
 class Unreachable(EnvironmentProblem):
@@ -77,8 +79,9 @@ def _nothing(*_: object) -> None:
 class Web:
     """The network, or with `offline` none of it.
 
-    timeout: seconds without a byte (or with hardly any) after which a connection counts as broken. attempts: before
-    giving up, and pause: seconds before the second, growing from there. longest_wait: seconds a server may ask for.
+    timeout: seconds without a byte (or twice as many with hardly any) after which a connection counts as broken.
+    attempts: before giving up, and pause: seconds before the second, growing from there. longest_wait: seconds a
+    server may ask for. longest_answer: seconds that an answer in JSON may take.
     note: takes lines for the user. report: takes (name, bytes so far, bytes in all or None) as a download grows.
     """
 
@@ -87,16 +90,19 @@ class Web:
     attempts: int = 6
     pause: float = 0.5
     longest_wait: float = 300.0
+    longest_answer: float = 120.0
     note: Callable[[str], None] = _nothing
     report: Callable[[str, int, int | None], None] = _nothing
     sleep: Callable[[float], None] = time.sleep
     _client: httpx.Client = field(init=False)
     _answered: set[str] = field(init=False, default_factory=set)
+    _sockets: list[socket.socket] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._client = httpx.Client(
             timeout=self.timeout, follow_redirects=True, headers={"User-Agent": f"hitpredict/{__version__}"}
         )
+        self._extensions = {"trace": self._remember}
 
     def __enter__(self) -> Self:
         return self
@@ -116,90 +122,127 @@ class Web:
     ) -> Any:
         """What a service answers. form: posts it. check: raises for answers that are errors in disguise.
 
-        Raises `Refused` for HTTP 4xx, `Unreachable`, and `InputError` for anything that is not JSON.
+        Raises `Refused` for HTTP 4xx, `Unreachable`, and `InputError` for anything that is not JSON within the bounds
+        of `answers`; `GaveUp` when it takes longer than `longest_answer`.
         """
-        self._need_network(url)
+        what = brief(url)
+        self._need_network(what)
 
         def ask() -> Any:
             if limiter:
                 limiter.wait()
-            with self._connection_errors(url):
-                method = "POST" if form else "GET"
-                response = self._client.request(method, url, params=params, headers=headers, data=form)
-                self._check_status(url, response)
-            try:
-                answer = response.json()
-            except ValueError as error:
-                raise InputError(f"{url}: the answer is not JSON; the service has changed or is not the one") from error
+            asked = {"Accept-Encoding": "gzip", **(headers or {})}
+            with (
+                self._watched(what, self.longest_answer) as watch,
+                self._client.stream(
+                    "POST" if form else "GET", url, params=params, headers=asked, data=form, extensions=self._extensions
+                ) as response,
+            ):
+                self._check_status(what, response)
+                encoding = response.headers.get("Content-Encoding", "").strip().lower()
+                body = unpacked(what, _counted(response, watch), encoding)
+            answer = parsed(what, body)
             check(answer)
             return answer
 
-        return self._persist(url, ask)
+        return self._persist(what, ask)
 
-    def download(self, url: str, target: Path, digest: str | None = None) -> Path:
-        """Bring a file to `target`, unless it is there; it appears only when it is whole and its hash right.
+    def download(
+        self,
+        url: str,
+        target: Path,
+        digest: str | None = None,
+        *,
+        most: int = 10**9,
+        within: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Path:
+        """Bring a file to `target`, unless it is there with this hash; it appears only when it is whole and right.
 
-        digest: "sha1:…" or "sha256:…" in hexadecimal; a shorter value is a prefix. Goes on with what an earlier run
-        left in `.NAME.part`; the folder is made when the first bytes come. Raises `EnvironmentProblem` when offline or
-        when the disk is full.
+        digest: "sha1:…", "sha256:…" or "git:…" in hexadecimal; a shorter value is the beginning of one. Without it
+        the answer must tell its own length. most: bytes, beyond which it is refused. within: seconds for each try.
+        headers: are sent to the host of `url` alone. Goes on with what an earlier run left in `.NAME.part`, which one
+        process holds at a time; folders are made and go again when nothing came. Raises `EnvironmentProblem` when
+        offline or when the disk is full.
         """
-        if target.exists():
+        what = brief(url)
+        if self._is_there(target, digest):
             return target
-        self._need_network(url, target.name)
-        part = _Part(target)
-        with full_disk_explained(target.parent):
-            self._grow(url, part, digest)
+        self._need_network(what, target.name)
+        with full_disk_explained(target.parent), made(target.parent), Part.of(target, self.note) as part:
+            # Whoever held the part may have brought the file.
+            if self._is_there(target, digest):
+                return target
+            fetch = _Fetch(url, what, part, digest is not None, most, within, headers or {})
+            self._grow(fetch)
             if not _right(part, digest) and part.pieced:
-                part.drop()
-                self._grow(url, part, digest)
+                part.empty()
+                self._grow(fetch)
             if not _right(part, digest):
                 part.drop()
-                raise InputError(f"{url}: the file is damaged or another one: its hash is not {digest}")
-            part.path.replace(target)
-        part.forget()
+                raise InputError(f"{what}: the file is damaged or another one: its hash is not {digest}")
+            part.place()
         return target
 
-    def _grow(self, url: str, part: "_Part", digest: str | None) -> None:
-        """Receive to the end; as long as tries bring something there are more of them."""
+    def _is_there(self, target: Path, digest: str | None) -> bool:
+        if not target.exists():
+            return False
+        if digest is None or matches(target, digest):
+            return True
+        if self.offline:
+            raise EnvironmentProblem(
+                f"{target}: is damaged or another file (its hash is not {digest}) and --offline forbids the network; "
+                "run once without --offline"
+            )
+        self.note(f"{target}: is damaged or another file (its hash is not {digest}); fetching it again")
+        return False
+
+    def _grow(self, fetch: "_Fetch") -> None:
+        """Receive to the end; as long as tries bring enough for the time they take there are more of them."""
         while True:
-            before = part.size
+            before, began = fetch.part.size, time.monotonic()
             try:
-                return self._persist(url, lambda: self._receive(url, part, bool(digest)))
-            except InputError:
-                if part.size <= before:
+                return self._persist(fetch.what, lambda: self._receive(fetch))
+            except GaveUp:
+                if fetch.part.size - before <= SLOWEST * (time.monotonic() - began):
                     raise
 
-    def _receive(self, url: str, part: "_Part", verified: bool) -> None:
-        headers = {"Accept-Encoding": "identity", **part.range_headers(verified)}
-        with self._connection_errors(url), self._client.stream("GET", url, headers=headers) as response:
-            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+    def _receive(self, fetch: "_Fetch") -> None:
+        part, what = fetch.part, fetch.what
+        ranged = part.range_headers(fetch.verified)
+        headers = {**fetch.headers, "Accept-Encoding": "identity", **ranged}
+        with (
+            self._watched(what, fetch.within) as watch,
+            self._client.stream("GET", fetch.url, headers=headers, extensions=self._extensions) as response,
+        ):
+            if ranged and response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 if response.headers.get("Content-Range", "").endswith(f"/{part.size}"):
                     return
-                part.drop()
+                part.empty()
                 raise Temporary("the server has another file now")
-            self._check_status(url, response)
+            self._check_status(what, response, bool(ranged))
             if _continues(response, part.size):
                 part.pieced = True
             else:
-                part.begin(response)
-            length = response.headers.get("Content-Length")
-            total = part.size + int(length) if length else None
-            need_room(part.path.parent, int(length or 0), part.target.name)
-            self._pour(response, part, total)
+                part.begin(response.headers)
+            total = _total(response, part.size, fetch)
+            need_room(part.path.parent, (total or 0) - part.size, part.target.name)
+            self._pour(_counted(response, watch), fetch, total)
         if total is not None and part.size != total:
             raise Temporary(f"the connection ended after {part.size:,} of {total:,} bytes")
 
-    def _pour(self, response: httpx.Response, part: "_Part", total: int | None) -> None:
-        done, mark, marked = part.size, time.monotonic(), part.size
-        with part.path.open("ab") as file:
-            for chunk in response.iter_raw():
-                file.write(chunk)
+    def _pour(self, chunks: Iterator[bytes], fetch: "_Fetch", total: int | None) -> None:
+        part, done = fetch.part, fetch.part.size
+        try:
+            for chunk in chunks:
                 done += len(chunk)
+                if done > fetch.most:
+                    part.drop()
+                    raise InputError(f"{fetch.what}: more than {fetch.most:,} bytes came; refused")
+                part.write(chunk)
                 self.report(part.target.name, done, total)
-                if (now := time.monotonic()) - mark > self.timeout:
-                    if done - marked < _SLOWEST:
-                        raise Temporary(f"hardly anything came in {self.timeout:.0f} s")
-                    mark, marked = now, done
+        finally:
+            part.flush()
 
     def _persist(self, url: str, action: Callable[[], T]) -> T:
         retrying = Retrying(
@@ -225,30 +268,54 @@ class Web:
         self.note(f"{url}: {reason}; trying again in {state.upcoming_sleep:.1f} s")
 
     @contextmanager
-    def _connection_errors(self, url: str) -> Iterator[None]:
+    def _watched(self, what: str, within: float | None) -> Iterator[Watch]:
+        """Errors of a connection in our own words, for one that is slow as well."""
+        with Watch(lambda: self._sockets, 2 * self.timeout, within) as watch:
+            try:
+                with self._connection_errors(what):
+                    yield watch
+            except Temporary:
+                self._blame(what, watch, within)
+                raise
+            self._blame(what, watch, within)
+
+    def _blame(self, what: str, watch: Watch, within: float | None) -> None:
+        if watch.late:
+            raise GaveUp(f"{what}: no end in {within:,.0f} s; gave up")
+        if watch.slow:
+            raise Temporary(f"hardly anything came in {2 * self.timeout:.0f} s")
+
+    @contextmanager
+    def _connection_errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-            raise InputError(f"{url}: cannot be fetched ({error})") from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects, UnicodeError) as error:
+            raise InputError(f"{what}: cannot be fetched ({brief(error)})") from error
         except httpx.TimeoutException as error:
             raise Temporary("no answer in time") from error
         except httpx.TransportError as error:
             host = urlsplit(str(error.request.url)).netloc
             if isinstance(error, httpx.ConnectError) and host not in self._answered:
-                raise Unreachable(str(error.request.url), error) from error
-            raise Temporary(f"the connection failed ({error})") from error
+                raise Unreachable(str(error.request.url), brief(error)) from error
+            raise Temporary(f"the connection failed ({brief(error)})") from error
 
-    def _check_status(self, url: str, response: httpx.Response) -> None:
+    def _remember(self, _: str, details: Mapping[str, Any]) -> None:
+        """Keep the sockets that are opened, for a watch to shut."""
+        described = getattr(details.get("return_value"), "get_extra_info", None)
+        if described and (opened := described("socket")):
+            self._sockets = [*(each for each in self._sockets if each.fileno() >= 0), opened]
+
+    def _check_status(self, what: str, response: httpx.Response, ranged: bool = False) -> None:
         self._answered.add(urlsplit(str(response.url)).netloc)
-        code = response.status_code
-        if code < httpx.codes.BAD_REQUEST:
+        code, reason = response.status_code, brief(response.reason_phrase, 50)
+        if code == httpx.codes.OK or (ranged and code == httpx.codes.PARTIAL_CONTENT):
             return
         if code not in (408, 425, 429) and code < httpx.codes.INTERNAL_SERVER_ERROR:
-            raise Refused(url, code, response.reason_phrase)
+            raise Refused(what, code, reason, response.headers.get("X-Error-Code", ""))
         wait = _asked_wait(response)
         if wait is not None and wait > self.longest_wait:
-            raise GaveUp(f"{url}: HTTP {code}: the server asks to wait {wait:,.0f} s; run the same command then")
-        raise Temporary(f"HTTP {code} {response.reason_phrase}", wait)
+            raise GaveUp(f"{what}: HTTP {code}: the server asks to wait {wait:,.0f} s; run the same command then")
+        raise Temporary(f"HTTP {code} {reason}", wait)
 
     def _need_network(self, url: str, name: str | None = None) -> None:
         if self.offline:
@@ -256,14 +323,27 @@ class Web:
             raise EnvironmentProblem(f"{what} and --offline forbids the network; run once without --offline")
 
 
-def hash_of(path: Path, digest: str) -> str:
-    """The hash of a file, in hexadecimal, by the algorithm that `digest` names before its colon."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, digest.partition(":")[0]).hexdigest()
+@dataclass(frozen=True)
+class _Fetch:
+    """One file under way; the names are those of `Web.download`. what: its address in messages."""
+
+    url: str
+    what: str
+    part: Part
+    verified: bool
+    most: int
+    within: float | None
+    headers: Mapping[str, str]
 
 
-def _right(part: "_Part", digest: str | None) -> bool:
-    return digest is None or hash_of(part.path, digest).startswith(digest.partition(":")[2].lower())
+def _counted(response: httpx.Response, watch: Watch) -> Iterator[bytes]:
+    for chunk in response.iter_raw():
+        watch.count(len(chunk))
+        yield chunk
+
+
+def _right(part: Part, digest: str | None) -> bool:
+    return digest is None or matches(part.path, digest)
 
 
 def _continues(response: httpx.Response, size: int) -> bool:
@@ -272,57 +352,24 @@ def _continues(response: httpx.Response, size: int) -> bool:
     )
 
 
+def _total(response: httpx.Response, size: int, fetch: _Fetch) -> int | None:
+    """Bytes that the file will have, where the answer says so. Raises `InputError` where they are too many."""
+    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+        return None
+    length = response.headers.get("Content-Length")
+    if length is None and not fetch.verified:
+        raise InputError(f"{fetch.what}: the answer does not tell its length, so that its end cannot be told")
+    total = size + int(length) if length else None
+    if total is not None and total > fetch.most:
+        raise InputError(f"{fetch.what}: claims {total:,} bytes, where at most {fetch.most:,} are expected; refused")
+    return total
+
+
 def _asked_wait(response: httpx.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
-    if text.isdigit():
+    if re.fullmatch("[0-9]{1,12}", text):
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, LookupError):
         return None
-
-
-class _Part:
-    """The bytes that have come so far, and which version of the remote file they belong to.
-
-    pieced: they came in several answers, so that they may be of several versions.
-    """
-
-    def __init__(self, target: Path):
-        self.pieced = False
-        self.target = target
-        self.path = target.with_name(f".{target.name}.part")
-        self._note = target.with_name(f".{target.name}.part.json")
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def range_headers(self, verified: bool) -> dict[str, str]:
-        """Ask for the rest, if the file at the other end can be told to be the same or its hash will be checked."""
-        version = self._version()
-        if not self.size or not (version or verified):
-            return {}
-        return {"Range": f"bytes={self.size}-", **({"If-Range": version} if version else {})}
-
-    def begin(self, response: httpx.Response) -> None:
-        """Start from nothing, with the version of this answer."""
-        tag = response.headers.get("ETag", "")
-        strong = "" if tag.startswith("W/") else tag
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._note.write_text(json.dumps({"version": strong or response.headers.get("Last-Modified", "")}))
-        self.path.write_bytes(b"")
-
-    def drop(self) -> None:
-        """Forget the bytes as well."""
-        self.path.unlink(missing_ok=True)
-        self.forget()
-
-    def forget(self) -> None:
-        self._note.unlink(missing_ok=True)
-
-    def _version(self) -> str:
-        try:
-            return str(json.loads(self._note.read_text())["version"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""

@@ -13,10 +13,13 @@ from hitpredict.datasets.cache import cache_folder
 from hitpredict.datasets.disk import full_disk_explained
 from hitpredict.datasets.download import Web
 from hitpredict.datasets.fma_tables import as_track, in_subset, read_genres, read_tracks_csv, write_features
+from hitpredict.datasets.hashes import is_as_recorded, record
 from hitpredict.datasets.manifest import now, write_tracks
 from hitpredict.errors import InputError
 
 OFFICIAL = "https://os.unil.cloud.switch.ch/fma"
+_MEGABYTES = {"metadata": 400, "small": 9_000, "medium": 27_000, "large": 110_000, "full": 1_000_000}
+"""More than each archive has."""
 SHA1 = {
     "metadata": "f0df49ffe5f2a6008d7dc83c6915b31835dfe733",
     "small": "ade154f733639d52e35e32f5593efe5be76c6d70",
@@ -69,10 +72,10 @@ class Fma:
     def _metadata(self) -> Path:
         """The folder of the three tables in the cache; the archive's pickles stay in the archive."""
         folder = cache_folder("fma", offline=self._web.offline) / "fma_metadata"
-        if all((folder / name).is_file() for name in _TABLES):
+        if all(is_as_recorded(folder / name) for name in _TABLES):
             return folder
-        for _ in unpack(self._archive("metadata"), folder, _table_name):
-            pass
+        for path in unpack(self._archive("metadata"), folder, _table_name):
+            record(path)
         if missing := [name for name in _TABLES if not (folder / name).is_file()]:
             raise InputError(f"fma_metadata.zip: holds no {', '.join(missing)}; its format has changed")
         return folder
@@ -80,7 +83,9 @@ class Fma:
     def _archive(self, part: str) -> Path:
         name = f"fma_{part}.zip"
         folder = cache_folder("fma", offline=self._web.offline)
-        archive = self._web.download(f"{self._base}/{name}", folder / name, f"sha1:{self._sha1[part]}")
+        archive = self._web.download(
+            f"{self._base}/{name}", folder / name, f"sha1:{self._sha1[part]}", most=_MEGABYTES[part] * 10**6
+        )
         with opened(archive):
             return archive
 

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def as_track(key: str, row: Row, genres: Mapping[int, str], folder: str | None, 
 
 def _number(text: str) -> float | None:
     value = float(text) if text else -1.0
-    return (int(value) if value.is_integer() else value) if value >= 0 else None
+    return (int(value) if value.is_integer() else value) if 0 <= value < math.inf else None
 
 
 def _first_genre(text: str, genres: Mapping[int, str]) -> str | None:

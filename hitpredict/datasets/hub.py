@@ -1,16 +1,20 @@
-"""Repositories on Hugging Face, through huggingface_hub: its cache layout, `HF_ENDPOINT` and `HF_TOKEN`.
+"""Repositories on Hugging Face; `HF_ENDPOINT` and `HF_TOKEN` are honoured.
 
-The name of every stored file is its hash, a SHA-256 for large files and Git's SHA-1 for small ones; both are checked.
+The listing names a hash for each file, a SHA-256 for large ones and Git's SHA-1 for small ones, before any of them
+comes; they are fetched like every other file, so that nothing a server says later becomes a path.
 """
 
-import hashlib
 import os
 import re
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
 
-from hitpredict.datasets.cache import cache_folder, fetched_repository, repository_note
-from hitpredict.datasets.disk import full_disk_explained
-from hitpredict.datasets.download import Unreachable, hash_of
+from hitpredict.datasets.answers import expected
+from hitpredict.datasets.cache import cache_folder, fetched_repository, note_repository
+from hitpredict.datasets.disk import plain
+from hitpredict.datasets.download import Refused, Web
 from hitpredict.errors import EnvironmentProblem, InputError
 
 # No code, no pickles where there are safetensors, no other frameworks' formats.
@@ -18,69 +22,82 @@ _SETTINGS = ("*.json", "*.txt", "*.model", "README.md")
 _SAFE, _PICKLED = ("*.safetensors",), ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def snapshot(repository: str, offline: bool = False, mirror: str | None = None) -> Path:
-    """The folder of a repository's newest weights and settings, in the cache, in the hub's own layout.
+def snapshot(web: Web, repository: str, most: int, mirror: str | None = None) -> Path:
+    """The folder of a repository's newest weights and settings, in the cache, named by the commit.
 
-    Offline it is the folder of the last time. Raises `InputError` when the hub refuses or sends a damaged file,
-    `EnvironmentProblem` when it cannot be reached, or offline without a copy.
+    most: bytes of all files. Offline it is the folder of the last time. Raises `InputError` when the hub refuses or
+    sends a damaged file, `EnvironmentProblem` when it cannot be reached, or offline without a copy.
     """
-    if offline:
+    if web.offline:
         if found := fetched_repository(repository):
             return found
         raise EnvironmentProblem(
             f"{repository} is not in the cache and --offline forbids the network; run once without --offline"
         )
-    folder = cache_folder("weights")
-    with full_disk_explained(folder):
-        path = _downloaded(repository, folder, mirror)
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            check_blob(file)
-    repository_note(repository, folder).write_text(str(path.relative_to(folder)))
-    return path
-
-
-def _downloaded(repository: str, folder: Path, mirror: str | None) -> Path:
-    # Read when the package is imported.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    import huggingface_hub
-    from huggingface_hub import errors
-
+    weights = cache_folder("weights")
+    address, headers = _hub(mirror)
     try:
-        # The first question is asked once; the package repeats the others, also without a network.
-        siblings = huggingface_hub.HfApi(endpoint=mirror).model_info(repository).siblings or []
-        weights = _SAFE if any(each.rfilename.endswith(".safetensors") for each in siblings) else _PICKLED
-        patterns = [*_SETTINGS, *weights]
-        return Path(
-            huggingface_hub.snapshot_download(repository, cache_dir=folder, allow_patterns=patterns, endpoint=mirror)
-        )
-    except errors.GatedRepoError as error:
-        raise InputError(f"{repository}: accept its terms on huggingface.co and set HF_TOKEN") from error
-    except errors.RepositoryNotFoundError as error:
-        raise InputError(f"{repository}: the hub has no such repository (any more)") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        # The package changes its HTTP library, and so its exceptions, between versions.
-        if type(error).__name__ in ("ConnectError", "ConnectionError"):
-            raise Unreachable(mirror or huggingface_hub.constants.ENDPOINT, error) from error
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{repository}: {reason}; run the same command again to go on from there") from error
+        answer = web.json(f"{address}/api/models/{repository}", params={"blobs": "true"}, headers=headers)
+        with expected(repository):
+            commit, files = _listed(answer)
+        if sum(size for _, size in files.values()) > most:
+            raise InputError(f"{repository}: lists more than {most:,} bytes of weights; refused")
+        folder = weights / repository.replace("/", "--") / commit
+        for name, (digest, size) in files.items():
+            url = f"{address}/{repository}/resolve/{commit}/{quote(name)}"
+            web.download(url, folder / name, digest, most=size, headers=headers)
+    except Refused as error:
+        raise _explained(repository, error) from error
+    note_repository(repository, folder, {name: digest for name, (digest, _) in files.items()})
+    return folder
 
 
-def check_blob(file: Path) -> None:
-    """Compare a file of a snapshot with the hash that its stored name is. Raises `InputError`, and deletes it."""
-    blob = file.resolve()
-    if re.fullmatch("[0-9a-f]{64}", blob.name):
-        right = hash_of(blob, "sha256:") == blob.name
-    else:
-        data = blob.read_bytes()
-        right = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == blob.name
-    if not right:
-        blob.unlink()
-        file.unlink(missing_ok=True)
-        raise InputError(
-            f"{file}: was damaged (its hash is not {blob.name}) and is deleted; run the same command again"
-        )
+def _hub(mirror: str | None) -> tuple[str, dict[str, str]]:
+    """The address of the hub, and what it is told about the user."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import huggingface_hub
+
+    token = huggingface_hub.get_token()
+    address = mirror or os.environ.get("HF_ENDPOINT") or huggingface_hub.constants.ENDPOINT
+    return address.rstrip("/"), {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _listed(answer: Any) -> tuple[str, dict[str, tuple[str, int]]]:
+    """The commit, and of each wanted file its digest and size in bytes."""
+    files = {plain(entry["rfilename"]): entry for entry in answer["siblings"]}
+    weights = _SAFE if any(name.endswith(".safetensors") for name in files) else _PICKLED
+    wanted = {name: entry for name, entry in files.items() if _fits(name, (*_SETTINGS, *weights))}
+    if not wanted:
+        raise ValueError("no weights")
+    return _hexadecimal(answer["sha"], 40), {name: (_digest(entry), _size(entry)) for name, entry in wanted.items()}
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(PurePosixPath(name).name, pattern) for pattern in patterns)
+
+
+def _digest(entry: Any) -> str:
+    if large := entry.get("lfs"):
+        return f"sha256:{_hexadecimal(large['sha256'], 64)}"
+    return f"git:{_hexadecimal(entry['blobId'], 40)}"
+
+
+def _size(entry: Any) -> int:
+    size = entry["size"]
+    if not isinstance(size, int) or size < 0:
+        raise ValueError(f"size {size}")
+    return size
+
+
+def _hexadecimal(text: Any, digits: int) -> str:
+    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
+        raise ValueError(f"{text!r} is no hash of {digits} digits")
+    return str(text)
+
+
+def _explained(repository: str, error: Refused) -> InputError:
+    if error.code == "GatedRepo":
+        return InputError(f"{repository}: accept its terms on huggingface.co and set HF_TOKEN")
+    if error.code == "RepoNotFound":
+        return InputError(f"{repository}: the hub has no such repository (any more)")
+    return error

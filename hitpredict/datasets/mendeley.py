@@ -1,20 +1,26 @@
 """Data sets on Mendeley Data: the listing of their files, with a SHA-256 for each, and the files."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hitpredict.audio.write import atomic
 from hitpredict.datasets.addresses import base
+from hitpredict.datasets.answers import brief, expected
 from hitpredict.datasets.archives import unpack
 from hitpredict.datasets.cache import cache_folder
-from hitpredict.datasets.download import Web, hash_of
+from hitpredict.datasets.disk import plain
+from hitpredict.datasets.download import Web
+from hitpredict.datasets.hashes import hash_of
 from hitpredict.errors import InputError
 from hitpredict.owned import scratch_folder
 
 OFFICIAL = "https://data.mendeley.com"
+# The five tables have 0.7 GB together.
+_LARGEST, _MOST_FOLDERS = 5 * 10**9, 1000
 _ACCEPT = {"Accept": "application/vnd.mendeley-public-dataset.1+json"}
 
 
@@ -43,14 +49,14 @@ def dataset_tables(web: Web, dataset: Dataset, wanted: Sequence[str], mirror: st
     unpacked = folder / "unpacked"
     listed = _listing(web, dataset, address, folder)
     found = {
-        name: web.download(listed[name].url, folder / name, f"sha256:{listed[name].sha256}")
+        name: web.download(listed[name].url, folder / name, f"sha256:{listed[name].sha256}", most=_LARGEST)
         for name in wanted
         if name in listed
     }
     if len(found) == len(wanted):
         return found
     for item in (entry for name, entry in sorted(listed.items()) if name.endswith(".zip")):
-        archive = web.download(item.url, folder / item.name, f"sha256:{item.sha256}")
+        archive = web.download(item.url, folder / item.name, f"sha256:{item.sha256}", most=_LARGEST)
         found |= _unpacked(archive, unpacked, wanted)
     return _complete(found, wanted, f"{OFFICIAL}/datasets/{dataset.identifier}/{dataset.version}")
 
@@ -94,21 +100,31 @@ def _known(member: str, wanted: Sequence[str], suffix: str = "\0") -> str | None
 def _listing(web: Web, dataset: Dataset, address: str, folder: Path) -> dict[str, _Listed]:
     """The files of all folders of the data set by name; kept in the cache, since a version never changes."""
     kept = folder / f"files-{dataset.version}.json"
-    if not kept.exists():
+    listed = _kept_listing(kept)
+    if listed is None:
         where = f"{address}/public-api/datasets/{dataset.identifier}"
-        folders = ["root", *(entry["id"] for entry in _list_of(web, f"{where}/folders/{dataset.version}", {}, "id"))]
-        files = [
-            {"name": PurePosixPath(entry["filename"]).name, **_content(entry)}
-            for identifier in folders
-            for entry in _list_of(
-                web, f"{where}/files", {"folder_id": identifier, "version": dataset.version}, "filename"
-            )
-        ]
+        with expected(where):
+            listed = [*_asked_listing(web, where, dataset.version)]
         folder.mkdir(parents=True, exist_ok=True)
         with atomic(kept) as file:
-            file.write(json.dumps(files).encode())
-    listed = [_Listed(**entry) for entry in json.loads(kept.read_text())]
+            file.write(json.dumps([asdict(item) for item in listed]).encode())
     return {item.name: replace(item, url=_moved(item.url, address)) for item in listed}
+
+
+def _kept_listing(kept: Path) -> list[_Listed] | None:
+    try:
+        return [_Listed(**entry) for entry in json.loads(kept.read_text())]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def _asked_listing(web: Web, where: str, version: int) -> Iterator[_Listed]:
+    folders = ["root", *(str(entry["id"]) for entry in _list_of(web, f"{where}/folders/{version}", {}, "id"))]
+    if len(folders) > _MOST_FOLDERS:
+        raise ValueError(f"{len(folders):,} folders")
+    for identifier in folders:
+        for entry in _list_of(web, f"{where}/files", {"folder_id": identifier, "version": version}, "filename"):
+            yield _Listed(plain(PurePosixPath(entry["filename"]).name), *_content(entry))
 
 
 def _moved(url: str, address: str) -> str:
@@ -122,8 +138,12 @@ def _list_of(web: Web, url: str, params: Mapping[str, str | int], key: str) -> l
     return entries
 
 
-def _content(entry: Mapping[str, Any]) -> dict[str, str]:
+def _content(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Where a file is, and its SHA-256."""
     content = entry.get("content_details") or {}
-    if not content.get("download_url") or not content.get("sha256_hash"):
-        raise InputError(f"{entry['filename']}: is listed without address and hash; the service's format has changed")
-    return {"url": content["download_url"], "sha256": content["sha256_hash"]}
+    url, digest = str(content.get("download_url") or ""), str(content.get("sha256_hash"))
+    if not (url and re.fullmatch("[0-9a-fA-F]{64}", digest)):
+        raise InputError(
+            f"{brief(entry['filename'])}: is listed without address and hash; the service's format has changed"
+        )
+    return url, digest

@@ -5,6 +5,7 @@ spotify_tracks.csv, spotify_albums.csv and spotify_artists.csv, in `Features Ext
 low_level_audio_features.csv (index, 207 features, `track_id`) and lyrics_features.csv (-1 for songs without lyrics).
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,9 +84,14 @@ def read(path: Path, key: str, columns: Sequence[str]) -> Columns:
     """Some columns of a table as rows by key; the first row of a key counts."""
     table = _table(path, key, columns)
     rows: Columns = {}
-    for row in table.to_pylist():
+    for row in ({name: _known(value) for name, value in row.items()} for row in table.to_pylist()):
         rows.setdefault(row.pop(key), row)
     return rows
+
+
+def _known(value: Any) -> Any:
+    """A cell, or None for a number without value."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(path: Path, key: str, columns: Sequence[str]) -> Any:

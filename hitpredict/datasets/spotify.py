@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hitpredict.datasets.addresses import base
+from hitpredict.datasets.answers import expected, pages
 from hitpredict.datasets.collection import Collection
 from hitpredict.datasets.deezer import Deezer, Unknown
 from hitpredict.datasets.download import Refused, Web
@@ -22,6 +23,7 @@ OFFICIAL_TOKEN, OFFICIAL = "https://accounts.spotify.com", "https://api.spotify.
 LICENCE = "Spotify developer terms"
 BATCH = 50
 _IDENTIFIER = re.compile(r"(?:^|track[:/]|playlist[:/])([A-Za-z0-9]{22})(?:\?|$)")
+_WHOLE_IDENTIFIER = re.compile("[A-Za-z0-9]{22}")
 _GONE = (400, 403, 404, 410)
 
 
@@ -61,21 +63,20 @@ class Spotify:
     def playlist(self, identifier: str) -> Iterator[dict[str, Any]]:
         """The tracks of a playlist; local files, episodes and removed entries are left out."""
         where = f"{self._base}/v1/playlists/{identifier}"
-        asked: dict[str, str | int] | None = {"limit": BATCH}
-        try:
-            page = self._ask(f"{where}/items", asked)
-        except Refused as error:
-            if error.status not in _GONE:
-                raise
-            page = self._ask(f"{where}/tracks", asked)
-        while True:
-            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-                raise InputError(f"{where}: holds no list `items`; the service's format has changed")
-            entries = (entry.get(name) for entry in page["items"] for name in ("track", "item"))
-            yield from (entry for entry in entries if isinstance(entry, dict) and entry.get("id") and _is_song(entry))
-            if not page.get("next"):
-                return
-            page = self._ask(self._base + str(page["next"]).removeprefix(OFFICIAL).removeprefix(self._base))
+        old, new = (f"{where}/{name}?limit={BATCH}" for name in ("tracks", "items"))
+
+        def ask(url: str) -> Any:
+            try:
+                return self._ask(url)
+            except Refused as error:
+                if url != new or error.status not in _GONE:
+                    raise
+            return self._ask(old)
+
+        with expected(where):
+            for page in pages(new, ask, "items", (self._base, OFFICIAL)):
+                entries = (entry.get(name) for entry in page for name in ("track", "item"))
+                yield from (entry for entry in entries if isinstance(entry, dict) and _is_song(entry))
 
     def explain_missing(self, track: Mapping[str, Any]) -> None:
         """Say once what this application is not given."""
@@ -128,7 +129,8 @@ class Spotify:
 
 
 def _is_song(entry: Mapping[str, Any]) -> bool:
-    return entry.get("type", "track") == "track" and not entry.get("is_local")
+    known = isinstance(entry.get("id"), str) and _WHOLE_IDENTIFIER.fullmatch(entry["id"])
+    return bool(known) and entry.get("type", "track") == "track" and not entry.get("is_local")
 
 
 def identifier_of(text: str) -> str:
@@ -147,7 +149,12 @@ def collection(
     deezer: Deezer | None = None,
 ) -> Collection:
     """The listed tracks and those of the playlists, each once; with previews where `deezer` is given."""
-    known = {track["id"]: track for name in playlists for track in api.playlist(identifier_of(name))}
+    in_playlists = (track for name in playlists for track in api.playlist(identifier_of(name)))
+    known: dict[str, dict[str, Any]] = {}
+    for track in in_playlists:
+        known[track["id"]] = track
+        if len(known) == limit:
+            break
     keys = [*islice(dict.fromkeys([*(_key(text) for text in listed), *known]), limit)]
 
     def make(key: str) -> Track:

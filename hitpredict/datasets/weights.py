@@ -1,6 +1,6 @@
 """Pretrained weights in the cache, with their licences and what of hitpredict takes them; some nothing does yet.
 
-Files on GitHub carry the beginning of their SHA-256 in their names.
+Files on GitHub carry the beginning of their SHA-256 in their names; no more of it is published.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,13 @@ from pathlib import Path
 from hitpredict.datasets.addresses import base
 from hitpredict.datasets.cache import cache_folder
 from hitpredict.datasets.download import Web
+from hitpredict.datasets.hashes import record, recorded
 from hitpredict.datasets.hub import snapshot
 from hitpredict.errors import UsageError, unknown
 
 OFFICIAL = "https://github.com"
+# Sizes in the table are rounded, and those of repositories are of the weights alone.
+_MARGIN, _SETTINGS_BYTES = 1.5, 50 * 10**6
 _RELEASE = "harritaylor/torchvggish/releases/download/v0.1"
 
 
@@ -90,9 +93,19 @@ def chosen(names: list[str], accept_licence: bool) -> dict[str, Weights]:
 
 
 def fetch(web: Web, weights: Weights, mirror: str | None = None) -> Path:
-    """Bring a checkpoint into the cache; gives the path of the file, or of the folder of a repository."""
-    if weights.file:
-        folder = cache_folder("weights", offline=web.offline)
-        url = f"{base('weights', OFFICIAL, mirror)}/{weights.file}"
-        return web.download(url, folder / Path(weights.file).name, f"sha256:{weights.sha256}")
-    return snapshot(str(weights.repository), web.offline, mirror)
+    """Bring a checkpoint into the cache; gives the path of the file, or of the folder of a repository.
+
+    Of a file of which only the beginning of the SHA-256 is known, the whole one is written down beside it when it
+    first comes, and holds from then on.
+    """
+    most = round(weights.size * _MARGIN * 10**6) + _SETTINGS_BYTES
+    if not weights.file:
+        return snapshot(web, str(weights.repository), most, mirror)
+    path = cache_folder("weights", offline=web.offline) / Path(weights.file).name
+    url = f"{base('weights', OFFICIAL, mirror)}/{weights.file}"
+    digest = f"sha256:{weights.sha256}"
+    known = recorded(path)
+    if known and known.startswith(digest):
+        return web.download(url, path, known, most=most)
+    record(web.download(url, path, digest, most=most))
+    return path

@@ -29,6 +29,7 @@ TRACKS = (
     *("title", "artist_name", "artist_id", "composers_name", "composers_id", "release_time", "album", "genre"),
     *("chart_rank", "group", "split"),
 )
+_LARGEST_PART = 10**8
 _TEST_PERCENT = 20
 _LARGEST_TEST_GROUP = 400
 _SEPARATORS = str.maketrans(",;", "..")
@@ -90,7 +91,10 @@ def fetch(
     tables = {
         name: read_part(
             web.download(
-                f"{address}/{part.commit}/{part.path}", folder / Path(part.path).name, f"sha256:{part.sha256}"
+                f"{address}/{part.commit}/{part.path}",
+                folder / Path(part.path).name,
+                f"sha256:{part.sha256}",
+                most=_LARGEST_PART,
             ),
             part,
         )

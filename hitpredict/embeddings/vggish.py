@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -79,6 +80,9 @@ def _network(weights: str, pca: str | None, device: str) -> tuple[Any, Any, Any]
 @cache
 def _loaded(weights: str, pca: str | None, device: str) -> tuple[Any, Any, Any]:
     torch, target = require("torch"), place(device)
+    from hitpredict.datasets.hashes import check_fetched
     from hitpredict.networks.vggish import load_network, load_whitening
 
+    for path in filter(None, (weights, pca)):
+        check_fetched(Path(path), "delete it, and get it again with `hitpredict fetch weights`")
     return torch, load_network(weights).to(target), load_whitening(pca) if pca else None

@@ -15,7 +15,8 @@ from sounds import tune
 from torch.nn import functional
 
 from hitpredict.audio.clip import Clip
-from hitpredict.datasets.cache import repository_note
+from hitpredict.datasets.cache import note_repository
+from hitpredict.datasets.hashes import hash_of, record
 from hitpredict.embeddings import loading
 from hitpredict.embeddings.ast import AstEmbedding
 from hitpredict.embeddings.stream import pieces, windows
@@ -311,19 +312,33 @@ def test_too_short_sounds_are_input_errors(ast_folder, wav2vec2_folder, vggish_f
 
 def test_what_was_fetched_is_found(ast_folder, vggish_file, tmp_path, monkeypatch):
     monkeypatch.setenv("HITPREDICT_CACHE", str(tmp_path))
-    hub_layout = tmp_path / "weights" / "models--someone--tiny-ast"
-    shutil.copytree(ast_folder, hub_layout / "snapshots" / "0123abc")
-    note = repository_note("someone/tiny-ast", tmp_path / "weights")
-    note.write_text(f"{hub_layout.name}/snapshots/0123abc")
+    folder = tmp_path / "weights" / "someone--tiny-ast" / "0123abc"
+    shutil.copytree(ast_folder, folder)
+    digests = {each.name: f"sha256:{hash_of(each, 'sha256:')}" for each in folder.iterdir()}
+    note_repository("someone/tiny-ast", folder, digests)
     samples = tune(1.0, 16000, 1).samples
     fetched = AstEmbedding("someone/tiny-ast")
     np.testing.assert_array_equal(fetched([samples], 16000), AstEmbedding(str(ast_folder))([samples], 16000))
     with pytest.raises(EnvironmentProblem, match="get it with `hitpredict fetch weights vggish`"):
         VggishEmbedding()([samples], 16000)
-    shutil.copy(vggish_file, tmp_path / "weights" / "vggish-10086976.pth")
+    published = tmp_path / "weights" / "vggish-10086976.pth"
+    shutil.copy(vggish_file, published)
+    with pytest.raises(EnvironmentProblem, match="its hash is not sha256:10086976"):
+        VggishEmbedding()([samples], 16000)
+    record(published)
     np.testing.assert_array_equal(
         VggishEmbedding()([samples], 16000), VggishEmbedding(str(vggish_file))([samples], 16000)
     )
+
+
+def test_what_was_fetched_and_then_damaged_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HITPREDICT_CACHE", str(tmp_path))
+    folder = tmp_path / "weights" / "someone--other" / "0123abc"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    note_repository("someone/other", folder, {"config.json": f"sha256:{'0' * 64}"})
+    with pytest.raises(EnvironmentProblem, match=r"config\.json: is damaged .*get it again with `hitpredict fetch"):
+        AstEmbedding("someone/other")([tune(1.0, 16000, 1).samples], 16000)
 
 
 def test_wrong_checkpoints_are_one_clear_line(ast_folder, wav2vec2_folder, tmp_path):

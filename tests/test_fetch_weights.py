@@ -9,7 +9,7 @@ from importlib import import_module
 
 import pytest
 from processes import run
-from servers import Reply, Request, Server, serving
+from servers import Server, serving
 
 from hitpredict import recipes
 from hitpredict.datasets import weights

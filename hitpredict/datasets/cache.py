@@ -38,7 +38,7 @@ def fetched_repository(repository: str) -> Path | None:
 
     Its files are compared with their hashes, once in a process. Raises `EnvironmentProblem` for a damaged one.
     """
-    note = repository_note(repository, cache_root() / "weights")
+    note = _note_of(repository)
     return _checked(note, note.stat().st_mtime_ns) if note.is_file() else None
 
 
@@ -60,15 +60,15 @@ def _checked(note: Path, _: int) -> Path | None:
 
 def note_repository(repository: str, folder: Path, files: Mapping[str, str]) -> None:
     """Write down that a repository is there in full: its folder in the cache, and the digest of each file in it."""
-    note = repository_note(repository, cache_root() / "weights")
+    note = _note_of(repository)
     entry = {"folder": str(folder.relative_to(note.parent)), "files": dict(files)}
     with atomic(note) as file:
         file.write(json.dumps(entry, indent=1).encode())
 
 
-def repository_note(repository: str, folder: Path) -> Path:
-    """The file that says where in `folder` a repository is, written when all of it is there and right."""
-    return folder / f"{repository.replace('/', '--')}.whole"
+def _note_of(repository: str) -> Path:
+    """The file that says where a repository is, written when all of it is there and right."""
+    return cache_root() / "weights" / f"{repository.replace('/', '--')}.whole"
 
 
 _ADVICE = f"set {VARIABLE} to a folder that can hold downloads"

@@ -1,18 +1,12 @@
-"""Folders, files and room on the disk: names from outside stay inside, files that grow are held by one process."""
+"""Folders and room on the disk, asked for before long work; names from outside, which stay inside."""
 
 import errno
-import os
 import shutil
-import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from hitpredict.errors import EnvironmentProblem, InputError
-
-if sys.platform != "win32":
-    import fcntl
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MEGABYTE = 10**6
@@ -70,76 +64,3 @@ def plain(name: object) -> str:
     if ".." in path.parts or path.is_absolute() or "\\" in str(path) or ":" in path.parts[0]:
         raise InputError(f"member {shown} would climb out of its folder")
     return str(path)
-
-
-@contextmanager
-def held(path: Path, waiting: Callable[[str], None] | None = None) -> Iterator[int]:
-    """Hold a file of our own alone, for reading and writing, made where it is not there; gives its descriptor.
-
-    waiting: told who holds it, before waiting for that one's end. Raises `EnvironmentProblem` for a link, for what is
-    no file or another user's, and, where there is no `waiting`, when another process holds it.
-    """
-    while True:
-        descriptor = _opened(path)
-        try:
-            _lock(descriptor, path, waiting)
-            # Whoever held it may have moved or deleted it.
-            if _same(descriptor, path):
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _opened(path: Path) -> int:
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    for extra in (0, os.O_CREAT | os.O_EXCL, 0):
-        with suppress(FileNotFoundError, FileExistsError):
-            descriptor = _refusing_links(path, flags | extra)
-            state = os.fstat(descriptor)
-            foreign = hasattr(os, "geteuid") and state.st_uid != os.geteuid()
-            if foreign or not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
-                os.close(descriptor)
-                break
-            return descriptor
-    raise EnvironmentProblem(f"{path}: is a link, no file, or another user's, and nothing is written to it; delete it")
-
-
-def _refusing_links(path: Path, flags: int) -> int:
-    try:
-        return os.open(path, flags, 0o666)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):
-            raise
-        raise FileExistsError from error
-
-
-def _same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(descriptor: int, path: Path, waiting: Callable[[str], None] | None) -> None:
-    if sys.platform == "win32":
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(descriptor)
-        if waiting is None:
-            raise EnvironmentProblem(f"{path.parent}: {holder} is fetching into it; wait for its end") from None
-        waiting(holder)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _holder(descriptor: int) -> str:
-    """Who holds the lock on a file, as Linux lists it."""
-    inode = os.fstat(descriptor).st_ino
-    with suppress(OSError):
-        for line in Path("/proc/locks").read_text().splitlines():
-            words = line.split()
-            if "->" not in words and "FLOCK" in words and words[5].endswith(f":{inode}"):
-                return f"process {words[4]}"
-    return "another process"

@@ -169,10 +169,7 @@ class Web:
         if self._is_there(target, digest):
             return target
         self._need_network(what, target.name)
-        with full_disk_explained(target.parent), made(target.parent), Part.of(target, self.note) as part:
-            # Whoever held the part may have brought the file.
-            if self._is_there(target, digest):
-                return target
+        with full_disk_explained(target.parent), made(target.parent), Part.of(target) as part:
             fetch = _Fetch(url, what, part, digest is not None, most, within, headers or {})
             self._grow(fetch)
             if not _right(part, digest) and part.pieced:

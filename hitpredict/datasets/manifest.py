@@ -6,7 +6,6 @@ knowing the source; `labels` lists their names. Tables of features are joined on
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,8 +15,8 @@ from typing import Any
 
 from hitpredict.audio.write import atomic
 from hitpredict.datasets.answers import brief
-from hitpredict.datasets.disk import held
 from hitpredict.errors import InputError
+from hitpredict.owned import locked, opened
 
 SCHEMA = "hitpredict.track/1"
 MANIFEST = "tracks.jsonl"
@@ -129,7 +128,8 @@ class Draft:
     def __init__(self, folder: Path, settings: Mapping[str, Any]):
         self._folder, self._path = folder, folder / f".{MANIFEST}.partial"
         self._hold = ExitStack()
-        self._file = os.fdopen(self._hold.enter_context(held(self._path)), "r+b", closefd=False)
+        self._hold.enter_context(locked(folder / MANIFEST))
+        self._file = opened(self._path)
         self.rows: dict[str, dict[str, Any]] = {}
         self._file.seek(self._take_up(_line(settings)))
         self._file.truncate()

@@ -2,40 +2,38 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from hitpredict.audio.write import atomic
-from hitpredict.datasets.disk import held
+from hitpredict.owned import locked, opened
 
 
 class Part:
-    """`.NAME.part`, held by this process alone, and which version of the remote file its bytes belong to.
+    """`.NAME.part`, which this process alone has, and which version of the remote file its bytes belong to.
 
     pieced: they came in several answers, so that they may be of several versions.
     """
 
-    def __init__(self, target: Path, descriptor: int):
+    def __init__(self, target: Path):
         self.pieced = False
-        self.target, self.path = target, _path(target)
-        self._file = os.fdopen(descriptor, "ab", closefd=False)
+        self.target = target
+        self.path = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
+        self._file = opened(self.path)
+        self._file.seek(0, os.SEEK_END)
 
     @classmethod
     @contextmanager
-    def of(cls, target: Path, note: Callable[[str], None]) -> Iterator[Self]:
-        """The part of a file for the time of the block; whoever holds it already is waited for.
+    def of(cls, target: Path) -> Iterator[Self]:
+        """The part of a file for the time of the block; it stays for the next run, unless nothing has come.
 
-        It stays for the next run, unless nothing has come.
+        Raises `EnvironmentProblem` when another process has it, or when somebody else put something in its place.
         """
-
-        def waiting(holder: str) -> None:
-            note(f"{target.name}: {holder} is fetching it; waiting for its end")
-
-        with held(_path(target), waiting) as descriptor:
-            part = cls(target, descriptor)
+        with locked(target):
+            part = cls(target)
             try:
                 yield part
             finally:
@@ -93,7 +91,3 @@ class Part:
             return str(json.loads(self._note.read_text())["version"])
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return ""
-
-
-def _path(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")

@@ -188,13 +188,6 @@ def test_a_killed_run_is_taken_up_where_it_was(tmp_path, jobs):
     assert not journal.exists()
 
 
-def test_another_kind_does_not_take_up_the_run_of_one(music, tmp_path):
-    table = tmp_path / "t.csv"
-    (tmp_path / ".t.csv.partial").write_text('{"kind": "fma518", "parameters": {}}\n{"path": "x"}\n')
-    run("--kind", "mfcc_stats", "-o", table, music)
-    assert len(table.read_text().splitlines()) == 7
-
-
 def test_existing_output(music, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("precious")

@@ -12,6 +12,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
 from hitpredict.errors import EnvironmentProblem, UsageError
@@ -23,6 +24,7 @@ COMMAND: dict[str, Any] = {
 
 
 _WIDE = 110
+_PLOTS = ("reliability.svg", "reliability.png", "predicted-versus-true.svg", "predicted-versus-true.png")
 
 
 class Report(StrEnum):
@@ -63,11 +65,14 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write reliability.svg and predicted-versus-true.svg to DIR.")
     ] = None,
+    force: options.Force = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Print one table or one JSON object."""
     messages = Messages(quiet, verbose)
+    there = plots if plots and plots.is_dir() else None
+    cleared({f"--plots {name}": there and there / name for name in _PLOTS}, [*(features or []), labels, model], force)
     evaluation, opened = _opened(model)
     from hitpredict import training_data
     from hitpredict.model_card import table_of, tables_of

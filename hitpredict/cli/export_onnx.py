@@ -7,7 +7,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import check_writable
+from hitpredict.cli.outputs import cleared
 from hitpredict.errors import EnvironmentProblem, UsageError
 
 COMMAND: dict[str, Any] = {
@@ -40,7 +40,7 @@ def export_onnx(
     messages = Messages(quiet, verbose)
     if fp16 and int8:
         raise UsageError("--fp16 and --int8 are two ways to store the weights; give one of them")
-    if not check_writable(output, force, skip_existing):
+    if not cleared({"-o": output}, model.glob("*"), force, skip_existing):
         messages.note(f"{output}: exists already, left as it is")
         return
     try:

@@ -15,9 +15,10 @@ from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
-from hitpredict.cli.journal import Journal
+from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import Record, check_writable
+from hitpredict.cli.output import Record
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import InputError, UsageError
@@ -111,18 +112,20 @@ def featurize(
         output = None
     messages = Messages(quiet, verbose)
     form = form or _format_of(output)
-    if not check_writable(output, force, skip_existing):
+    written = {"-o": output, "--failures": failures}
+    resumed = failures if left_failures(output, failures) else None
+    if not cleared(written, [*inputs, files_from], force, skip_existing, [resumed]):
         messages.note(f"{output}: exists already, left as it is")
         return 0
     visible = watched(quiet, rows_elsewhere=output is not None)
     with (
         failures_in(failures, null) as failed,
-        sources(inputs, files_from, null, messages, max_bytes) as found,
+        sources(inputs, files_from, null, messages, max_bytes, [output, failures]) as found,
         Progress("described", visible, found.count() if visible else None) as bar,
     ):
         run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages, bar, failed)
         if output is not None:
-            run.to_file(found, output, form, dtype)
+            run.to_file(found, output, form, dtype, failures, force)
         else:
             run.to_stdout(found, form, dtype)
     sum_up(messages, bar, {"described": run.described, "failed": len(failed)}, output, failures)
@@ -150,8 +153,8 @@ class _Run:
         self._messages, self._ids = messages, Counter[str]()
         self._bar, self._failed, self.described = bar, failed, 0
 
-    def rows(self, found: Iterable[Source]) -> Iterator[Any]:
-        """The rows that succeed, in order; what fails is reported and remembered."""
+    def rows(self, found: Iterable[Source]) -> Iterator[tuple[Source, Any]]:
+        """The sources that succeed with their rows, in order; what fails is reported and remembered."""
         from hitpredict.featurizing import featuring
 
         arguments = (self._kind, self._settings)
@@ -164,7 +167,7 @@ class _Run:
                     self._messages.note(f"{source.path}: {warning}")
                 self._ids[result.track_id] += 1
                 self.described += 1
-                yield result
+                yield source, result
         self._warn_of_equal_ids()
 
     def _engine_run(self, prepare: Any, arguments: tuple[Any, ...], found: Iterable[Source]) -> Iterator[Any]:
@@ -184,34 +187,39 @@ class _Run:
                 "folder and suffix, and labels are joined on them: rename files or use a manifest"
             )
 
-    def to_file(self, found: Iterator[Source], output: Path, form: TableFormat, dtype: Precision) -> None:
+    def to_file(
+        self,
+        found: Iterator[Source],
+        output: Path,
+        form: TableFormat,
+        dtype: Precision,
+        failures: Path | None,
+        force: bool,
+    ) -> None:
         """Write a file through a journal, so that a killed run can be taken up again."""
         from hitpredict.tables import write_table
-
-        journal = Journal(output, {"kind": self._made})
-        if done := journal.done.total():
-            self._messages.note(f"{output}: taking up an interrupted run with {done} of its rows")
-            self.described = self._bar.begin_at(done)
-        with journal:
-            for row in self.rows(journal.remaining(found)):
-                journal.write(_packed(row))
 
         def render(records: Iterator[Record], file: IO[bytes]) -> None:
             write_table(map(_unpacked, records), self._columns, form.value, file, dtype.value, self._made)
 
-        journal.finish(render)
+        with Journal(output, {"kind": self._made}, failures, force, self._messages.note) as journal:
+            for source, row in self.rows(journal.remaining(found, self._bar.skip)):
+                journal.write(source, _packed(row))
+            journal.finish(render)
+        self.described += journal.taken_up
 
     def to_stdout(self, found: Iterator[Source], form: TableFormat, dtype: Precision) -> None:
         """Write lines as they come; binary formats only into a pipe."""
         from hitpredict.tables import line_writer, write_table
 
+        rows = (row for _, row in self.rows(found))
         if form in (TableFormat.parquet, TableFormat.arrow, TableFormat.npz):
             if is_terminal(sys.stdout):
                 raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
-            write_table(self.rows(found), self._columns, form.value, binary_stdout(), dtype.value, self._made)
+            write_table(rows, self._columns, form.value, binary_stdout(), dtype.value, self._made)
             return
         write = line_writer(self._columns, form.value, sys.stdout)
-        for row in self.rows(found):
+        for row in rows:
             write(row)
             sys.stdout.flush()
 

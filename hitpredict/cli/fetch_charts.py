@@ -11,6 +11,7 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import check_writable
+from hitpredict.cli.outputs import distinct
 from hitpredict.cli.progress import Progress, watched
 from hitpredict.errors import InputError, UsageError
 
@@ -55,7 +56,7 @@ def charts(
 ) -> int:
     """Write the tables and `tracks.jsonl`; what was read and left out goes to standard error."""
     messages = Messages(quiet, verbose)
-    if not _ready(output, force, skip_existing):
+    if not _ready(output, inputs, force, skip_existing):
         messages.note(f"{output}: the tables exist already, left as they are")
         return 0
     from hitpredict.datasets.extras import needs
@@ -72,12 +73,16 @@ def charts(
     return 1 if failed else 0
 
 
-def _ready(output: Path, force: bool, skip_existing: bool) -> bool:
+def _ready(output: Path, inputs: list[str], force: bool, skip_existing: bool) -> bool:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file; give a folder")
     output.mkdir(parents=True, exist_ok=True)
-    wanted = [check_writable(output / name, force, skip_existing) for name in (CHARTS, MEASURES, CURVES)]
-    return any(wanted)
+    from hitpredict.datasets.manifest import MANIFEST
+
+    files = [output / name for name in (CHARTS, MEASURES, CURVES, MANIFEST)]
+    distinct({f"-o {path.name}": path for path in files}, inputs)
+    keep = [check_writable(path, force, skip_existing) for path in files]
+    return all(keep)
 
 
 def _read(inputs: list[str], messages: Messages) -> "tuple[list[Chart], int]":

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, ent
 from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.outputs import refuse_input
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError, UsageError
 from hitpredict.owned import scratch_folder
@@ -19,8 +20,10 @@ from hitpredict.owned import scratch_folder
 class Sources(Iterator[Source]):
     """The sources that a command works on, each once and in order; streams are read when their turn comes."""
 
-    def __init__(self, found: Iterator[Source | Stream], scratch: Scratch, skipped: list[str]):
-        self._entries, self._scratch, self._skipped = found, scratch, skipped
+    def __init__(
+        self, found: Iterator[Source | Stream], scratch: Scratch, skipped: list[str], outputs: Sequence[Path | None]
+    ):
+        self._entries, self._scratch, self._skipped, self._outputs = found, scratch, skipped, outputs
         self._sources = map(_in_words_of_options, self._read())
 
     def __next__(self) -> Source:
@@ -46,6 +49,7 @@ class Sources(Iterator[Source]):
             if isinstance(entry, Stream):
                 yield from read_stream(entry, self._scratch, self._skipped)
             else:
+                refuse_input(entry, self._outputs)
                 yield entry
 
 
@@ -60,12 +64,18 @@ def _in_words_of_options(source: Source) -> Source:
 
 @contextmanager
 def sources(
-    inputs: list[str], files_from: str | None, null: bool, messages: Messages, max_bytes: int = MAX_BYTES
+    inputs: list[str],
+    files_from: str | None,
+    null: bool,
+    messages: Messages,
+    max_bytes: int = MAX_BYTES,
+    outputs: Sequence[Path | None] = (),
 ) -> Iterator[Sources]:
     """The sources that INPUT… and `--files-from` name, lazily; spooled copies are deleted at the end.
 
-    Without either, standard input is the input. max_bytes: the most that a stream may hold of one sound. Raises
-    `UsageError` when standard input is wanted twice, `EnvironmentProblem` without a folder for temporary files.
+    Without either, standard input is the input. max_bytes: the most that a stream may hold of one sound. outputs: no
+    input may be one of them. Raises `UsageError` for one that is, and when standard input is wanted twice, and
+    `EnvironmentProblem` without a folder for temporary files.
     """
     if sum(name in STDIN_NAMES for name in (*inputs, files_from)) > 1:
         raise UsageError("standard input (-) can be read only once")
@@ -74,7 +84,7 @@ def sources(
     skipped: list[str] = []
     with scratch_folder() as folder:
         named = entries(_names(inputs, files_from, null), skipped)
-        yield Sources(named, Scratch(folder, max_bytes), skipped)
+        yield Sources(named, Scratch(folder, max_bytes), skipped, outputs)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
 

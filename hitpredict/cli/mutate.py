@@ -23,6 +23,7 @@ from hitpredict.cli import options
 from hitpredict.cli.clipping import Clipping, Cut
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.outputs import cleared, distinct
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import is_pipe
 from hitpredict.cli.variants import Place, Sink, sink_for
@@ -165,9 +166,14 @@ def mutate(
         return 2
     messages = Messages(quiet, verbose)
     output = None if str(output) == "-" else output
+    distinct({"-o": output, "--failures": failures}, [*inputs, files_from, recipe])
+    cleared({"--failures": failures}, [], force)
     # At the other end of a pipe there may be somebody else who writes to this screen.
     visible = watched(quiet, rows_elsewhere=output is not None) and not (output is None and is_pipe(sys.stdout))
-    with failures_in(failures, null) as failed, sources(inputs, files_from, null, messages, max_bytes) as found:
+    with (
+        failures_in(failures, null) as failed,
+        sources(inputs, files_from, null, messages, max_bytes, [output, failures]) as found,
+    ):
         head = list(islice(found, 2))
         alone = len(head) == 1 and len(chosen) == 1
         encoding: Encoding | None = bits.value if bits else None

@@ -15,9 +15,10 @@ from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
-from hitpredict.cli.journal import Journal
+from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import Format, Table, check_writable, chosen_format, render, stream_to_stdout
+from hitpredict.cli.output import Format, Table, chosen_format, render, stream_to_stdout
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.owned import scratch_folder
@@ -102,7 +103,9 @@ def score(
         output = None
     messages = Messages(quiet, verbose)
     form = chosen_format(form, output)
-    if not check_writable(output, force, skip_existing):
+    written = {"-o": output, "--failures": failures}
+    resumed = failures if left_failures(output, failures) else None
+    if not cleared(written, [*inputs, files_from, model], force, skip_existing, [resumed]):
         messages.note(f"{output}: exists already, left as it is")
         return 0
     with _as_file(model, messages) as file:
@@ -110,12 +113,12 @@ def score(
         visible = watched(quiet, rows_elsewhere=output is not None)
         with (
             failures_in(failures, null) as failed,
-            sources(inputs, files_from, null, messages, max_bytes) as found,
+            sources(inputs, files_from, null, messages, max_bytes, [output, failures]) as found,
             Progress("scored", visible, found.count() if visible else None) as bar,
         ):
             run = _Run(scorer, (file, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top))
             if output is not None:
-                run.to_file(found, output, form, bar)
+                run.to_file(found, output, form, bar, failures, force)
             elif form is Format.pretty:
                 run.to_terminal(found, bar)
             else:
@@ -208,7 +211,7 @@ class _Run:
         self._scorer, self._arguments, self._jobs, self._messages = scorer, arguments, jobs, messages
         self._failed, self.scored = failed, 0
 
-    def rows(self, found: Iterable[Source], write: Callable[[ScoreRecord], None], bar: Progress) -> None:
+    def rows(self, found: Iterable[Source], write: Callable[[Source, ScoreRecord], None], bar: Progress) -> None:
         """Score each source; write what succeeds in order, report and remember what fails."""
         from hitpredict.engines import local
         from hitpredict.errors import InputError
@@ -220,29 +223,30 @@ class _Run:
                 self._failed.append(source.path)
                 self._messages.failure(result)
             else:
-                write(result)
+                write(source, result)
                 self.scored += 1
 
-    def to_file(self, found: Iterator[Source], output: Path, form: Format, bar: Progress) -> None:
+    def to_file(
+        self, found: Iterator[Source], output: Path, form: Format, bar: Progress, failures: Path | None, force: bool
+    ) -> None:
         """Write a file through a journal, so that a killed run can be taken up again."""
         _, device, segments = self._arguments
         model = self._scorer.session.reference.to_json()
-        journal = Journal(output, {"model": model, "device": device, "segments": segments})
-        if done := journal.done.total():
-            self._messages.note(f"{output}: taking up an interrupted run with {done} of its records")
-            self.scored = bar.begin_at(done)
-        with journal:
-            self.rows(journal.remaining(found), lambda record: journal.write(record.to_json()), bar)
+        settings = {"model": model, "device": device, "segments": segments}
         form = Format.jsonl if form is Format.pretty else form
-        journal.finish(lambda records, file: render(self._order.of(records, getitem), form, _TABLE, file))
+        with Journal(output, settings, failures, force, self._messages.note) as journal:
+            remaining = journal.remaining(found, bar.skip)
+            self.rows(remaining, lambda source, record: journal.write(source, record.to_json()), bar)
+            journal.finish(lambda records, file: render(self._order.of(records, getitem), form, _TABLE, file))
+        self.scored += journal.taken_up
 
     def in_order(self, found: Iterable[Source], write: Callable[[ScoreRecord], None], bar: Progress) -> None:
         """Write rows as they come or, where an order was asked for, when all are there."""
         if self._order.as_they_come:
-            self.rows(found, write, bar)
+            self.rows(found, lambda _, record: write(record), bar)
             return
         records: list[ScoreRecord] = []
-        self.rows(found, records.append, bar)
+        self.rows(found, lambda _, record: records.append(record), bar)
         for record in self._order.of(records, getattr):
             write(record)
 

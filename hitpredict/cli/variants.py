@@ -13,6 +13,7 @@ from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import SUFFIXES, Encoding, atomic, wav_chunks, wav_size, write_audio
 from hitpredict.cli.output import check_writable
+from hitpredict.cli.outputs import distinct
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.mutations import Recipe
@@ -166,8 +167,10 @@ class _Folder(Sink):
             raise UsageError(f"{folder}: {folder.suffix} is no audio suffix (known: {', '.join(SUFFIXES)}, .tar)")
 
     def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
-        for name in self._names.plan(sources, recipes):
-            check_writable(self._existing(name), self._force, self._skip)
+        sources = list(sources)
+        there = {f"-o {name}": self._existing(name) for name in self._names.plan(sources, recipes)}
+        replaced = {name: path for name, path in there.items() if check_writable(path, self._force, self._skip)}
+        distinct(replaced, (source.file for source in sources))
 
     def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
         return (str(self._folder / name) for name in self._names.plan(sources, recipes))

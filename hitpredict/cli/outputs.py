@@ -1,0 +1,67 @@
+"""One rule for all that a command writes: never an input, nothing twice, nothing that is there unless `--force`."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hitpredict.audio.source import Source
+from hitpredict.cli.output import check_writable
+from hitpredict.errors import UsageError
+
+Named = str | os.PathLike[str] | None
+
+
+def cleared(
+    outputs: Mapping[str, Path | None],
+    inputs: Iterable[Named],
+    force: bool,
+    skip_existing: bool = False,
+    own: Iterable[Path | None] = (),
+) -> bool:
+    """Whether a command may begin: False when its first output is there and is to be kept.
+
+    outputs: files by the option that names them. inputs: whatever the command reads. own: what an interrupted run
+    of the same work has written and this one replaces. Raises `UsageError` when something is in the way.
+    """
+    distinct(outputs, inputs)
+    keep = [
+        check_writable(path, force or path in own or _is_empty_list(option, path), skip_existing and not place)
+        for place, (option, path) in enumerate(outputs.items())
+    ]
+    return all(keep)
+
+
+def distinct(outputs: Mapping[str, Path | None], inputs: Iterable[Named]) -> None:
+    """Raises `UsageError` when two outputs are the same file, or one is an input."""
+    read = {_identity(name) for name in inputs if name is not None}
+    written: dict[object, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        identity = _identity(path)
+        if identity in written:
+            raise UsageError(f"{option} {path}: is the file of {written[identity]}, too; name another")
+        if identity in read:
+            raise UsageError(f"{option} {path}: is an input, too; name another file")
+        written[identity] = option
+
+
+def refuse_input(source: Source, outputs: Iterable[Path | None]) -> None:
+    """For inputs that are found on the way, in folders and lists. Raises `UsageError` for one that is an output."""
+    for output in outputs:
+        if source.file and output and output.exists() and _identity(output) == _identity(source.file):
+            raise UsageError(f"{output}: is an input, too; name another file for the output")
+
+
+def _is_empty_list(option: str, path: Path | None) -> bool:
+    """A list of no failures holds nothing that could be lost."""
+    return option == "--failures" and path is not None and path.is_file() and not path.stat().st_size
+
+
+def _identity(name: str | os.PathLike[str]) -> object:
+    """What two names of the same file have in common, also of one that is not there yet."""
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return os.path.realpath(name)
+    return found.st_dev, found.st_ino

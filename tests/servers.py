@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +14,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass
 class Reply:
-    """One answer. cut: close the connection after this many bytes. delay: seconds before each hundred bytes."""
+    """One answer. cut: close the connection after this many bytes. delay: seconds before each hundred bytes.
+
+    raw: sent piece by piece instead of everything else, status line and headers included; then the connection ends.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
     delay: float = 0.0
+    raw: Iterable[bytes] | None = None
 
 
 @dataclass
@@ -97,6 +101,12 @@ def serving() -> Iterator[Server]:
             server.asked.append(request)
             fitting = [path for path in server.answers if parts.path == path or parts.path.startswith(f"{path}/")]
             reply = server.answers[max(fitting, key=len)](request) if fitting else Reply(status=404)
+            if reply.raw is not None:
+                self.close_connection = True
+                for piece in reply.raw:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                return
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)

@@ -127,9 +127,10 @@ class Draft:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]):
         self._folder, self._path = folder, folder / f".{MANIFEST}.partial"
-        self._hold = ExitStack()
-        self._hold.enter_context(locked(folder / MANIFEST))
-        self._file = opened(self._path)
+        with ExitStack() as hold:
+            hold.enter_context(locked(folder / MANIFEST))
+            self._file = opened(self._path)
+            self._hold = hold.pop_all()
         self.rows: dict[str, dict[str, Any]] = {}
         self._file.seek(self._take_up(_line(settings)))
         self._file.truncate()

@@ -17,7 +17,7 @@ from hitpredict.audio.clip import Samples
 from hitpredict.audio.read import open_audio
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError, UsageError, unknown
-from hitpredict.frontends import FRONTENDS, Frontend
+from hitpredict.frontends import FRONTENDS, Frontend, made
 from hitpredict.frontends.store import FrameStore
 
 
@@ -78,8 +78,13 @@ def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
     for key in settings:
         if key not in known:
             raise UsageError(f"{unknown('--set', key, known)} (parameters of {name})")
-    made = cls(**{key: _typed(key, text, types_of[key]) for key, text in settings.items()})
-    return FromFrontend(made) if name in FRONTENDS else made
+    typed = {key: _typed(key, text, types_of[key]) for key, text in settings.items()}
+    if name not in FRONTENDS:
+        return cls(**typed)  # type: ignore[no-any-return]
+    try:
+        return FromFrontend(made(cls, typed))
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
 
 
 def described(kind: Kind) -> dict[str, Any]:

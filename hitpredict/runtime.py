@@ -2,7 +2,6 @@
 
 import ctypes
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.errors import EnvironmentProblem, unknown
+from hitpredict import model_metadata
+from hitpredict.errors import EnvironmentProblem, InputError, unknown
 from hitpredict.records import ModelReference
 
 Device = Literal["auto", "cpu", "cuda"]
 MODEL_SCHEMA = "hitpredict.model/1"
 BUNDLED = Path(__file__).parent / "models"
 _SILENT = 4
+_LARGEST = 2**31
+_LONGEST_NAME = 1000
+_NOWHERE = f"{os.devnull}/none"
 
 
 def quiet_onnxruntime() -> Any:
@@ -57,14 +60,20 @@ class ModelFile:
             raise EnvironmentProblem(
                 f"model {model}: is a folder; make a file of it: hitpredict export-onnx {model} -o FILE"
             )
+        if path.is_char_device() or path.is_block_device():
+            raise EnvironmentProblem(f"model {model}: is no file")
         try:
-            return cls(path, path.read_bytes())
+            with path.open("rb") as file:
+                data = file.read(_LARGEST + 1)
         except FileNotFoundError as error:
             if path.suffix or path.parent != Path():
                 raise EnvironmentProblem(f"model {model}: no such file; bundled are {', '.join(known)}") from error
             raise EnvironmentProblem(f"{unknown('model', str(model), known)} (or give an .onnx file)") from error
         except OSError as error:
             raise EnvironmentProblem(f"model {model}: {error.strerror or error}") from error
+        if len(data) > _LARGEST:
+            raise EnvironmentProblem(f"model {model}: larger than the 2 GiB that an .onnx file may have")
+        return cls(path, data)
 
     @cached_property
     def sha256(self) -> str:
@@ -96,41 +105,60 @@ class Session:
             self.note = f"no CUDA here ({problem}); scoring on the CPU" if device == "auto" else ""
             self._open(onnxruntime, ["CPUExecutionProvider"], threads)
         self._inputs = [each.name for each in self._session.get_inputs()]
+        kinds = {each.type for each in self._session.get_inputs()}
+        if kinds != {"tensor(float)"}:
+            raise self._problem(f"takes {', '.join(sorted(kinds)) or 'nothing'}, not arrays of float32")
+
+    @property
+    def inputs(self) -> int:
+        """How many arrays the model takes."""
+        return len(self._inputs)
+
+    def _problem(self, what: str) -> EnvironmentProblem:
+        return EnvironmentProblem(f"model {self.file.path}: {what}")
 
     def _open(self, onnxruntime: Any, providers: list[str], threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _SILENT
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # A model is one file: what it wants to read besides is looked for where nothing is.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         try:
             self._session = onnxruntime.InferenceSession(self.file.data, options, providers=providers)
         except Exception as error:
             # ONNX Runtime's exceptions share no base class below Exception.
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise EnvironmentProblem(f"model {self.file.path}: not a model that can be loaded: {reason}") from error
+            raise self._problem(f"not a model that can be loaded: {_reason(error)}") from error
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
         """The `hitpredict.*` entries of the model file, without the prefix. Raises `EnvironmentProblem`."""
-        entries = self._session.get_modelmeta().custom_metadata_map
+        try:
+            entries = self._session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise self._problem("its metadata is not UTF-8") from error
         metadata = {key.removeprefix("hitpredict."): text for key, text in entries.items()}
         if "waveform" in metadata:
-            raise EnvironmentProblem(
-                f"model {self.file.path}: takes samples and is meant for other programs; export it without --waveform"
-            )
+            raise self._problem("takes samples and is meant for other programs; export it without --waveform")
         if metadata.get("schema") != MODEL_SCHEMA:
-            raise EnvironmentProblem(
-                f"model {self.file.path}: its metadata says {metadata.get('schema')!r}, not {MODEL_SCHEMA!r}; "
+            raise self._problem(
+                f"its metadata says {metadata.get('schema', '')[:40]!r}, not {MODEL_SCHEMA!r}; "
                 "make it with `hitpredict export-onnx`"
             )
+        for key in ("name", "version"):
+            if len(metadata.get(key, "")) > _LONGEST_NAME:
+                raise self._problem(f"its metadata gives a {key} of {len(metadata[key])} characters")
         return metadata
 
     def json(self, key: str) -> Any:
-        """One JSON entry of the metadata. Raises `EnvironmentProblem` when it is missing or broken."""
+        """One JSON entry of the metadata, see `model_metadata`. Raises `EnvironmentProblem` when it is missing, broken
+        or out of bounds."""
+        if key not in self.metadata:
+            raise self._problem(f"its metadata lacks a {key!r} entry")
         try:
-            return json.loads(self.metadata[key])
-        except (KeyError, ValueError) as error:
-            raise EnvironmentProblem(f"model {self.file.path}: its metadata lacks a valid {key!r} entry") from error
+            return model_metadata.parsed(key, self.metadata[key])
+        except ValueError as error:
+            raise self._problem(f"its metadata cannot be worked with: {error}") from error
 
     @property
     def reference(self) -> ModelReference:
@@ -138,8 +166,24 @@ class Session:
         return ModelReference(self.metadata.get("name", "?"), self.metadata.get("version", "?"), self.file.sha256)
 
     def outputs(self, batches: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The model's outputs for a batch (N, …) of each of its inputs; the first is the score, (N,)."""
-        return list(self._session.run(None, dict(zip(self._inputs, batches, strict=True))))
+        """The model's outputs for a batch (N, …) of each of its inputs; the first is the score, (N,).
+
+        Raises `InputError` when the model cannot take the batch, or answers what is no score.
+        """
+        try:
+            found = list(self._session.run(None, dict(zip(self._inputs, batches, strict=True))))
+        except Exception as error:
+            raise InputError(f"model {self.file.path}: cannot take this input: {_reason(error)}") from error
+        score = found[0] if found else None
+        if not (isinstance(score, np.ndarray) and score.size == len(batches[0]) and score.dtype.kind == "f"):
+            raise InputError(f"model {self.file.path}: answers with something else than a number for each song")
+        if not np.isfinite(score).all():
+            raise InputError(f"model {self.file.path}: answers {score[~np.isfinite(score)][0]}, which is no score")
+        return found
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _cuda_problem(onnxruntime: Any) -> str:

@@ -18,7 +18,7 @@ from hitpredict.audio.source import Source
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
 from hitpredict.engines import lockstep
-from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.model_inputs import model_inputs, segment_edges
 from hitpredict.records import ScoreRecord, Segment, variant_of
 from hitpredict.runtime import Device, ModelFile, Session
@@ -55,9 +55,15 @@ class Scorer:
             self.target = Target(**self.session.json("target"))
             known = "noise_floor" in self.session.metadata
             self.noise_floor = float(self.session.json("noise_floor")) if known else None
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
+        except (UsageError, EnvironmentProblem) as error:
             path = self.session.file.path
-            raise EnvironmentProblem(f"model {path}: its metadata is not what this version reads: {error}") from error
+            told = str(error).startswith(f"model {path}")
+            raise EnvironmentProblem(str(error) if told else f"model {path}: {error}") from error
+        if not len(self.inputs) == len(self.windows) == self.session.inputs:
+            raise EnvironmentProblem(
+                f"model {self.session.file.path}: takes {self.session.inputs} arrays, but its metadata describes "
+                f"{len(self.inputs)}, and {len(self.windows)} windows"
+            )
 
     def score(
         self, audio: Clip | Source | str | os.PathLike[str] | bytes, segments: float | None = None
@@ -73,7 +79,10 @@ class Scorer:
             if not all(arrays):
                 seconds = reader.frames_read / reader.rate
                 raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
-        return self._record(reader, arrays, segments)
+        try:
+            return self._record(reader, arrays, segments)
+        except InputError as error:
+            raise InputError(f"{reader.path}: {error}") from error
 
     def _record(
         self,
@@ -125,7 +134,10 @@ class Scorer:
             yield f"short: {duration:.1f} s of sound{learnt}"
         if high and duration > _MUCH * high:
             yield f"long: {duration:.1f} s of sound{learnt}"
-        distance = float(self.domain.distance(summary_of(array)[None])[0])
+        summary, known = summary_of(array), len(self.domain.centre)
+        if len(summary) != known:
+            raise InputError(f"the model's domain is of {known} columns, what it takes of {len(summary)}")
+        distance = float(self.domain.distance(summary[None])[0])
         if distance > 1:
             yield (
                 "unlike-training: this does not sound like the songs the model learnt from "

@@ -1,14 +1,18 @@
 """Cutting arrays of any length into the windows that a model takes at once. NumPy only."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.errors import InputError
+
 _LONGEST_VECTOR = 8192
 """Longer one-dimensional inputs are waveforms."""
 _FRAME, _BANDS = 1024, 32
+_LARGEST = 2**25
 
 
 def window_at(array: NDArray[Any], spec: Mapping[str, Any], start: int) -> NDArray[np.float32]:
@@ -19,6 +23,8 @@ def window_at(array: NDArray[Any], spec: Mapping[str, Any], start: int) -> NDArr
     missing = length - len(cut)
     if not missing:
         return cut
+    if length * math.prod(cut.shape[1:]) > _LARGEST:
+        raise InputError(f"a window of {length} entries of {cut.shape[1:]} numbers takes too much memory")
     pad = spec.get("pad", "zero")
     value = {"least": cut.min() if cut.size else 0.0, "zero": 0.0}[pad] if isinstance(pad, str) else pad
     return np.pad(cut, ((0, missing), *((0, 0) for _ in cut.shape[1:])), constant_values=value)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Clip, Samples
-from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.frontends.fbank import Fbank
 from hitpredict.frontends.image import SpectrogramImage
+from hitpredict.frontends.limits import check_parameters, check_sizes
 from hitpredict.frontends.logmel import LogMel
 from hitpredict.frontends.mfcc_stats import MfccStats
 from hitpredict.frontends.store import FrameStore, FrameView
@@ -30,6 +31,7 @@ __all__ = [
     "MfccStats",
     "compute",
     "from_json",
+    "made",
     "maker_of",
     "to_json",
     "zero_of",
@@ -82,12 +84,24 @@ def to_json(frontend: Frontend) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Frontend:
-    """The front-end that `to_json` described. Raises `EnvironmentProblem` for an unknown name or parameter."""
+    """The front-end that `to_json` described. Raises `EnvironmentProblem` for an unknown name or parameter, or
+    one that is out of range."""
     cls = FRONTENDS.get(str(data.get("name")))
     if cls is None:
         raise EnvironmentProblem(f"the model needs the front-end {data.get('name')!r}, which this version lacks")
     parameters = {key: value for key, value in data.items() if key != "name"}
     if unknown := sorted(set(parameters) - {field.name for field in fields(cls)}):
         raise EnvironmentProblem(f"the model's front-end {cls.name} has unknown parameters: {', '.join(unknown)}")
-    frontend: Frontend = cls(**parameters)
+    try:
+        frontend: Frontend = made(cls, parameters)
+    except (ValueError, UsageError) as error:
+        raise EnvironmentProblem(f"the model's front-end {cls.name}: {error}") from error
+    return frontend
+
+
+def made(cls: Any, parameters: Mapping[str, Any]) -> Any:
+    """A front-end with these parameters, the names of which it has. Raises ValueError where they make no sense."""
+    check_parameters(cls, parameters)
+    frontend = cls(**parameters)
+    check_sizes(frontend)
     return frontend

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Timer
 from typing import Any, Literal
 
 import numpy as np
@@ -82,15 +83,18 @@ class ModelFile:
 
 
 class Session:
-    """A loaded model. `device` says where it really runs, `note` what the user should know about that."""
+    """A loaded model. `device` says where it really runs, `note` what to know about that. seconds: a run's limit."""
 
-    def __init__(self, file: ModelFile, device: Device = "auto", threads: int = 1):
+    def __init__(self, file: ModelFile, device: Device = "auto", threads: int = 1, seconds: float | None = None):
         """Load on the CPU, on CUDA, or (auto) on CUDA where it works. threads: CPU threads within one run.
+
+        seconds: how long one run may take; a graph can hold a loop without end.
 
         Raises `EnvironmentProblem` when the file is not a hitpredict model or the device is not to be had.
         """
         onnxruntime = quiet_onnxruntime()
-        self.file, self.note = file, ""
+        self.file, self.note, self.seconds = file, "", seconds
+        self._options = onnxruntime.RunOptions
         self.device: Literal["cpu", "cuda"] = "cpu"
         problem = "" if device == "cpu" else _cuda_problem(onnxruntime)
         if device != "cpu" and not problem:
@@ -168,12 +172,21 @@ class Session:
     def outputs(self, batches: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The model's outputs for a batch (N, …) of each of its inputs; the first is the score, (N,).
 
-        Raises `InputError` when the model cannot take the batch, or answers what is no score.
+        Raises `InputError` when the model cannot take the batch, takes too long, or answers what is no score.
         """
+        options = self._options()
+        timer = Timer(self.seconds or 0, setattr, (options, "terminate", True))
+        timer.daemon = True
+        if self.seconds is not None:
+            timer.start()
         try:
-            found = list(self._session.run(None, dict(zip(self._inputs, batches, strict=True))))
+            found = list(self._session.run(None, dict(zip(self._inputs, batches, strict=True)), options))
         except Exception as error:
-            raise InputError(f"model {self.file.path}: cannot take this input: {_reason(error)}") from error
+            late = f"no answer within {self.seconds} s; a higher timeout allows more"
+            reason = late if options.terminate else f"cannot take this input: {_reason(error)}"
+            raise InputError(f"model {self.file.path}: {reason}") from error
+        finally:
+            timer.cancel()
         score = found[0] if found else None
         if not (isinstance(score, np.ndarray) and score.size == len(batches[0]) and score.dtype.kind == "f"):
             raise InputError(f"model {self.file.path}: answers with something else than a number for each song")

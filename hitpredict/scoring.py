@@ -39,13 +39,15 @@ class Scorer:
     """A loaded model, ready for any number of songs.
 
     model: a bundled model's name, the path of an `.onnx` file, or None for the bundled default.
-    device: `auto`, `cpu` or `cuda`. threads: CPU threads within one run of the model.
+    device: `auto`, `cpu` or `cuda`. threads: CPU threads within one run of the model. seconds: how long a run may take.
     noise_floor: how far inaudible changes to the sound move a score, where the model file says so, else None.
     Raises `EnvironmentProblem` when the model or the device is not to be had.
     """
 
-    def __init__(self, model: str | None = None, device: Device = "auto", threads: int = 1):
-        self.session = Session(ModelFile.find(model), device, threads)
+    def __init__(
+        self, model: str | None = None, device: Device = "auto", threads: int = 1, seconds: float | None = None
+    ):
+        self.session = Session(ModelFile.find(model), device, threads, seconds)
         try:
             self.inputs = model_inputs(self.session.json("frontend"))
             self.windows = self.session.json("windows") if "windows" in self.session.metadata else [None]

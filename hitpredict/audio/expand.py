@@ -164,8 +164,9 @@ def _expand_manifest(manifest: Path) -> Iterator[Source]:
                 row = json.loads(line)
                 name, track_id = row.get("path"), row.get("track_id")
                 path = str(manifest.parent / name) if name else ""
+                os.fsencode(path)
             except (ValueError, AttributeError, TypeError, RecursionError):
-                yield Source(str(manifest), problem=f"line {number} is not a JSON object with a path")
+                yield Source(str(manifest), problem=f"line {number} is not a JSON object with the path of a file")
                 if len(line) == _LONGEST_ROW:
                     return
             else:

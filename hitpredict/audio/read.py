@@ -295,7 +295,7 @@ class _PyavDecoder:
         import av
 
         try:
-            self._container: Any = av.open(stream)
+            self._container: Any = av.open(stream, metadata_errors="replace")
         except av.FFmpegError as error:
             raise InputError(f"{source.path}: no audio track can be read ({_reason(error)})") from error
         track: Any = self._container.streams.best("audio")

@@ -21,6 +21,7 @@ from hitpredict.cli.output import Record
 from hitpredict.cli.outputs import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
+from hitpredict.engines.limits import Limits
 from hitpredict.errors import InputError, UsageError
 
 COMMAND: dict[str, Any] = {
@@ -95,6 +96,8 @@ def featurize(
     null: options.Null = False,
     failures: options.Failures = None,
     max_bytes: options.MaxBytes = MAX_BYTES,
+    timeout: options.Timeout = options.TIMEOUT,
+    memory: options.Memory = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -123,7 +126,7 @@ def featurize(
         sources(inputs, files_from, null, messages, max_bytes, [output, failures]) as found,
         Progress("described", visible, found.count() if visible else None) as bar,
     ):
-        run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages, bar, failed)
+        run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages, bar, failed, Limits(timeout, memory))
         if output is not None:
             run.to_file(found, output, form, dtype, failures, force)
         else:
@@ -144,6 +147,7 @@ class _Run:
         messages: Messages,
         bar: Progress,
         failed: list[str],
+        limits: Limits,
     ):
         from hitpredict.featurizing import described, make_kind
 
@@ -151,7 +155,7 @@ class _Run:
         self._columns, self._made = made.columns, described(made)
         self._kind, self._settings, self._engine, self._jobs = kind, settings, engine, jobs
         self._messages, self._ids = messages, Counter[str]()
-        self._bar, self._failed, self.described = bar, failed, 0
+        self._bar, self._failed, self.described, self._limits = bar, failed, 0, limits
 
     def rows(self, found: Iterable[Source]) -> Iterator[tuple[Source, Any]]:
         """The sources that succeed with their rows, in order; what fails is reported and remembered."""
@@ -177,7 +181,7 @@ class _Run:
             return ray.run(prepare, arguments, found, self._jobs, _path)
         from hitpredict.engines import local
 
-        return local.run(prepare, arguments, found, self._jobs, _path)
+        return local.run(prepare, arguments, found, self._jobs, _path, limits=self._limits)
 
     def _warn_of_equal_ids(self) -> None:
         equal = [name for name, count in self._ids.items() if count > 1]

@@ -184,7 +184,7 @@ def mutate(
             sink = sink_for(output, alone, suffix, encoding, force, skip_existing)
         if files_from not in STDIN_NAMES:
             named, _ = found.ahead()
-            sink.plan([*head, *named], chosen)
+            sink.plan([source for source in (*head, *named) if not source.problem], chosen)
         if dry_run:
             _rehearse(chain(head, found), chosen, sink, messages, failed)
             return 1 if failed else 0
@@ -250,18 +250,22 @@ def _rehearse(
     found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages, failed: list[str]
 ) -> None:
     """Open every input, name on standard error what would be written, and add to `failed` what cannot be opened."""
-    from hitpredict.audio.read import open_audio
-
     good = []
     for source in found:
-        try:
-            with open_audio(source):
-                good.append(source)
-        except InputError as error:
+        if isinstance(failure := threads.attempted(partial(_opened, source), source, _path), InputError):
             failed.append(source.path)
-            messages.failure(error)
+            messages.failure(failure)
+        else:
+            good.append(source)
     for name in sink.names(good, recipes):
         messages.note(f"would write {name}")
+
+
+def _opened(source: Source) -> None:
+    from hitpredict.audio.read import open_audio
+
+    with open_audio(source):
+        pass
 
 
 def _write_all(
@@ -275,7 +279,7 @@ def _write_all(
 ) -> int:
     """Write every variant; gives how many, and adds to `failed`."""
     clipping, before, written = Clipping(), None, 0
-    with closing(threads.run(_variants(found, recipes, sink, jobs, messages), jobs)) as results, sink:
+    with closing(threads.run(_variants(found, recipes, sink, jobs, messages), jobs, _called)) as results, sink:
         for variant, result in bar.over(results):
             if before and before is not variant.source:
                 before.discard()
@@ -284,7 +288,8 @@ def _write_all(
                 if isinstance(result, InputError):
                     raise result
                 place, cut = result
-                place()
+                if isinstance(failure := threads.attempted(place, variant, _called), InputError):
+                    raise failure
                 clipping.add(variant.called, cut)
             except InputError as error:
                 failed.append(variant.source.path)
@@ -314,7 +319,7 @@ def _variants(
     found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages
 ) -> Iterator[tuple[_Variant, Callable[[], Made]]]:
     """The work, lazily: what comes after a stretch is a call for each variant, the stretch is done once."""
-    with closing(threads.run(_stretches(found, recipes, sink, messages), jobs)) as stretches:
+    with closing(threads.run(_stretches(found, recipes, sink, messages), jobs, _first_called)) as stretches:
         for variants, sound in stretches:
             for variant in variants:
                 if isinstance(sound, InputError):
@@ -327,22 +332,37 @@ def _stretches(
     found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages
 ) -> Iterator[tuple[list[_Variant], Callable[[], Sound]]]:
     """Calls that stretch a sound, each with the neighbouring variants that begin with this stretch."""
+    for source in found:
+        read = threads.attempted(partial(_read, source, recipes, sink, messages), source, _path)
+        if isinstance(read, InputError):
+            yield [_Variant(source, recipes[0])], partial(_raise, read)
+        elif read:
+            wanted, sound = read
+            for plan, alike in groupby(wanted, lambda variant: divided(variant.recipe.plan)[0]):
+                yield list(alike), partial(run, plan, sound)
+
+
+def _read(source: Source, recipes: list[Recipe], sink: Sink, messages: Messages) -> tuple[list[_Variant], Sound] | None:
+    """The variants that are wanted of a source, and its sound; None where all are there already."""
     from hitpredict.audio.read import read_sound
 
-    for source in found:
-        wanted = []
-        try:
-            for recipe in recipes:
-                if (name := sink.claim(source, recipe)) is not None:
-                    wanted.append(_Variant(source, recipe, name))
-            if not wanted:
-                continue
-            sound = read_sound(source, partial(_note, messages, source))
-        except InputError as error:
-            yield [_Variant(source, recipes[0])], partial(_raise, error)
-            continue
-        for plan, alike in groupby(wanted, lambda variant: divided(variant.recipe.plan)[0]):
-            yield list(alike), partial(run, plan, sound)
+    if source.problem:
+        raise InputError(f"{source.path}: {source.problem}")
+    named = [(recipe, sink.claim(source, recipe)) for recipe in recipes]
+    wanted = [_Variant(source, recipe, name) for recipe, name in named if name is not None]
+    return (wanted, read_sound(source, partial(_note, messages, source))) if wanted else None
+
+
+def _path(source: Source) -> str:
+    return source.path
+
+
+def _called(variant: _Variant) -> str:
+    return variant.called
+
+
+def _first_called(variants: list[_Variant]) -> str:
+    return variants[0].called
 
 
 def _note(messages: Messages, source: Source, warning: str) -> None:

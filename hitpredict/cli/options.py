@@ -63,6 +63,27 @@ MaxBytes = Annotated[
         help="Give up on a sound from a stream when it has more bytes than this [default: 10G].",
     ),
 ]
+TIMEOUT = 3600.0
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        max=10**7,
+        metavar="SECONDS",
+        show_default=False,
+        help="Give up on an input that takes longer, and go on [default: 3600].",
+    ),
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        parser=_bytes,
+        help="Addresses that a process may have on Linux; an input that needs more fails [default: no limit].",
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option("-j", "--jobs", min=1, max=4096, help="Work on this many inputs at a time [default: all cores]."),

@@ -20,7 +20,8 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.outputs import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.engines.limits import Limits
+from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.owned import scratch_folder
 from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
 
@@ -89,6 +90,8 @@ def score(
     null: options.Null = False,
     failures: options.Failures = None,
     max_bytes: options.MaxBytes = MAX_BYTES,
+    timeout: options.Timeout = options.TIMEOUT,
+    memory: options.Memory = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -109,14 +112,18 @@ def score(
         messages.note(f"{output}: exists already, left as it is")
         return 0
     with _as_file(model, messages) as file:
-        scorer = _loaded(file, device, messages)
+        scorer, limits = _loaded(file, device, timeout, messages), Limits(timeout, memory)
+        if memory and scorer.session.device == "cuda":
+            raise UsageError("--memory: CUDA takes far more addresses than memory; leave it out, or say --device cpu")
         visible = watched(quiet, rows_elsewhere=output is not None)
         with (
             failures_in(failures, null) as failed,
             sources(inputs, files_from, null, messages, max_bytes, [output, failures]) as found,
             Progress("scored", visible, found.count() if visible else None) as bar,
         ):
-            run = _Run(scorer, (file, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top))
+            run = _Run(
+                scorer, (file, scorer.session.device, segments), jobs, messages, failed, _Order(sort, top), limits
+            )
             if output is not None:
                 run.to_file(found, output, form, bar, failures, force)
             elif form is Format.pretty:
@@ -151,21 +158,23 @@ def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
         yield str(file)
 
 
-def _loaded(model: str | None, device: options.Device | None, messages: Messages) -> "Scorer":
+def _loaded(model: str | None, device: options.Device | None, timeout: float, messages: Messages) -> "Scorer":
     from hitpredict.scoring import Scorer
 
-    scorer = Scorer(model, device.value if device else "auto")
+    scorer = Scorer(model, device.value if device else "auto", seconds=timeout)
     # Without a GPU nobody expects one; who asks for `auto`, or has a GPU that does not work, is told.
     if scorer.session.note and (device or "NVIDIA driver is installed" not in scorer.session.note):
         messages.note(scorer.session.note)
     return scorer
 
 
-def scoring(model: str | None, device: Any, segments: float | None) -> Callable[[Source], ScoreRecord]:
+def scoring(
+    model: str | None, device: Any, segments: float | None, timeout: float | None
+) -> Callable[[Source], ScoreRecord]:
     """The function that scores one source, with its own loaded model: what each process of a batch runs."""
     from hitpredict.scoring import Scorer
 
-    return _scoring_with(Scorer(model, device), segments)
+    return _scoring_with(Scorer(model, device, seconds=timeout), segments)
 
 
 def _scoring_with(scorer: "Scorer", segments: float | None) -> Callable[[Source], ScoreRecord]:
@@ -206,8 +215,9 @@ class _Run:
         messages: Messages,
         failed: list[str],
         order: _Order,
+        limits: Limits,
     ):
-        self._order = order
+        self._order, self._limits = order, limits
         self._scorer, self._arguments, self._jobs, self._messages = scorer, arguments, jobs, messages
         self._failed, self.scored = failed, 0
 
@@ -217,7 +227,8 @@ class _Run:
         from hitpredict.errors import InputError
 
         here = _scoring_with(self._scorer, self._arguments[2])
-        results = local.run(scoring, self._arguments, found, self._jobs, _path, here)
+        arguments = (*self._arguments, self._limits.seconds)
+        results = local.run(scoring, arguments, found, self._jobs, _path, here, self._limits)
         for source, result in bar.over(results):
             if isinstance(result, InputError):
                 self._failed.append(source.path)

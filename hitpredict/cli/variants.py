@@ -152,7 +152,7 @@ def _unbroken(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The chunks, of which the first are on their way: where one fails, the whole stream is spoilt."""
     try:
         yield from chunks
-    except InputError as error:
+    except Exception as error:
         raise EnvironmentProblem(f"{error}; what was written is incomplete") from error
 
 

@@ -7,16 +7,20 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from hitpredict.errors import HitpredictError, InputError
+from hitpredict.engines.limits import UNLIMITED, Limits, TimeUpError, addresses, alarm
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _WAITING_PER_JOB = 4
 _WORTH_A_PROCESS = 3
+_GRACE_SECONDS = 5.0
 
 
 def cores() -> int:
@@ -31,38 +35,58 @@ def run(
     jobs: int | None,
     describe: Callable[[Item], str] = str,
     here: Callable[[Item], Result] | None = None,
+    limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[Item, Result | InputError]]:
     """Yield (item, result) for each item, in order; what failed comes as an `InputError` in its place.
 
     prepare(*arguments) is called once in each process and gives the function for one item; both must be
-    importable by name. jobs: processes, None for as many as there are cores and the items are worth; with one
-    each result comes before the next item is asked for. here: what prepare(*arguments) gave this process, if it
-    was called already. An item during which a process dies is reported as failed, and the others go on.
+    importable by name. jobs: processes, None for as many as there are cores and the items are worth, and never more
+    than items; with one each result comes before the next item is asked for. here: what prepare(*arguments) gave
+    this process, if it was called already. An item during which a process dies, or that takes more than the limits
+    allow, is reported as failed, and the others go on; alone in this process, work in foreign code is not interrupted.
     """
     items = iter(items)
-    if jobs is None:
-        first = list(islice(items, cores() * _WORTH_A_PROCESS))
-        jobs, items = len(first) // _WORTH_A_PROCESS, chain(first, items)
-    if jobs <= 1:
-        work = here or prepare(*arguments)
-        yield from ((item, attempt(work, item, describe)) for item in items)
+    first = list(islice(items, jobs or cores() * _WORTH_A_PROCESS))
+    jobs = jobs or len(first) // _WORTH_A_PROCESS
+    items = chain(first, items)
+    if jobs <= 1 or not first:
+        with addresses(limits.memory):
+            work = here or prepare(*arguments)
+            yield from ((item, attempt(work, item, describe, limits.seconds)) for item in items)
     else:
-        yield from _pooled(prepare, arguments, items, jobs, describe)
+        yield from _pooled(prepare, arguments, items, min(jobs, len(first)), describe, limits)
 
 
-def attempt(work: Callable[[Item], Result], item: Item, describe: Callable[[Item], str]) -> Result | InputError:
+def attempt(
+    work: Callable[[Item], Result], item: Item, describe: Callable[[Item], str], seconds: float | None = None
+) -> Result | InputError:
     """The result for one item, or what failed in it as an `InputError`; other `HitpredictError`s end the run."""
     try:
-        return work(item)
+        with alarm(seconds):
+            return work(item)
     except InputError as error:
         return error
     except HitpredictError:
         raise
+    except TimeUpError:
+        return _late(describe(item), seconds)
     except Exception as error:
         # One strange input must not take the others with it; `-v` shows where it happened.
-        failure = InputError(f"{describe(item)}: unexpected {type(error).__name__}: {error}; -v shows where")
+        failure = InputError(f"{describe(item)}: {_in_words(error)}; -v shows where")
         failure.add_note(traceback.format_exc())
         return failure
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is, or than the limit allows"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"unexpected {type(error).__name__}: {error}"
+
+
+def _late(name: str, seconds: float | None) -> InputError:
+    return InputError(f"{name}: given up after {seconds:g} s; a higher timeout allows more")
 
 
 def _pooled(
@@ -71,19 +95,23 @@ def _pooled(
     items: Iterator[Item],
     jobs: int,
     describe: Callable[[Item], str],
+    limits: Limits,
 ) -> Iterator[tuple[Item, Result | InputError]]:
     from pebble import ProcessPool
 
     context = multiprocessing.get_context("spawn")
-    pool: Any = ProcessPool(jobs, initializer=_prepare, initargs=(prepare, arguments), context=context)
+    given = (prepare, arguments, limits.memory)
+    pool: Any = ProcessPool(jobs, initializer=_prepare, initargs=given, context=context)
+    # What does not hear the alarm of its own process is killed.
+    patience = None if limits.seconds is None else limits.seconds + _GRACE_SECONDS
     waiting: deque[tuple[Item, Future[Result | InputError]]] = deque()
     try:
         for item in items:
-            waiting.append((item, pool.submit(_work, None, item, describe)))
+            waiting.append((item, pool.submit(_work, patience, item, describe, limits.seconds)))
             while waiting and (len(waiting) >= jobs * _WAITING_PER_JOB or waiting[0][1].done()):
-                yield _collected(*waiting.popleft(), describe)
+                yield _collected(*waiting.popleft(), describe, limits.seconds)
         while waiting:
-            yield _collected(*waiting.popleft(), describe)
+            yield _collected(*waiting.popleft(), describe, limits.seconds)
         pool.close()
     except BaseException:
         pool.stop()
@@ -93,12 +121,16 @@ def _pooled(
 
 
 def _collected(
-    item: Item, future: "Future[Result | InputError]", describe: Callable[[Item], str]
+    item: Item, future: "Future[Result | InputError]", describe: Callable[[Item], str], seconds: float | None
 ) -> tuple[Item, Result | InputError]:
     from pebble import ProcessExpired
 
     try:
         return item, future.result()
+    except TimeoutError:
+        return item, _late(describe(item), seconds)
+    except BrokenProcessPool as error:
+        raise EnvironmentProblem("the worker processes do not start; is there memory for them?") from error
     except ProcessExpired as expired:
         return item, InputError(f"{describe(item)}: the process that worked on it {_end(expired.exitcode)}")
 
@@ -110,15 +142,17 @@ def _end(code: int) -> str:
 
 
 _ready: Callable[[Any], Any] | None = None
+_for_good = ExitStack()
 
 
-def _prepare(prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
+def _prepare(prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], memory: int | None) -> None:
     global _ready  # noqa: PLW0603 - the one place where a process keeps what it has loaded
     # Ctrl-C reaches the whole group; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _for_good.enter_context(addresses(memory))
     _ready = prepare(*arguments)
 
 
-def _work(item: Any, describe: Callable[[Any], str]) -> Any:
+def _work(item: Any, describe: Callable[[Any], str], seconds: float | None) -> Any:
     assert _ready is not None
-    return attempt(_ready, item, describe)
+    return attempt(_ready, item, describe, seconds)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from hitpredict.cli.app import app
 
-RATE, SONGS = 16000, 60
+RATE, SONGS = 16000, 84
 SMALL = [
     *("network.dim=16", "network.depth=1", "network.heads=2", "epochs=40", "batch_size=16"),
     *("training.learning_rate=3e-3", "training.patience=40", "augment=[]"),

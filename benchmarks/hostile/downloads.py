@@ -90,7 +90,7 @@ TRANSPORT: dict[str, Answer] = {
     "a name in Content-Disposition": plain(b"{}", Content_Disposition='attachment; filename="../../../VICTIM"'),
 }
 SLOW: dict[str, Answer] = {
-    "a byte every 3 s": endless(HEAD + b"\r\n[", b" ", 3),
+    "a byte every 3 s": endless(HEAD + b"Content-Length: 100000\r\n\r\n[", b" ", 3),
     "a header every 3 s": endless(HEAD, b"X-A: a\r\n", 3),
     "an odd wait": plain(b"", 429, Retry_After="\xb2"),
     "errors": plain(b"", 503),

@@ -98,6 +98,20 @@ def test_what_a_hub_says_in_headers_is_no_path(tmp_path, server, tag):
     assert victim.read_text() == "mine"
 
 
+def test_a_token_stays_with_the_hub(server, web, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    data = b"{}"
+    digest = hashlib.sha256(data).hexdigest()
+    listed = sibling("a.safetensors", data, lfs={"sha256": digest})
+    with serving() as elsewhere:
+        server.json(f"/api/models/{REPOSITORY}", listing(listed))
+        server.json(f"/{REPOSITORY}", {}, status=302, headers={"Location": f"{elsewhere.url}/a"})
+        elsewhere.file("/a", data)
+        assert (snapshot(web, REPOSITORY, 10**6) / "a.safetensors").read_bytes() == data
+        assert [request.headers.get("Authorization") for request in server.asked] == ["Bearer secret"] * 2
+        assert [request.headers.get("Authorization") for request in elsewhere.asked] == [None]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -143,8 +143,10 @@ def sibling(name: str) -> dict[str, object]:
     return {"rfilename": name, "blobId": "0" * 40, "size": 2}
 
 
-def hub(server: Server, tag: str = '"x"', sha: object = COMMIT, siblings: Iterable[object] = ()) -> None:
+def hub(server: Server, tag: str = '"x"', sha: object = COMMIT, siblings: Iterable[dict[str, object]] = ()) -> None:
     files = [*siblings] or [sibling("config.json"), sibling("model.safetensors")]
+    tree = [{"type": "file", "path": file["rfilename"], "size": 2, "oid": "0" * 40} for file in files]
+    server.json(f"/api/models/{REPOSITORY}/tree", tree)
     server.json("/api/models", {"id": REPOSITORY, "sha": sha, "siblings": files})
     told = {"ETag": tag, "X-Linked-Etag": tag, "X-Repo-Commit": COMMIT}
     server.answers["/facebook"] = lambda _: Reply(b"{}", 200, told)
@@ -162,7 +164,7 @@ def mendeley(server: Server, name: str) -> None:
 def deezer(
     server: Server, rank: str = "5", preview: str = "", following: str = "null", sound: Answer | None = None
 ) -> None:
-    preview = preview or json.dumps(f"{server.url}/sound")
+    preview = preview or (json.dumps(f"{server.url}/sound") if sound else "null")
     following = following.replace("SELF", f"{server.url}/chart/0/tracks?limit=100")
     server.file("/chart", f'{{"data": [{{"id": 1}}, {{"id": 2}}], "next": {following}}}'.encode())
 
@@ -172,7 +174,7 @@ def deezer(
         return Reply(f"{{{told}}}".encode())
 
     server.answers["/track"] = track
-    server.answers["/sound"] = sound or plain(b"no sound")
+    server.answers["/sound"] = sound or plain(b"")
 
 
 ALL = [*variants()]
@@ -232,7 +234,7 @@ def look(tally: Tally, what: str, root: Path, work: Path, victims: list[Path]) -
             tally.counts["parts kept to go on from"] += 1
         else:
             tally.counts["files left"] += 1
-            tally.fault(f"{what}: left {path.relative_to(work)} ({path.stat().st_size:,} bytes)")
+            tally.fault(f"{what}: left {path.relative_to(work)} ({path.lstat().st_size:,} bytes)")
 
 
 def attack(count: int, seed: int, deadline: float) -> Tally:

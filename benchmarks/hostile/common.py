@@ -27,6 +27,8 @@ import numpy as np
 HERE = Path(__file__).parent
 HOME = HERE.parent.parent
 RESULTS = HERE / "results"
+# Whatever is installed, forks run the tree that this file belongs to.
+sys.path.insert(0, str(HOME))
 PROGRAM = (sys.executable, "-m", "hitpredict")
 # The kernel's account of a child's peak begins with the peak of whoever started it, so a small process does.
 _LAUNCHER = """

@@ -46,8 +46,19 @@ def dataset_tables(web: Web, dataset: Dataset, wanted: Sequence[str], mirror: st
     Every download is checked against the SHA-256 that the listing gives. Raises `InputError` when one is missing.
     """
     address, folder = base(dataset.name, OFFICIAL, mirror), cache_folder(dataset.name, offline=web.offline)
-    unpacked = folder / "unpacked"
     listed = _listing(web, dataset, address, folder)
+    try:
+        return _fetched(web, listed, wanted, folder, f"{OFFICIAL}/datasets/{dataset.identifier}/{dataset.version}")
+    except InputError:
+        # A listing that led to nothing is asked for anew by the next run.
+        _kept(folder, dataset).unlink(missing_ok=True)
+        raise
+
+
+def _fetched(
+    web: Web, listed: Mapping[str, _Listed], wanted: Sequence[str], folder: Path, where: str
+) -> dict[str, Path]:
+    unpacked = folder / "unpacked"
     found = {
         name: web.download(listed[name].url, folder / name, f"sha256:{listed[name].sha256}", most=_LARGEST)
         for name in wanted
@@ -58,7 +69,7 @@ def dataset_tables(web: Web, dataset: Dataset, wanted: Sequence[str], mirror: st
     for item in (entry for name, entry in sorted(listed.items()) if name.endswith(".zip")):
         archive = web.download(item.url, folder / item.name, f"sha256:{item.sha256}", most=_LARGEST)
         found |= _unpacked(archive, unpacked, wanted)
-    return _complete(found, wanted, f"{OFFICIAL}/datasets/{dataset.identifier}/{dataset.version}")
+    return _complete(found, wanted, where)
 
 
 def tables_in(archive: Path, wanted: Sequence[str]) -> dict[str, Path]:
@@ -99,7 +110,7 @@ def _known(member: str, wanted: Sequence[str], suffix: str = "\0") -> str | None
 
 def _listing(web: Web, dataset: Dataset, address: str, folder: Path) -> dict[str, _Listed]:
     """The files of all folders of the data set by name; kept in the cache, since a version never changes."""
-    kept = folder / f"files-{dataset.version}.json"
+    kept = _kept(folder, dataset)
     listed = _kept_listing(kept)
     if listed is None:
         where = f"{address}/public-api/datasets/{dataset.identifier}"
@@ -109,6 +120,10 @@ def _listing(web: Web, dataset: Dataset, address: str, folder: Path) -> dict[str
         with atomic(kept) as file:
             file.write(json.dumps([asdict(item) for item in listed]).encode())
     return {item.name: replace(item, url=_moved(item.url, address)) for item in listed}
+
+
+def _kept(folder: Path, dataset: Dataset) -> Path:
+    return folder / f"files-{dataset.version}.json"
 
 
 def _kept_listing(kept: Path) -> list[_Listed] | None:

@@ -28,6 +28,7 @@ from hitpredict.datasets.download import GaveUp, Web
 from hitpredict.datasets.hashes import check_fetched
 from hitpredict.datasets.hub import snapshot
 from hitpredict.datasets.manifest import Draft, Track, now
+from hitpredict.datasets.mendeley import Dataset, dataset_tables
 from hitpredict.errors import EnvironmentProblem, InputError
 
 MP3 = encoded(tune(1.0), "MP3")
@@ -422,3 +423,17 @@ def test_odd_archives_are_one_error(tmp_path, damage):
     with pytest.raises(InputError):
         [*unpack(path, tmp_path / "out", lambda name: name or "x")]
     assert files(tmp_path) == ["a.zip"]
+
+
+def test_a_listing_that_led_to_nothing_is_not_kept(tmp_path, server, web):
+    listed = {
+        "filename": "../../x.zip",
+        "content_details": {"download_url": f"{server.url}/x", "sha256_hash": "0" * 64},
+    }
+    server.answers["/public-api"] = lambda request: Reply(
+        json.dumps([] if "/folders/" in request.path else [listed]).encode()
+    )
+    server.file("/x", b"PK")
+    with pytest.raises(InputError, match="damaged or another one"):
+        dataset_tables(web, Dataset("some", "abc", 1), ["a.csv"], server.url)
+    assert files(tmp_path) == []

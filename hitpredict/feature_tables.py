@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.cells import original
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.frontends import maker_of
 
@@ -109,7 +110,10 @@ def read_table(path: Path) -> dict[str, list[Any]]:
         arrow = _read_arrow(path, names)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from error
-    return {name: arrow.column(name).to_pylist() for name in arrow.column_names}
+    columns = {name: arrow.column(name).to_pylist() for name in arrow.column_names}
+    if names.endswith(".parquet"):
+        return columns
+    return {name: [original(v) if isinstance(v, str) else v for v in column] for name, column in columns.items()}
 
 
 def _read_arrow(path: Path, name: str) -> Any:

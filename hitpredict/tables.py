@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from hitpredict.cells import cell
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.featurizing import FeatureRow
 
@@ -56,11 +57,9 @@ def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Any:
     writer = csv.writer(text, delimiter="\t" if form == "tsv" else ",", lineterminator="\n")
     writer.writerow(names)
 
-    def plain(cell: Any) -> Any:
-        if isinstance(cell, str) and form == "tsv":
-            # Programs that read TSV know no quotes: a file name with a line end in it must not become two rows.
-            return cell.replace("\r", "\\r").replace("\n", "\\n")
-        return json.dumps(cell) if isinstance(cell, list) else cell
+    def plain(value: Any) -> Any:
+        value = json.dumps(value) if isinstance(value, list) else value
+        return cell(value, one_line=form == "tsv") if isinstance(value, str) else value
 
     return lambda row: writer.writerow(map(plain, _cells(row, columns)))
 

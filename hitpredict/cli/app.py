@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from hitpredict import __version__
+from hitpredict.cells import shown
 from hitpredict.cli import streams
 from hitpredict.cli.messages import say
 from hitpredict.cli.parser import complaint, worded
@@ -53,7 +54,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., None]:
 
 def _explained(error: Exception, verbose: bool, text: str | None = None) -> int:
     if verbose:
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(shown("".join(traceback.format_exception(error)), lines=True))
     say(text or str(error))
     return error.exit_code if isinstance(error, HitpredictError) else 3
 

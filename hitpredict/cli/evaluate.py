@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hitpredict.cells import json_text, shown
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import cleared
@@ -111,25 +112,29 @@ def evaluate(
 
         write_plots(plots, predictions, data, opened.target, opened.calibration)
     if form is Report.json:
-        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(json.dumps(result, ensure_ascii=False)) + "\n")
         return
-    sys.stdout.write(f"{opened.name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
+    _say(f"{opened.name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
     if form is Report.table or (form is None and is_terminal(sys.stdout)):
         _print_tables(tables_of(result, opened.name, _cell))
     else:
-        sys.stdout.write(table_of(result, opened.name) + "\n\n")
+        _say(table_of(result, opened.name) + "\n\n")
     coverage = result["coverage"]
     share = "not known" if coverage["rows"] is None else f"{coverage['rows']:.1%} of rows"
-    sys.stdout.write(f"coverage of the {coverage['level']:.0%} interval: {share}\n")
+    _say(f"coverage of the {coverage['level']:.0%} interval: {share}\n")
     if "scored_rows" in result:
-        sys.stdout.write(f"the score is measured on the {result['scored_rows']:,} rows whose whole curve is known\n")
+        _say(f"the score is measured on the {result['scored_rows']:,} rows whose whole curve is known\n")
     if "warning" in result:
-        sys.stdout.write(f"beware: {result['warning']}\n")
+        _say(f"beware: {result['warning']}\n")
     if second is not None:
         same = opened.name == second.name
         _print_compared(result["compared"], *((model, str(compare)) if same else (opened.name, second.name)))
     for key, value in result["published"].items():
-        sys.stdout.write(f"published {key}: {value}\n")
+        _say(f"published {key}: {value}\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(shown(text, lines=True))
 
 
 def _print_tables(tables: list[Any]) -> None:
@@ -137,7 +142,7 @@ def _print_tables(tables: list[Any]) -> None:
 
     for table in tables:
         print_table(*table)
-        sys.stdout.write("\n")
+        _say("\n")
 
 
 def _cell(entry: Mapping[str, Any] | None) -> str:
@@ -150,12 +155,12 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
 
 
 def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
-    sys.stdout.write(f"\npaired differences, {first} minus {second}:\n")
+    _say(f"\npaired differences, {first} minus {second}:\n")
     for metric, entry in compared.items():
         if isinstance(entry, dict):
             low, high = entry["interval"]
             better = {"first": f"{first} is better", "second": f"{second} is better", None: "no clear difference"}
-            sys.stdout.write(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n")
+            _say(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n")
 
 
 def _opened(model: str) -> tuple[Any, Any]:

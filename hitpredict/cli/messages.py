@@ -2,6 +2,7 @@
 
 import sys
 
+from hitpredict.cells import shown
 from hitpredict.errors import HitpredictError
 
 
@@ -25,7 +26,7 @@ class Messages:
         """One input that failed; with `-v` also where in the code."""
         say(str(error))
         for trace in getattr(error, "__notes__", []) if self.verbose else []:
-            sys.stderr.write(trace)
+            sys.stderr.write(shown(trace, lines=True))
 
 
 def say(text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hitpredict.cells import json_text, shown
 from hitpredict.cli import options
 
 
@@ -54,9 +55,9 @@ def show(
     session = Session(ModelFile.find(model), "cpu")
     if metadata:
         entries = {key: _decoded(text) for key, text in sorted(session.metadata.items())}
-        sys.stdout.write(json.dumps({**entries, "sha256": session.file.sha256}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(json.dumps({**entries, "sha256": session.file.sha256}, ensure_ascii=False)) + "\n")
     else:
-        sys.stdout.write(session.metadata.get("card", "").rstrip() + "\n")
+        sys.stdout.write(shown(session.metadata.get("card", "").rstrip(), lines=True) + "\n")
 
 
 def _decoded(text: str) -> Any:

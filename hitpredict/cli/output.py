@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
+from hitpredict.cells import cell, json_text
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import EnvironmentProblem, UsageError
 
@@ -91,7 +92,7 @@ def json_line(record: Record) -> str:
     """A record as one line of JSON, with its line end."""
     text = json.dumps(record, ensure_ascii=False, allow_nan=False)
     # File names that are not UTF-8 have no other form in JSON than escapes.
-    return f"{text if _encodable(text) else json.dumps(record, allow_nan=False)}\n"
+    return f"{json_text(text) if _encodable(text) else json.dumps(record, allow_nan=False)}\n"
 
 
 def _encodable(text: str) -> bool:
@@ -105,27 +106,21 @@ def _encodable(text: str) -> bool:
 def _line_writer(form: Format, table: Table, stream: IO[str]) -> Callable[[Record], None]:
     if form is Format.jsonl:
         return lambda record: void(stream.write(json_line(record)))
-    writer = csv.writer(stream, delimiter="\t" if form is Format.tsv else ",", lineterminator="\n")
+    tabs = form is Format.tsv
+    writer = csv.writer(stream, delimiter="\t" if tabs else ",", lineterminator="\n")
     writer.writerow(table.columns)
-    if form is Format.tsv:
-        # Programs that read TSV know no quotes: a file name with a line end in it must not become two rows.
-        return lambda record: void(writer.writerow(_in_one_line(_cell(v)) for v in table.flat(record).values()))
-    return lambda record: void(writer.writerow(map(_cell, table.flat(record).values())))
-
-
-def _in_one_line(cell: object) -> object:
-    return cell.replace("\r", "\\r").replace("\n", "\\n") if isinstance(cell, str) else cell
+    return lambda record: void(writer.writerow(_cell(value, tabs) for value in table.flat(record).values()))
 
 
 def void(_: object) -> None:
     """Forget a result."""
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, one_line: bool) -> object:
     if isinstance(value, list):
         simple = all(isinstance(item, str) for item in value)
-        return "; ".join(value) if simple else json.dumps(value)
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        value = "; ".join(value) if simple else json.dumps(value)
+    return cell(value, one_line) if isinstance(value, str) else value
 
 
 def render(records: Iterable[Record], form: Format, table: Table, file: IO[bytes]) -> None:

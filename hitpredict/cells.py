@@ -1,0 +1,37 @@
+"""Text from outside on its way to people and their programs: nothing in it drives a terminal or a spreadsheet."""
+
+import re
+
+# C0, DEL and C1: escapes, cursor moves, and what 8-bit terminals take for escapes.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_JSON_CONTROLS = re.compile(r"[\x7f-\x9f]")
+# What spreadsheets begin formulas with, also in their wide forms.
+_FORMULA = re.compile(r"[=+\-@＝＋－＠].")
+_DEFUSED = re.compile(r"'[=+\-@＝＋－＠].")
+
+
+def shown(text: str, lines: bool = False) -> str:
+    """`text` with control characters as escapes. lines: line feeds and tabs stay."""
+    controls = _CONTROLS_IN_LINES if lines else _CONTROLS
+    return controls.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def cell(text: str, one_line: bool) -> str:
+    """`text` as a cell of CSV, or (one_line) of TSV, whose readers know no quotes.
+
+    Control characters are written as escapes, line feeds and tabs in CSV apart; an apostrophe goes before what a
+    spreadsheet would take for a formula.
+    """
+    plain = shown(text.encode("utf-8", "backslashreplace").decode(), lines=not one_line)
+    return f"'{plain}" if _FORMULA.match(plain) else plain
+
+
+def original(text: str) -> str:
+    """The text that `cell` put an apostrophe before."""
+    return text[1:] if _DEFUSED.match(text) else text
+
+
+def json_text(text: str) -> str:
+    """JSON with the controls that it may hold bare (DEL and C1) as escapes; it means the same."""
+    return _JSON_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -27,7 +27,7 @@ class FolderModel(ModelFolder):
     @cached_property
     def baselines(self) -> Baselines:
         """The baselines, fitted on its training part."""
-        return Baselines.from_json(self.config["baselines"])
+        return Baselines.from_json(self.part("baselines"))
 
     @property
     def every_column(self) -> bool:

@@ -5,8 +5,10 @@ mapped into memory, so that a data set may be larger than the machine.
 """
 
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.cells import original
-from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError
 from hitpredict.frontends import maker_of
 
 _IN_MEMORY = 2**30
@@ -73,7 +75,7 @@ class Features:
 def canonical_id(track: Any) -> str:
     """A track id as text; `000002`, `2` and `2.0` are the same."""
     text = str(int(track)) if isinstance(track, float) and track.is_integer() else str(track)
-    return str(int(text)) if text.isdigit() else text
+    return text.lstrip("0") or "0" if text.isascii() and text.isdigit() else text
 
 
 def ids_of(table: Mapping[str, Sequence[Any]], path: Path) -> list[str]:
@@ -95,7 +97,7 @@ def note_texts(column: Sequence[Any], name: str, path: Path, notes: list[str]) -
 def number_of(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return float("nan")
 
 
@@ -104,24 +106,36 @@ def read_table(path: Path) -> dict[str, list[Any]]:
     names = path.name.removesuffix(".gz")
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    try:
+    with readable(path):
         if names.endswith((".jsonl", ".json")):
             return _read_jsonl(path)
         arrow = _read_arrow(path, names)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from error
-    columns = {name: arrow.column(name).to_pylist() for name in arrow.column_names}
+        if twice := [name for name in arrow.column_names if arrow.column_names.count(name) > 1]:
+            raise ValueError(f"it has the column {twice[0]!r} more than once")
+        columns = {name: arrow.column(name).to_pylist() for name in arrow.column_names}
     if names.endswith(".parquet"):
         return columns
     return {name: [original(v) if isinstance(v, str) else v for v in column] for name, column in columns.items()}
 
 
-def _read_arrow(path: Path, name: str) -> Any:
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Damage ends in many unrelated exceptions; here it is an `InputError` that names the table."""
     try:
-        import pyarrow.csv
-        import pyarrow.parquet
+        yield
+    except HitpredictError:
+        raise
     except ImportError as error:
         raise EnvironmentProblem("tables need the package pyarrow: pip install 'hitpredict[train]'") from error
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(f"{path}: cannot be read as a table: {reason}") from error
+
+
+def _read_arrow(path: Path, name: str) -> Any:
+    import pyarrow.csv
+    import pyarrow.parquet
+
     if name.endswith(".parquet"):
         return pyarrow.parquet.read_table(path)
     options = pyarrow.csv.ParseOptions(delimiter="\t" if name.endswith(".tsv") else ",", newlines_in_values=True)
@@ -130,24 +144,37 @@ def _read_arrow(path: Path, name: str) -> Any:
 
 def _read_jsonl(path: Path) -> dict[str, list[Any]]:
     # Not splitlines(): titles may hold other line separators than the line feed.
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            rows.append(row := _parsed(line, number))
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} holds no object: {line[:40]!r}")
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _parsed(line: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"line {number} is no JSON: {error}") from error
 
 
 def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), every_column: bool = False) -> Features:
     """One feature table; of the columns of a known kind of features only those are taken, unless every_column."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    kind: Mapping[str, Any] | None = None
     if path.name.endswith(".parquet"):
-        import pyarrow.parquet
+        with readable(path):
+            import pyarrow.parquet
 
-        schema = pyarrow.parquet.read_schema(path)
-        kind = json.loads((schema.metadata or {}).get(b"hitpredict.kind", b"null"))
-        if "values" in schema.names and "shape" in schema.names:
-            return _read_arrays(path, kind)
-    else:
-        kind = None
+            schema = pyarrow.parquet.read_schema(path)
+            kind = _kind(schema.metadata or {})
+            if "values" in schema.names and "shape" in schema.names:
+                return _read_arrays(path, kind)
     table = read_table(path)
     ids = tuple(ids_of(table, path))
     names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
@@ -155,10 +182,23 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
         note_texts(table[name], name, path, notes)
     columns, kind = (names, None) if every_column else _known_columns(names, kind, path, notes)
     durations = np.array([number_of(value) for value in table[_DURATION]]) if _DURATION in table else None
-    values = np.array([[number_of(value) for value in table[name]] for name in columns], np.float32).T
+    with np.errstate(over="ignore"):
+        values = np.array([[number_of(value) for value in table[name]] for name in columns], np.float32).T
     if not columns:
         raise UsageError(f"{path}: has no numeric columns")
     return Features(str(path), kind, ids, tuple(columns), values, durations)
+
+
+def _kind(metadata: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+    """What made a table, where it says so. Raises ValueError when that is nothing there can be."""
+    try:
+        kind = json.loads(metadata.get(b"hitpredict.kind", b"null"))
+        if kind is not None and not (isinstance(kind, dict) and isinstance(kind.get("name"), str)):
+            raise ValueError("it has no name")
+        maker_of(kind)
+    except (ValueError, RecursionError, EnvironmentProblem) as error:
+        raise ValueError(f"the kind of features that it names cannot be: {error}") from error
+    return kind
 
 
 def _is_numeric(column: Sequence[Any]) -> bool:
@@ -201,10 +241,16 @@ def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
         ids += [canonical_id(track) for track in group["track_id"].to_pylist()]
         shapes += group["shape"].to_pylist()
         durations += [number_of(value) for value in group[_DURATION].to_pylist()] if known else []
-    dtype = file.schema_arrow.field("values").type.value_type.to_pandas_dtype()
-    size = sum(int(np.prod(shape)) for shape in shapes)
+    dtype = np.dtype(file.schema_arrow.field("values").type.value_type.to_pandas_dtype())
+    if dtype.kind not in "fiu":
+        raise ValueError("its values are no numbers")
+    if any(not shape or min(shape) < 0 for shape in shapes):
+        raise ValueError("a row has no shape")
+    size = sum(math.prod(shape) for shape in shapes)
+    if size > (there := _numbers_in(file)):
+        raise ValueError(f"its shapes ask for {size} numbers, and it holds {there}")
     backing = None
-    if size * np.dtype(dtype).itemsize > _IN_MEMORY:
+    if size * dtype.itemsize > _IN_MEMORY:
         backing = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the arrays
         flat: NDArray[Any] = np.memmap(backing, dtype, "w+", shape=(size,))
     else:
@@ -213,11 +259,22 @@ def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:
     for group in _groups_of(file, ["values"]):
         for chunk in group["values"].chunks:
             values = chunk.flatten().to_numpy(zero_copy_only=False)
+            if start + len(values) > size:
+                raise ValueError("its shapes ask for fewer numbers than it holds")
             flat[start : start + len(values)] = values
             start += len(values)
+    if start < size:
+        raise ValueError(f"its shapes ask for {size} numbers, and it holds {start}")
     return Features(
         str(path), kind, tuple(ids), None, Arrays(flat, shapes, backing), np.array(durations) if known else None
     )
+
+
+def _numbers_in(file: Any) -> int:
+    """How many numbers the column `values` says it has."""
+    groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
+    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
+    return sum(chunk.num_values for chunk in chunks if chunk.path_in_schema.split(".")[0] == "values")
 
 
 def _groups_of(file: Any, columns: list[str]) -> Iterator[Any]:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict import label_inputs
+from hitpredict import label_inputs, model_metadata
 from hitpredict.calibration import Calibration
 from hitpredict.domain import Domain
-from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
 from hitpredict.feature_tables import Features
 from hitpredict.runtime import quiet_onnxruntime
 from hitpredict.splits import CALIBRATION, TRAIN, VALIDATION
@@ -71,22 +71,30 @@ class ModelFolder:
             self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise EnvironmentProblem(f"{folder}: not a model folder (its config.json cannot be read)") from error
+        except RecursionError as error:
+            raise EnvironmentProblem(f"{folder}: its config.json is nested too deeply") from error
+        if not isinstance(self.config, dict):
+            raise EnvironmentProblem(f"{folder}: config.json holds no object")
         if self.config.get("schema") != SCHEMA:
             raise EnvironmentProblem(f"{folder}: config.json has schema {self.config.get('schema')!r}, not {SCHEMA!r}")
+        try:
+            model_metadata.check_folder(self.config)
+        except ValueError as error:
+            raise EnvironmentProblem(f"{folder}: damaged: {error}; train the model again") from error
         self.recipe: dict[str, Any] = self.config["recipe"]
         self.target = Target.from_json(self.config["target"])
 
     @cached_property
     def calibration(self) -> Calibration:
         """The conformal interval."""
-        return self._read("calibration.json", lambda path: Calibration.from_json(json.loads(path.read_text())))
+        return self.read("calibration.json", lambda path: Calibration.from_json(_checked("calibration", path)))
 
     @cached_property
     def domain(self) -> Domain:
         """The sounds it knows."""
-        return self._read("domain.json", lambda path: Domain.from_json(json.loads(path.read_text())))
+        return self.read("domain.json", lambda path: Domain.from_json(_checked("domain", path)))
 
-    def _read(self, name: str, load: Callable[[Path], Loaded]) -> Loaded:
+    def read(self, name: str, load: Callable[[Path], Loaded]) -> Loaded:
         """A file of the folder. Raises `EnvironmentProblem`, naming it, when it is not there or damaged."""
         path = self.folder / name
         if not path.exists():
@@ -95,6 +103,12 @@ class ModelFolder:
             return load(path)
         except Exception as error:
             raise EnvironmentProblem(f"{path}: damaged ({type(error).__name__}); train the model again") from error
+
+    def part(self, key: str) -> Any:
+        """An entry of config.json that a finished model has. Raises `EnvironmentProblem` when it is not there."""
+        if key not in self.config:
+            raise EnvironmentProblem(f"{self.folder}: damaged: config.json lacks {key}; train the model again")
+        return self.config[key]
 
     @property
     def windows(self) -> list[dict[str, Any] | None]:
@@ -127,12 +141,21 @@ class ModelFolder:
     def predict(self, data: TrainingData) -> Predictions:
         """Predictions for every track of `data`; of longer arrays the mean over their windows."""
         self.check_inputs(data)
-        if (self.folder / "estimator.onnx").exists():
-            return self._predict_estimator(data)
-        return predict_network(self.network, data, self.windows)
+        try:
+            if (self.folder / "estimator.onnx").exists():
+                return self._predict_estimator(data)
+            return predict_network(self.network, data, self.windows)
+        except HitpredictError:
+            raise
+        except Exception as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> EnvironmentProblem:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return EnvironmentProblem(f"{self.folder}: damaged: its parts do not fit ({reason}); train the model again")
 
     def _predict_estimator(self, data: TrainingData) -> Predictions:
-        session = self._read(
+        session = self.read(
             "estimator.onnx",
             lambda path: quiet_onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"]),
         )
@@ -147,12 +170,21 @@ class ModelFolder:
         from hitpredict.network_model import NetworkModel, Scaler, build
 
         features = self.config["features"]
-        spec = {**self.recipe["network"], **self.config.get("network_state", {})}
-        network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
-        scalers = [Scaler(each["scaling"], each["width"]) for each in features]
-        model = NetworkModel(network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"])
-        self._read("model.safetensors", lambda path: model.load_state_dict(load_file(path)))
+        try:
+            spec = {**self.recipe["network"], **self.config.get("network_state", {})}
+            network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
+            scalers = [Scaler(each["scaling"], each["width"]) for each in features]
+            model = NetworkModel(
+                network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"]
+            )
+        except Exception as error:
+            raise self._damaged(error) from error
+        self.read("model.safetensors", lambda path: model.load_state_dict(load_file(path)))
         return model.eval()
+
+
+def _checked(key: str, path: Path) -> Any:
+    return model_metadata.parsed(key, path.read_text(encoding="utf-8"))
 
 
 def predict_network(

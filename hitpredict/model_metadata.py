@@ -223,6 +223,29 @@ def _baselines(value: Any, place: str) -> None:
             raise ValueError(f"{place}.curve.{name}: its curves have different lengths")
 
 
+def check_folder(config: Any) -> None:
+    """Raises ValueError, naming the place, when the `config.json` of a model folder cannot be worked with."""
+    sides = table({"name": text(), "seed": number(0, 2**63, whole=True)}, others=listed(text(1000)))
+    needed = {
+        "recipe": table({"name": text(1000), "task": text(100), "published": anything}, others=anything),
+        "features": listed(FEATURES, 1, 100),
+        "target": _label_target,
+        "outputs": number(1, 10_000, whole=True),
+        "split": sides,
+    }
+    by_region = table({}, others=table(REFERENCE))
+    # A network's is there before it is trained, the others after it.
+    more = {
+        "target_range": SPREAD,
+        "reference": table(REFERENCE, {"by_region": by_region}),
+        "baselines": _baselines,
+        "labels": text(),
+        "input_note": either(one_of(None), text()),
+        "network_state": table({}, others=anything),
+    }
+    table(needed, more, anything)(config, "config.json")
+
+
 WINDOW = either(
     one_of(None),
     table(
@@ -234,6 +257,16 @@ KIND = table({"name": text(100)}, others=anything)
 NAMES = listed(text(1000), 1, 10_000)
 REFERENCE = {"name": text(), "scores": _numbers(least=1)}
 SPREAD = _numbers(2, 2)
+FEATURES = table(
+    {
+        "kind": either(one_of(None), KIND),
+        "columns": either(one_of(None), listed(text(1000), 1)),
+        "shape": listed(number(1, _LONGEST_WINDOW, whole=True), 1, 8),
+        "window": WINDOW,
+        "scaling": one_of("zscore", "minmax", "full-scale", "none"),
+        "width": number(1, 1e7, whole=True),
+    }
+)
 ENTRIES: Mapping[str, Check] = {
     "frontend": either(listed(KIND, 1, 100), KIND),
     "windows": listed(WINDOW, 1, 100),

@@ -71,7 +71,7 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         )
     calibration = folder.calibration
     low, high = (0, target.classes - 1) if target.classes else (target.scaled["low"], target.scaled["high"])
-    spearman = json.loads((folder.folder / "metrics.json").read_text())["metrics"].get("spearman", {}).get("value")
+    spearman = folder.read("metrics.json", _spearman)
     known = f"rank correlation {spearman:.2f} on its test tracks" if spearman is not None else "not measured"
     name = target.name + (f" in {folder.region['only']}" if folder.region else "")
     parts = {
@@ -86,9 +86,9 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         },
         "calibration": calibration.to_json(),
         "domain": folder.domain.to_json(),
-        "reference": config["reference"],
+        "reference": folder.part("reference"),
         "trained_on": sorted(folder.seen),
-        "baselines": config["baselines"],
+        "baselines": folder.part("baselines"),
         "label_target": config["target"],
         "published": config["recipe"]["published"],
     }
@@ -97,9 +97,14 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     texts = {"schema": MODEL_SCHEMA, "name": config["recipe"]["name"], "version": "1"}
     if note := config.get("input_note"):
         texts["input_note"] = note
-    texts["card"] = (folder.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    texts["card"] = folder.read("MODEL_CARD.md", lambda path: path.read_text(encoding="utf-8"))
     texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}
     return {f"hitpredict.{key}": text for key, text in texts.items()}
+
+
+def _spearman(path: Path) -> float | None:
+    found = json.loads(path.read_text(encoding="utf-8"))["metrics"].get("spearman", {}).get("value")
+    return None if found is None else float(found)
 
 
 def _estimator_graph(folder: ModelFolder) -> bytes:

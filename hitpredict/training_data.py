@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -236,7 +237,9 @@ def _recordings(features: Features) -> dict[str, str]:
 
 def _artists(value: Any) -> list[str]:
     if isinstance(value, str) and value.startswith("["):
-        value = json.loads(value)
+        # A list, or a name such as `[unknown]`.
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
     if isinstance(value, list | tuple | np.ndarray):
         return [str(name) for name in value]
     text = "" if value is None else str(value)
@@ -254,11 +257,14 @@ def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: l
     if any(isinstance(value, list) for value in column):
         width = max(len(value) for value in column if isinstance(value, list))
         lists = [value if isinstance(value, list) else [None] for value in column]
+        if not width:
+            raise UsageError(f"--target {name}: {path} has empty lists there")
         even = [value if len(value) == width else [*value, *[None] * (width - len(value))] for value in lists]
-        try:
-            return np.array(even, np.float64)
-        except ValueError:
-            return np.array([[number_of(each) for each in value] for value in even])
+        with suppress(ValueError, TypeError, OverflowError):
+            curves = np.array(even, np.float64)
+            if curves.ndim == 2:
+                return curves
+        return np.array([[number_of(each) for each in value] for value in even], np.float64)
     note_texts(column, name, path, notes)
     return np.array([number_of(value) for value in column])[:, None]
 

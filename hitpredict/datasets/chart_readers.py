@@ -62,8 +62,12 @@ def read(path: Path) -> Chart:
         raise InputError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: the text is not UTF-8 (byte {error.start})") from error
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: damaged or of a changed format: {str(error).splitlines()[0]}") from error
+    except InputError:
+        raise
+    except Exception as error:
+        # Damage ends in many unrelated exceptions of pyarrow, json and the readers here.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(f"{path}: damaged or of a changed format: {reason}") from error
 
 
 def last_friday_before(day: date) -> date:

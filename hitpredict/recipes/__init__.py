@@ -71,6 +71,7 @@ class Recipe:
         """The recipe of `to_json`, or of a parsed TOML file. Raises `UsageError` for fields it does not know."""
         if strange := sorted(set(data) - set(cls.__dataclass_fields__)):
             raise UsageError(f"recipe {data.get('name')}: unknown entries {', '.join(strange)}")
+        _check_shape(data)
         if data["task"] not in TASKS:
             raise UsageError(f"recipe {data.get('name')}: task {data['task']!r} must be one of {', '.join(TASKS)}")
         _check_entries(data)
@@ -119,6 +120,21 @@ class Recipe:
             hint = f"is ambiguous: {' or '.join(found)}" if found else f"recipe {self.name} has no such entry"
             raise UsageError(f"--set {key}: {hint}; `hitpredict recipes {self.name}` shows them all")
         return found[0]
+
+
+def _check_shape(data: Mapping[str, Any]) -> None:
+    """Raises `UsageError` where an entry is not text, a list or a table, as it must be."""
+    for key, value in data.items():
+        tables = (
+            key == "augment" and isinstance(value, list | tuple) and all(isinstance(each, Mapping) for each in value)
+        )
+        texts = key == "inputs" and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        text = key in ("name", "summary", "source", "task") and isinstance(value, str)
+        single = key not in ("augment", "inputs", "name", "summary", "source", "task") and isinstance(value, Mapping)
+        if not (tables or texts or text or single):
+            noun = {"augment": "a list of tables", "inputs": "a list of names"}.get(key)
+            plain = "text" if key in ("name", "summary", "source", "task") else "a table"
+            raise UsageError(f"recipe {data.get('name')}: {key} must be {noun or plain}")
 
 
 def _check_entries(data: Mapping[str, Any]) -> None:
@@ -185,7 +201,11 @@ def load(name: str) -> Recipe:
             raise UsageError(unknown("recipe", name, names()))
     try:
         return Recipe.from_json({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise UsageError(f"recipe {path}: {error.strerror or error}") from error
+    except KeyError as error:
+        raise UsageError(f"recipe {path}: lacks the entry {error}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"recipe {path}: {error}") from error
 
 

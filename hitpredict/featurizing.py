@@ -6,13 +6,15 @@ either a vector, named by `columns`, or (columns None) an array of any shape: fr
 
 import importlib
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Protocol, get_args, get_type_hints
+from pathlib import Path
+from typing import Any, Protocol, cast, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.arrays import AnyArray, ArrayStore
 from hitpredict.audio.clip import Samples
 from hitpredict.audio.read import open_audio
 from hitpredict.audio.source import Source
@@ -30,6 +32,12 @@ class Kind(Protocol):
     def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[Any]: ...
 
 
+class ArrayKind(Kind, Protocol):
+    """A kind that gives arrays, and can give them in parts that follow one another along the first axis."""
+
+    def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[Any]]: ...
+
+
 @dataclass(frozen=True)
 class FromFrontend:
     """A scoring front-end as a kind of features: its model input for the whole track."""
@@ -41,10 +49,14 @@ class FromFrontend:
         return getattr(self.frontend, "columns", None)
 
     def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[Any]:
+        return np.concatenate(list(self.parts(blocks, rate)))
+
+    def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[Any]]:
+        """The same in parts."""
         with FrameStore(self.frontend.frames(blocks, rate)) as store:
             if not store.frames:
                 raise InputError(f"too short for a single frame of {self.frontend.name}")
-            return self.frontend.finish(store.view())
+            yield from self.frontend.parts(store.view())
 
 
 # Named by module, so that a kind's libraries are loaded only when it is used.
@@ -118,31 +130,42 @@ def _typed(key: str, text: str, wanted: Any) -> Any:
 class FeatureRow:
     """The features of one track.
 
-    values: a vector, or an array of any shape. duration: seconds decoded, None where not known. warnings: what was
-    found wrong with the file and survived.
+    values: a vector, or an array of any shape, which lies in a file when it is large. duration: seconds decoded, None
+    where not known. warnings: what was found wrong with the file and survived.
     """
 
     path: str
     track_id: str
-    values: NDArray[Any]
+    values: AnyArray
     duration: float | None = None
     warnings: tuple[str, ...] = ()
 
 
-def featuring(name: str, settings: Mapping[str, str]) -> Callable[[Source], FeatureRow]:
-    """The function that makes one source's row: what each process of a batch runs."""
+def featuring(name: str, settings: Mapping[str, str], folder: Path | None) -> Callable[[Source], FeatureRow]:
+    """The function that makes one source's row: what each process of a batch runs; see `row_of`."""
     kind = make_kind(name, settings)
-    return lambda source: row_of(source, kind)
+    return lambda source: row_of(source, kind, folder)
 
 
-def row_of(source: Source, kind: Kind) -> FeatureRow:
-    """Decode a source and describe it. Raises `InputError`, naming the source."""
+def row_of(source: Source, kind: Kind, folder: Path | None = None) -> FeatureRow:
+    """Decode a source and describe it. Raises `InputError`, naming the source.
+
+    folder: where large arrays are put, each in a file of its own that whoever takes the row removes; without one they
+    are held in memory.
+    """
     with open_audio(source) as reader:
         try:
-            values = kind(reader.blocks(reuse=True), reader.rate)
+            values = values_of(kind, reader.blocks(reuse=True), reader.rate, ArrayStore(folder) if folder else None)
         except InputError as error:
             if str(error).startswith(source.path):
                 raise
             raise InputError(f"{source.path}: {error}") from error
     duration = round(reader.frames_read / reader.rate, 3)
-    return FeatureRow(source.path, source.track_id, np.asarray(values), duration, tuple(reader.warnings))
+    return FeatureRow(source.path, source.track_id, values, duration, tuple(reader.warnings))
+
+
+def values_of(kind: Kind, blocks: Iterable[Samples], rate: int, store: ArrayStore | None) -> AnyArray:
+    """What a kind makes of a sound; large arrays are put into the store, if there is one."""
+    if store is None or kind.columns is not None:
+        return np.asarray(kind(blocks, rate))
+    return store.put(cast(ArrayKind, kind).parts(blocks, rate))

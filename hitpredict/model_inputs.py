@@ -1,11 +1,12 @@
 """What a model takes, made from audio: for each of its inputs an array of the whole track and of each segment."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hitpredict.arrays import AnyArray, ArrayStore, blocks_of
 from hitpredict.audio.clip import Samples
 from hitpredict.frontends import FRONTENDS, Frontend, from_json
 from hitpredict.frontends.store import FrameStore
@@ -24,8 +25,13 @@ class Blocks(Protocol):
 class ModelInput(Protocol):
     """One input of a model."""
 
-    def arrays(self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None) -> list[NDArray[np.float32]]:
-        """The array of the whole track, then one for each segment of `seconds`; none when the sound is too short."""
+    def arrays(
+        self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None, store: ArrayStore
+    ) -> list[AnyArray]:
+        """The array of the whole track, then one for each segment of `seconds`; none when the sound is too short.
+
+        They last as long as `store`, which keeps what is large.
+        """
 
 
 def model_inputs(described: Any) -> list[ModelInput]:
@@ -49,14 +55,16 @@ class FromFrontend:
     def __init__(self, frontend: Frontend):
         self._frontend = frontend
 
-    def arrays(self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None) -> list[NDArray[np.float32]]:
+    def arrays(
+        self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None, store: ArrayStore
+    ) -> list[AnyArray]:
         """See `ModelInput`."""
-        with FrameStore(self._frontend.frames(blocks, reader.rate)) as store:
-            if not store.frames:
+        with FrameStore(self._frontend.frames(blocks, reader.rate)) as frames:
+            if not frames.frames:
                 return []
             edges = segment_edges(reader.frames_read / reader.rate, seconds)
-            views = [store.view(), *(store.view(*self._range(edge, store.frames)) for edge in edges)]
-            return [self._frontend.finish(view) for view in views]
+            views = [frames.view(), *(frames.view(*self._range(edge, frames.frames)) for edge in edges)]
+            return [store.put(self._frontend.parts(view)) for view in views]
 
     def _range(self, edge: Edge, frames: int) -> tuple[int, int]:
         first, last = (round(seconds * self._frontend.frames_per_second) for seconds in edge)
@@ -70,24 +78,20 @@ class FromDescriptor:
 
     def __init__(self, described: Mapping[str, Any]):
         # The kinds of features are many modules, which models of front-ends need not load.
-        from hitpredict.featurizing import make_kind
+        from hitpredict.featurizing import make_kind, values_of
 
         settings = {key: str(value) for key, value in described.items() if key != "name"}
-        self._kind = make_kind(str(described["name"]), settings)
+        kind = make_kind(str(described["name"]), settings)
+        self._values_of = partial(values_of, kind)
 
-    def arrays(self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None) -> list[NDArray[np.float32]]:
+    def arrays(
+        self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None, store: ArrayStore
+    ) -> list[AnyArray]:
         """See `ModelInput`."""
         if seconds is None:
-            return [np.asarray(self._kind(blocks, reader.rate), np.float32)]
-        kept: list[Samples] = []
-        whole = np.asarray(self._kind(_kept(blocks, kept), reader.rate), np.float32)
-        samples = np.concatenate(kept, axis=1)
-        edges = segment_edges(samples.shape[1] / reader.rate, seconds)
-        cuts = [samples[:, round(start * reader.rate) : max(1, round(end * reader.rate))] for start, end in edges]
-        return [whole, *(np.asarray(self._kind([cut], reader.rate), np.float32) for cut in cuts)]
-
-
-def _kept(blocks: Iterable[Samples], kept: list[Samples]) -> Iterator[Samples]:
-    for block in blocks:
-        kept.append(block.copy())
-        yield block
+            return [self._values_of(blocks, reader.rate, store)]
+        samples = store.put(block.T.copy() for block in blocks)
+        edges = segment_edges(len(samples) / reader.rate, seconds)
+        cuts = [(round(start * reader.rate), max(1, round(end * reader.rate))) for start, end in edges]
+        parts = ((part.T for part in blocks_of(samples, None, *cut)) for cut in [(0, len(samples)), *cuts])
+        return [self._values_of(part, reader.rate, store) for part in parts]

@@ -5,13 +5,14 @@ Source → blocks → front-end frames → model inputs → one batch → scores
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.arrays import AnyArray, ArrayStore
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.read import FULL_SCALE, AudioReader, open_audio
 from hitpredict.audio.source import Source
@@ -22,7 +23,7 @@ from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.model_inputs import model_inputs, segment_edges
 from hitpredict.records import ScoreRecord, Segment, variant_of
 from hitpredict.runtime import Device, ModelFile, Session
-from hitpredict.windows import summary_of, windows_in_common
+from hitpredict.windows import batches_in_common, summary_of
 
 _LEAST_16_BIT = 1 / 32768
 # The share of samples above full scale that 99 % of MP3s of loud masters stay under: docs/score.md has how measured.
@@ -33,6 +34,7 @@ _SHORTEST = 25.0
 _NEARLY = 0.95
 _MUCH = 3.0
 _ROUNDING = 1e-5
+_BATCH_VALUES = 2**18
 
 
 class Scorer:
@@ -75,21 +77,25 @@ class Scorer:
         segments: also score windows of this many seconds (at least 1), the last of them shorter.
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
         """
-        with _opened(audio) as reader:
-            makers = [partial(each.arrays, reader=reader, seconds=segments) for each in self.inputs]
+        with _opened(audio) as reader, ExitStack() as stores:
+            # One for each, since they work at the same time.
+            makers = [
+                partial(each.arrays, reader=reader, seconds=segments, store=stores.enter_context(ArrayStore()))
+                for each in self.inputs
+            ]
             arrays = lockstep.run(reader.blocks(reuse=True), makers)
             if not all(arrays):
                 seconds = reader.frames_read / reader.rate
                 raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
-        try:
-            return self._record(reader, arrays, segments)
-        except InputError as error:
-            raise InputError(f"{reader.path}: {error}") from error
+            try:
+                return self._record(reader, arrays, segments)
+            except InputError as error:
+                raise InputError(f"{reader.path}: {error}") from error
 
     def _record(
         self,
         reader: "AudioReader | _ClipReader",
-        arrays: list[list[NDArray[np.float32]]],
+        arrays: list[list[AnyArray]],
         segments: float | None,
     ) -> ScoreRecord:
         duration = reader.frames_read / reader.rate
@@ -125,11 +131,12 @@ class Scorer:
             variant=variant_of(reader.tags.get("comment")),
         )
 
-    def _score_of(self, inputs: list[NDArray[np.float32]]) -> float:
+    def _score_of(self, inputs: list[AnyArray]) -> float:
         """The mean score over the windows that the inputs have in common."""
-        return float(np.mean(self.session.outputs(windows_in_common(inputs, self.windows))[0]))
+        batches = batches_in_common(inputs, self.windows, _BATCH_VALUES)
+        return float(np.mean(np.concatenate([self.session.outputs(batch)[0] for batch in batches])))
 
-    def _doubts(self, duration: float, array: NDArray[np.float32], raw: float) -> Iterator[str]:
+    def _doubts(self, duration: float, array: AnyArray, raw: float) -> Iterator[str]:
         low, high = self.domain.duration
         learnt = f"; the model learnt from tracks of {low:.0f} to {high:.0f} s" if high else ""
         if duration < max(low / _MUCH, min(_SHORTEST, _NEARLY * low) if low else _SHORTEST):

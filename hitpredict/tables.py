@@ -7,20 +7,25 @@ numbers in row-major order; `values.reshape(shape)` gives the array back in any 
 import csv
 import io
 import json
+import mmap
+import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import IO, Any
 
 import numpy as np
 
+from hitpredict.arrays import AnyArray, blocks_of
 from hitpredict.cells import cell
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.featurizing import FeatureRow
 
 FORMATS = ("parquet", "arrow", "npz", "jsonl", "tsv", "csv")
-_GROUP_VALUES = 2**22
-"""Numbers in one row group: about 16 MB of float32."""
+_GROUP_VALUES = 2**20
+"""Numbers in one row group: about 4 MB of float32."""
+_PIECE = 2**20
 
 
 def write_table(
@@ -49,27 +54,62 @@ def write_table(
         text.detach()
 
 
-def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Any:
+def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Callable[[FeatureRow], None]:
     """A function that writes one row as a JSON line, or as a line of TSV or CSV below a header."""
     names = ("path", "track_id", "duration", *(columns if columns is not None else ("shape", "values")))
     if form == "jsonl":
-        return lambda row: text.write(json.dumps(dict(zip(names, _cells(row, columns), strict=True))) + "\n")
-    writer = csv.writer(text, delimiter="\t" if form == "tsv" else ",", lineterminator="\n")
+        return lambda row: _write_json(row, columns, text)
+    settings: dict[str, Any] = {"delimiter": "\t" if form == "tsv" else ",", "lineterminator": ""}
+    writer = csv.writer(text, **settings)
     writer.writerow(names)
+    text.write("\n")
 
     def plain(value: Any) -> Any:
         value = json.dumps(value) if isinstance(value, list) else value
         return cell(value, one_line=form == "tsv") if isinstance(value, str) else value
 
-    return lambda row: writer.writerow(map(plain, _cells(row, columns)))
+    def write(row: FeatureRow) -> None:
+        writer.writerow(map(plain, _cells(row, columns)))
+        if columns is None:
+            quote = '"' if form == "csv" and row.values.size > 1 else ""
+            text.write(settings["delimiter"] + quote)
+            _write_numbers(row.values, text)
+            text.write(quote)
+        text.write("\n")
+
+    return write
+
+
+def _write_json(row: FeatureRow, columns: Sequence[str] | None, text: IO[str]) -> None:
+    names = ("path", "track_id", "duration", *(columns if columns is not None else ("shape",)))
+    line = json.dumps(dict(zip(names, _cells(row, columns), strict=True)))
+    if columns is not None:
+        text.write(f"{line}\n")
+        return
+    text.write(f'{line[:-1]}, "values": ')
+    _write_numbers(row.values, text)
+    text.write("}\n")
+
+
+def _write_numbers(values: AnyArray, text: IO[str]) -> None:
+    """All numbers of an array as one list in JSON, a block at a time."""
+    text.write("[")
+    between = ""
+    for block in blocks_of(values):
+        text.write(between + json.dumps(_numbers(block))[1:-1])
+        between = ", "
+    text.write("]")
 
 
 def _cells(row: FeatureRow, columns: Sequence[str] | None) -> list[Any]:
+    """What a row holds, of arrays without their numbers."""
+    about = [row.path, row.track_id, row.duration]
+    return [*about, *_numbers(np.asarray(row.values))] if columns is not None else [*about, list(row.values.shape)]
+
+
+def _numbers(values: np.ndarray) -> list[Any]:
     # float32 printed with its own shortest digits, not with float64's; what is not a number becomes null.
-    numbers = [_number(value) for value in row.values.ravel()]
-    if columns is not None:
-        return [row.path, row.track_id, row.duration, *numbers]
-    return [row.path, row.track_id, row.duration, list(row.values.shape), numbers]
+    return [_number(value) for value in values.ravel()]
 
 
 def _number(value: Any) -> Any:
@@ -101,25 +141,73 @@ def _write_arrow(
     metadata = {"hitpredict.kind": json.dumps(kind)} if kind else None
     about = [("path", pyarrow.string()), ("track_id", pyarrow.string()), ("duration", pyarrow.float64())]
     schema = pyarrow.schema([*about, *fields], metadata)
-    sink: Any = pyarrow.PythonFile(file, mode="w")
-    writer = pyarrow.parquet.ParquetWriter(sink, schema) if form == "parquet" else pyarrow.ipc.new_file(sink, schema)
-    with writer:
+    output = _Emptying(file)
+    with _arrow_writer(pyarrow.PythonFile(output, mode="w"), schema, form, columns) as writer:
         for group in _groups(chain([first] if first else [], rows)):
-            writer.write_table(_arrow_table(group, columns, schema, dtype))
+            with _end_to_end(group, dtype) as (values, mapping):
+                output.mapping = mapping
+                writer.write_table(_arrow_table(group, columns, schema, values))
+            output.mapping = None
 
 
-def _arrow_table(group: list[FeatureRow], columns: Sequence[str] | None, schema: Any, dtype: str) -> Any:
+class _Emptying:
+    """A file that is written to from memory which maps another file, and does not keep of it what has been written."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.mapping: mmap.mmap | None = None
+        self.flush, self.tell = file.flush, file.tell
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            self._file.write(view[start : start + _PIECE])
+            if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+                self.mapping.madvise(mmap.MADV_DONTNEED)
+        return len(view)
+
+    def close(self) -> None:
+        """Leave the file to whoever opened it."""
+
+
+@contextmanager
+def _end_to_end(group: list[FeatureRow], dtype: str) -> Iterator[tuple[np.ndarray, mmap.mmap | None]]:
+    """The numbers of all rows as they are to be stored: in memory, or of a large array in a file that is mapped."""
+    (first, *_), stored = group, _stored(group[0].values, dtype)
+    if isinstance(first.values, np.ndarray) or not first.values.size:
+        yield np.concatenate([np.asarray(row.values, stored).ravel() for row in group]), None
+        return
+    with tempfile.TemporaryFile() as scratch:
+        for block in blocks_of(first.values):
+            scratch.write(np.asarray(block, stored).data)
+        scratch.flush()
+        mapping = mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ)
+        yield np.frombuffer(mapping, stored), mapping
+
+
+def _arrow_writer(sink: Any, schema: Any, form: str, columns: Sequence[str] | None) -> Any:
+    import pyarrow.parquet
+
+    if form == "arrow":
+        return pyarrow.ipc.new_file(sink, schema)
+    # A dictionary of the numbers of an array gains nothing, and holds them back until the column is complete.
+    dictionary: Any = True if columns is not None else ["path", "track_id"]
+    return pyarrow.parquet.ParquetWriter(sink, schema, use_dictionary=dictionary)
+
+
+def _arrow_table(group: list[FeatureRow], columns: Sequence[str] | None, schema: Any, values: np.ndarray) -> Any:
     import pyarrow
 
     about = [pyarrow.array([_text(getattr(row, key)) for row in group]) for key in ("path", "track_id")]
     about.append(pyarrow.array([row.duration for row in group], pyarrow.float64()))
-    values = [np.asarray(row.values, _stored(row.values, dtype)) for row in group]
     if columns is not None:
-        matrix = np.stack(values)
+        matrix = values.reshape(len(group), len(columns))
         return pyarrow.table([*about, *(pyarrow.array(column) for column in matrix.T)], schema=schema)
-    offsets = np.cumsum([0, *(value.size for value in values)], dtype=np.int32)
-    flat = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(np.concatenate([v.ravel() for v in values])))
-    shapes = pyarrow.array([list(value.shape) for value in values], pyarrow.list_(pyarrow.int32()))
+    offsets = np.cumsum([0, *(row.values.size for row in group)], dtype=np.int32)
+    flat = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(values))
+    shapes = pyarrow.array([list(row.values.shape) for row in group], pyarrow.list_(pyarrow.int32()))
     return pyarrow.table([*about, shapes, flat], schema=schema)
 
 
@@ -144,11 +232,11 @@ def _write_npz(rows: Iterable[FeatureRow], columns: Sequence[str] | None, file: 
             paths.append(_text(row.path))
             ids.append(_text(row.track_id))
             durations.append(row.duration)
-            values = np.asarray(row.values, _stored(row.values, dtype))
+            stored = _stored(row.values, dtype)
             if columns is None:
-                _put(archive, f"{number:08}", values)
+                _put(archive, f"{number:08}", row.values, stored)
             else:
-                vectors.append(values)
+                vectors.append(np.asarray(row.values, stored))
         _put(archive, "path", np.array(paths, dtype=str))
         _put(archive, "track_id", np.array(ids, dtype=str))
         _put(archive, "duration", np.array(durations, np.float64))
@@ -157,13 +245,17 @@ def _write_npz(rows: Iterable[FeatureRow], columns: Sequence[str] | None, file: 
             _put(archive, "features", np.array(vectors).reshape(len(vectors), len(columns)))
 
 
-def _put(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+def _put(archive: zipfile.ZipFile, name: str, values: AnyArray, dtype: np.dtype[Any] | None = None) -> None:
+    stored = dtype or values.dtype
+    header = {"descr": np.lib.format.dtype_to_descr(stored), "fortran_order": False, "shape": tuple(values.shape)}
     # A fixed date, so that equal features give equal bytes.
     with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as member:
-        np.lib.format.write_array(member, array, allow_pickle=False)
+        np.lib.format.write_array_header_1_0(member, header)
+        for block in blocks_of(values):
+            member.write(np.ascontiguousarray(block, stored).tobytes())
 
 
-def _stored(values: np.ndarray, dtype: str) -> np.dtype[Any]:
+def _stored(values: AnyArray, dtype: str) -> np.dtype[Any]:
     return np.dtype(dtype) if np.issubdtype(values.dtype, np.floating) else values.dtype
 
 

@@ -94,9 +94,9 @@ class Tracks(Dataset[Any]):
         return torch.as_tensor(np.stack([self._array(features, number, row, rows[row]) for row in chosen]))
 
     def _array(self, features: Any, number: int, track: int, row: int) -> NDArray[np.float32]:
-        array, spec = np.asarray(features.values[row]), self._windows[number]
+        spec = self._windows[number]
         random = np.random.default_rng([self._seed, self.epoch, int(track)])
-        array = placed(array, spec)
+        array = np.asarray(placed(np.asarray(features.values[row]), spec))
         if spec is not None:
             longer = self._random and len(array) > spec["length"]
             start = int(random.integers(len(array) - spec["length"] + 1)) if longer else 0

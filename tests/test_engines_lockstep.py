@@ -8,6 +8,7 @@ from sounds import encoded, tune
 from test_frontends import overwritten
 
 from hitpredict import Scorer
+from hitpredict.arrays import ArrayStore
 from hitpredict.audio import read
 from hitpredict.audio.source import Source
 from hitpredict.descriptors import Hmn207
@@ -66,7 +67,7 @@ def test_a_model_of_several_inputs_decodes_once(monkeypatch, tmp_path, segments)
     assert reader.frames_read == clip.frames
     for each, found in zip((MfccStats(), LogMel(window=64)), arrays, strict=False):
         alone = model_inputs({"name": each.name, **({"window": 64} if each.name == "logmel" else {})})[0]
-        expected = alone.arrays([clip.samples], reader, segments)
+        expected = alone.arrays([clip.samples], reader, segments, ArrayStore())
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
     seconds = np.split(clip.samples, [clip.rate, 2 * clip.rate], axis=1) if segments else []

@@ -23,6 +23,7 @@ from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import InputError, UsageError
+from hitpredict.owned import scratch_folder
 
 COMMAND: dict[str, Any] = {
     "help": "Turn sound into feature tables: one row a track, `path`, `track_id`, `duration`, then the features.",
@@ -157,11 +158,19 @@ class _Run:
         self._messages, self._ids = messages, Counter[str]()
         self._bar, self._failed, self.described, self._limits = bar, failed, 0, limits
 
-    def rows(self, found: Iterable[Source]) -> Iterator[tuple[Source, Any]]:
-        """The sources that succeed with their rows, in order; what fails is reported and remembered."""
+    @property
+    def _has_large_rows(self) -> bool:
+        """Whether rows may be larger than memory. What another machine writes into a file stays there."""
+        return self._columns is None and self._engine is Engine.local
+
+    def rows(self, found: Iterable[Source], folder: Path | None) -> Iterator[tuple[Source, Any]]:
+        """The sources that succeed with their rows, in order; what fails is reported and remembered.
+
+        folder: where large arrays are put, for the taker of the row to remove.
+        """
         from hitpredict.featurizing import featuring
 
-        arguments = (self._kind, self._settings)
+        arguments = (self._kind, self._settings, folder)
         for source, result in self._bar.over(self._engine_run(featuring, arguments, found)):
             if isinstance(result, InputError):
                 self._failed.append(source.path)
@@ -204,10 +213,12 @@ class _Run:
         from hitpredict.tables import write_table
 
         def render(records: Iterator[Record], file: IO[bytes]) -> None:
-            write_table(map(_unpacked, records), self._columns, form.value, file, dtype.value, self._made)
+            rows = (_unpacked(record, folder) for record in records)
+            write_table(rows, self._columns, form.value, file, dtype.value, self._made)
 
         with Journal(output, {"kind": self._made}, failures, force, self._messages.note) as journal:
-            for source, row in self.rows(journal.remaining(found, self._bar.skip)):
+            folder = journal.arrays() if self._has_large_rows else None
+            for source, row in self.rows(journal.remaining(found, self._bar.skip), folder):
                 journal.write(source, _packed(row))
             journal.finish(render)
         self.described += journal.taken_up
@@ -216,37 +227,54 @@ class _Run:
         """Write lines as they come; binary formats only into a pipe."""
         from hitpredict.tables import line_writer, write_table
 
-        rows = (row for _, row in self.rows(found))
-        if form in (TableFormat.parquet, TableFormat.arrow, TableFormat.npz):
-            if is_terminal(sys.stdout):
-                raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
-            write_table(rows, self._columns, form.value, binary_stdout(), dtype.value, self._made)
-            return
-        write = line_writer(self._columns, form.value, sys.stdout)
-        for row in rows:
-            write(row)
-            sys.stdout.flush()
+        binary = form in (TableFormat.parquet, TableFormat.arrow, TableFormat.npz)
+        if binary and is_terminal(sys.stdout):
+            raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
+        with scratch_folder() as scratch:
+            rows = self._passing(found, Path(scratch) if self._has_large_rows else None)
+            if binary:
+                write_table(rows, self._columns, form.value, binary_stdout(), dtype.value, self._made)
+                return
+            write = line_writer(self._columns, form.value, sys.stdout)
+            for row in rows:
+                write(row)
+                sys.stdout.flush()
+
+    def _passing(self, found: Iterator[Source], folder: Path | None) -> Iterator[Any]:
+        """Rows whose files go when the next one is asked for."""
+        from hitpredict.arrays import StoredArray
+
+        for _, row in self.rows(found, folder):
+            yield row
+            if isinstance(row.values, StoredArray):
+                row.values.remove()
 
 
 def _packed(row: Any) -> Record:
     """A row as a line of the journal, its numbers exact."""
+    from hitpredict.arrays import StoredArray
+
     values = row.values
-    return {
-        "path": row.path,
-        "track_id": row.track_id,
-        "duration": row.duration,
-        "shape": list(values.shape),
-        "dtype": values.dtype.str,
-        "values": base64.b64encode(values.tobytes()).decode(),
-    }
+    about = {"path": row.path, "track_id": row.track_id, "duration": row.duration}
+    about |= {"shape": list(values.shape), "dtype": values.dtype.str}
+    if isinstance(values, StoredArray):
+        return {**about, "file": values.path.name, "bytes": values.nbytes}
+    return {**about, "values": base64.b64encode(values.tobytes()).decode()}
 
 
-def _unpacked(record: Record) -> Any:
+def _unpacked(record: Record, folder: Path | None) -> Any:
+    """The row of such a line. folder: where the files are."""
     import numpy as np
 
+    from hitpredict.arrays import StoredArray
     from hitpredict.featurizing import FeatureRow
 
-    values = np.frombuffer(base64.b64decode(record["values"]), record["dtype"]).reshape(record["shape"])
+    shape, dtype = tuple(record["shape"]), np.dtype(record["dtype"])
+    if "file" in record:
+        assert folder is not None
+        values: Any = StoredArray(folder / record["file"], 0, shape, dtype)
+    else:
+        values = np.frombuffer(base64.b64decode(record["values"]), dtype).reshape(shape)
     return FeatureRow(record["path"], record["track_id"], values, record.get("duration"))
 
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
+import stat
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -27,6 +29,8 @@ class Journal:
     A run that is killed leaves the journal. The next one for the same output takes from it the records of its own
     inputs that are still the same (a file by size and times, what came through a stream by its hash), and makes the
     others. Its output has the records of its inputs alone, in their order. No two runs have the same journal.
+    What is too large for a line lies in a file of the folder `.NAME.arrays`, whose name and size the record has as
+    `file` and `bytes`.
 
     settings: what else must be the same. failures: where the run lists what failed. force: the output may be there.
     note: takes lines for the user. Entering raises `EnvironmentProblem` while another run is at it, or when the file
@@ -37,6 +41,7 @@ class Journal:
         self._output, self._path, self._force, self._note = output, _path_of(output), force, note
         self._header = {"schema": "hitpredict.journal/1", "failures": _real(failures), "version": __version__}
         self._header |= settings
+        self._arrays = output.with_name(f".{output.name}.arrays")
         self._found, self.taken_up, self._written = 0, 0, 0
         self._kept: dict[str, list[int]] = {}
         # Of each input of this run, where its record is in the journal; -1 for none.
@@ -62,7 +67,9 @@ class Journal:
             if not line.endswith(b"\n"):
                 break
             try:
-                self._kept.setdefault(json.loads(line)["input"], []).append(end)
+                entry = json.loads(line)
+                if self._is_whole(entry["record"]):
+                    self._kept.setdefault(entry["input"], []).append(end)
             except (ValueError, KeyError, TypeError):
                 break
             end += len(line)
@@ -79,8 +86,26 @@ class Journal:
         self._file.seek(end if begin else 0)
         self._file.truncate()
         if not begin:
+            shutil.rmtree(self._arrays, ignore_errors=True)
             self._file.write(json_line(self._header).encode())
             self._file.flush()
+
+    def _is_whole(self, record: Record) -> bool:
+        if "file" not in record:
+            return True
+        try:
+            return bool((self._arrays / record["file"]).stat().st_size == record["bytes"])
+        except OSError:
+            return False
+
+    def arrays(self) -> Path:
+        """The folder for what is too large for a line; it goes with the journal. Raises `EnvironmentProblem`."""
+        with suppress(FileExistsError):
+            self._arrays.mkdir(mode=0o700)
+        found = self._arrays.lstat()
+        if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+            raise EnvironmentProblem(f"{self._arrays}: is no folder, or somebody else's; remove it")
+        return self._arrays
 
     def remaining(self, found: Iterator[Source], skipped: Callable[[], None]) -> Iterator[Source]:
         """The sources that are not recorded yet. skipped: called for each of the others."""
@@ -116,6 +141,7 @@ class Journal:
         with atomic(self._output) as file:
             render(self._records(), file)
         self._path.unlink()
+        shutil.rmtree(self._arrays, ignore_errors=True)
 
     def _records(self) -> Iterator[Record]:
         for place in self._places:
@@ -130,6 +156,7 @@ class Journal:
             error.add_note(f"{kept:,} results are kept, and the same command does the rest")
         if error is not None and not (self._found or self._written):
             self._path.unlink(missing_ok=True)
+            shutil.rmtree(self._arrays, ignore_errors=True)
         self._open.__exit__(kind, error, trace)
 
 

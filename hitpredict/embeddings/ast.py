@@ -69,10 +69,10 @@ class AstEmbedding:
         Raises `InputError` when it is shorter than one frame (25 ms), `EnvironmentProblem` when a library, the
         device or the checkpoint is missing or wrong.
         """
-        rows = self._rows(blocks, rate)
+        rows = self.parts(blocks, rate)
         return mean_of_rows(rows) if self.pool == "mean" else np.concatenate(list(rows))
 
-    def _rows(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
+    def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
         """The embedding (1, D) of each window, at least one of them."""
         torch, model = require("torch"), transformer(_CLASS, self.checkpoint, self.device)
         device, frontend, size = place(self.device), self.frontend, self._config.max_length

@@ -52,12 +52,12 @@ class VggishEmbedding:
         Raises `InputError` when it is shorter than one patch (0.975 s), `EnvironmentProblem` when torch, the
         device or a file of weights is missing or wrong.
         """
-        batches = self._batches(blocks, rate)
+        batches = self.parts(blocks, rate)
         if self.pool == "mean":
             return mean_of_rows(batches)
         return np.concatenate(list(batches))
 
-    def _batches(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
+    def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
         """The embeddings (n, 128) of each batch of patches, at least one of them."""
         torch, network, whitening = _network(self.weights or str(fetched() / _PUBLISHED), self.pca, self.device)
         frontend, device, empty = Vggish(), place(self.device), True

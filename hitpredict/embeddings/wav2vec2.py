@@ -62,14 +62,14 @@ class Wav2Vec2Embedding:
         Raises `InputError` when it is shorter than the network's first frame (25 ms), `UsageError` when the network
         has no such layer, `EnvironmentProblem` when a library, the device or the checkpoint is missing or wrong.
         """
-        states = self._states(blocks, rate)
+        states = self.parts(blocks, rate)
         if self.pool == "none":
             return np.concatenate(list(states))
         if self.pool == "first":
             return np.asarray(next(states)[0], np.float32)
         return mean_of_rows(states)
 
-    def _states(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
+    def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
         """The hidden states (n, D) of each chunk, at least one of them."""
         self._check_layer()
         model, empty = transformer(_CLASS, self.checkpoint, self.device), True

@@ -53,6 +53,9 @@ class Frontend(Protocol):
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """All frames, or a range of them, to what the model takes."""
 
+    def parts(self, frames: FrameView) -> Iterator[NDArray[np.float32]]:
+        """What `finish` gives, in parts that follow one another along the first axis."""
+
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """What `finish` gives, changed to what it gives of the same sound `db` dB louder (below 0: quieter)."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,10 +64,13 @@ class Fbank:
 
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """The scaled energies (frames, n_mels) of a range of frames, padded to `window`."""
-        energies = np.concatenate([np.empty((0, self.n_mels), np.float32), *frames])
-        if self.window is not None and len(energies) < self.window:
-            energies = np.pad(energies, ((0, self.window - len(energies)), (0, 0)))
-        return np.asarray((energies - np.float32(self.mean)) / np.float32(2 * self.deviation), dtype=np.float32)
+        return np.concatenate([np.empty((0, self.n_mels), np.float32), *self.parts(frames)])
+
+    def parts(self, frames: FrameView) -> Iterator[NDArray[np.float32]]:
+        """The same, some frames at a time."""
+        missing = max(0, (self.window or 0) - len(frames))
+        for block in chain(frames, [np.zeros((missing, self.n_mels), np.float32)] if missing else []):
+            yield np.asarray((block - np.float32(self.mean)) / np.float32(2 * self.deviation), np.float32)
 
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """Scaled energies of the same sound, louder; what is at the floor of the logarithm stays there."""

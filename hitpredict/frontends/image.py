@@ -80,6 +80,10 @@ class SpectrogramImage:
         picture = np.rint(255 * (_viridis(brightness) if self.colour == "rgb" else brightness))
         return picture.astype(np.uint8) if self.dtype == "uint8" else np.asarray(picture / 255, np.float32)
 
+    def parts(self, frames: FrameView) -> Iterator[NDArray[Any]]:
+        """The picture in one part."""
+        yield self.finish(frames)
+
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """The picture as it is: its levels are relative to the loudest."""
         return features

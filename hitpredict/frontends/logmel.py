@@ -61,15 +61,18 @@ class LogMel:
 
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """The spectrogram (frames, n_mels) of a range of at least one frame, floored, and padded to `window`."""
-        decibels = np.concatenate(list(frames))
-        if self.relative:
-            decibels = decibels - (decibels.min() if self.relative == "min" else decibels.max())
-        loudest = decibels.max()
-        if self.top_db is not None:
-            decibels = np.maximum(decibels, loudest - np.float32(self.top_db))
-        if self.window is not None and len(decibels) < self.window:
-            decibels = np.pad(decibels, ((0, self.window - len(decibels)), (0, 0)), constant_values=decibels.min())
-        return decibels
+        return np.concatenate(list(self.parts(frames)))
+
+    def parts(self, frames: FrameView) -> Iterator[NDArray[np.float32]]:
+        """The same, some frames at a time."""
+        extremes = [(block.min(), block.max()) for block in frames]
+        low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+        reference = {"min": low, True: high, False: np.float32(0)}[self.relative]
+        floor = np.float32(-np.inf if self.top_db is None else high - reference - np.float32(self.top_db))
+        for block in frames:
+            yield np.maximum(block - reference, floor)
+        if self.window is not None and len(frames) < self.window:
+            yield np.full((self.window - len(frames), self.n_mels), max(low - reference, floor), np.float32)
 
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """Decibels of the same sound, louder: no others where they are relative to the loudest value.

@@ -64,6 +64,10 @@ class MfccStats:
         deviation = np.sqrt(np.maximum(squares / len(frames) - mean**2, 0.0))
         return np.concatenate([mean, deviation]).astype(np.float32)
 
+    def parts(self, frames: FrameView) -> Iterator[NDArray[np.float32]]:
+        """The vector in one part."""
+        yield self.finish(frames)
+
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """The vector as it is: the decibels are relative to the loudest."""
         return features

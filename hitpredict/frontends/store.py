@@ -11,7 +11,7 @@ import numpy as np
 from hitpredict.frontends.stream import Frames
 
 _IN_MEMORY = 32 * 2**20
-_READ_FRAMES = 256
+_READ_FRAMES, _OF_BINS = 256, 128
 
 
 class FrameStore:
@@ -58,5 +58,9 @@ class FrameView:
         return max(0, self.stop - self.start)
 
     def __iter__(self) -> Iterator[Frames]:
-        for start in range(self.start, self.stop, _READ_FRAMES):
-            yield self.store.read(start, min(start + _READ_FRAMES, self.stop))
+        return self.blocks(_READ_FRAMES * max(1, _OF_BINS // self.store.bins))
+
+    def blocks(self, frames: int) -> Iterator[Frames]:
+        """The same in blocks of so many frames, the last one shorter."""
+        for start in range(self.start, self.stop, frames):
+            yield self.store.read(start, min(start + frames, self.stop))

@@ -14,6 +14,8 @@ from hitpredict.frontends.store import FrameView
 from hitpredict.frontends.stream import Frames, overlapping, soxr_mono, spectra
 from hitpredict.frontends.windows import hann
 
+_TOGETHER = 16
+
 
 @dataclass(frozen=True)
 class Vggish:
@@ -59,9 +61,15 @@ class Vggish:
 
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """The patches (N, patch_frames, n_mels) of a range of frames. Raises `InputError` when there is not one."""
+        return np.concatenate(list(self.parts(frames)))
+
+    def parts(self, frames: FrameView) -> Iterator[NDArray[np.float32]]:
+        """The same, some patches at a time."""
         if len(frames) < self.patch_frames:
             raise InputError(f"too short for {self.name}: one patch takes {self.shortest:.3f} s")
-        return self.patches(np.concatenate(list(frames)))
+        for block in frames.blocks(_TOGETHER * self.patch_frames):
+            if len(block) >= self.patch_frames:
+                yield self.patches(block)
 
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """Patches of the same sound, louder; the offset within the logarithm stays as it is."""

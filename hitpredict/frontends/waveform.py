@@ -31,7 +31,11 @@ class Waveform:
 
     def finish(self, frames: FrameView) -> NDArray[np.float32]:
         """The samples of a range, (samples,)."""
-        return np.concatenate(list(frames))[:, 0]
+        return np.concatenate(list(self.parts(frames)))
+
+    def parts(self, frames: FrameView) -> Iterator[NDArray[np.float32]]:
+        """The same, some at a time."""
+        return (block[:, 0] for block in frames)
 
     def louder(self, features: NDArray[Any], db: float) -> NDArray[Any]:
         """The samples, multiplied."""

@@ -348,6 +348,11 @@ def _run(
         start = last if options.resume and last.exists() else None
         try:
             trainer.fit(module, batches, held_out, ckpt_path=start, weights_only=True)
+        except SystemExit as end:
+            # Lightning's answer to Ctrl-C.
+            if isinstance(end.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from end
+            raise
         except ProcessRaisedException as error:
             # What a process of several raised arrives as text, the error itself in its last line.
             raise TrainingError(str(error).strip().splitlines()[-1].partition("Error: ")[2] or str(error)) from error

@@ -20,7 +20,9 @@ from hitpredict.errors import CheckpointError, HitpredictError, UsageError
 from hitpredict.evaluation import Baselines, evaluate, warn
 from hitpredict.frontends import maker_of, zero_of
 from hitpredict.model_card import card_of
+from hitpredict.model_files import CHECKPOINTS, REQUEST, check_replaceable, check_work, clear_work, put_in_place
 from hitpredict.model_folder import SCHEMA, ModelFolder, Predictions, predict_network
+from hitpredict.owned import locked
 from hitpredict.recipes import Recipe
 from hitpredict.splits import CALIBRATION, TEST, TRAIN, VALIDATION
 from hitpredict.training_checks import check_collapse, check_tables, crossing, other_input, split_of
@@ -29,7 +31,6 @@ from hitpredict.windows import placed
 
 _REFERENCE_QUANTILES = 201
 _FEWEST_GROUPS = 5
-_REQUEST = "request.json"
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,25 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
 
     Raises `UsageError` for data that cannot be learnt from, before anything is written or what an earlier run left is
     touched, and `TrainingError` when the fit fails, or its predictions collapse to a constant (unless the recipe is
-    one); then nothing stays behind. A kill leaves what `resume` needs; raises `CheckpointError` when that is damaged.
+    one); then nothing stays behind. A model that is there is replaced in the end; anything else is a `UsageError`, and
+    a folder that another run is at an `EnvironmentProblem`. A kill leaves what `resume` needs; raises `CheckpointError`
+    when that is damaged.
     """
-    work = _prepared(request, data, folder)
-    try:
-        result = _trained(work)
-    except CheckpointError:
-        raise
-    except HitpredictError:
-        shutil.rmtree(work.folder, ignore_errors=True)
-        raise
-    _finish(work.folder, folder)
+    folder = folder.resolve()
+    check_replaceable(folder)
+    with locked(folder):
+        work = _prepared(request, data, folder)
+        try:
+            result = _trained(work)
+        except CheckpointError:
+            raise
+        except KeyboardInterrupt as stop:
+            stop.add_note("the same command with --resume goes on")
+            raise
+        except HitpredictError:
+            clear_work(work.folder)
+            raise
+        _finish(work.folder, folder)
     return result
 
 
@@ -147,13 +156,15 @@ def _trained(work: _Work) -> dict[str, Any]:
 
 def _begin(work: Path, request: Request, data: TrainingData, sides: NDArray[np.str_]) -> None:
     """Make the folder of a run, or take up the one that was left. Raises `UsageError` when that was another run."""
-    if work.exists() and not request.resume:
-        shutil.rmtree(work)
+    if request.resume:
+        check_work(work)
+    else:
+        clear_work(work)
     work.mkdir(parents=True, exist_ok=True)
     rows = hashlib.sha256(data.labels.tobytes() + "\0".join([*data.track_ids, *sides]).encode()).hexdigest()
     tables = [[Path(each.path).name, each.kind] for each in data.inputs]
     run = json.dumps([request.recipe.to_json(), request.seed, tables, rows, request.precision, request.devices])
-    asked = work / _REQUEST
+    asked = work / REQUEST
     if asked.exists() and asked.read_text(encoding="utf-8") != run:
         raise UsageError(
             f"--resume: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
@@ -384,8 +395,6 @@ def _dump(path: Path, data: Any) -> None:
 
 def _finish(work: Path, folder: Path) -> None:
     """Put the finished folder in its place; what only `resume` needs goes."""
-    shutil.rmtree(work / "checkpoints", ignore_errors=True)
-    (work / _REQUEST).unlink()
-    if folder.exists():
-        shutil.rmtree(folder)
-    work.replace(folder)
+    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
+    (work / REQUEST).unlink()
+    put_in_place(work, folder)

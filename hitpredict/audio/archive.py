@@ -170,6 +170,10 @@ class TarWriter:
         # Closing writes the end marker, which a broken archive must not have.
         if kind is None:
             self._tar.close()
+        else:
+            # It would close itself when it is forgotten, into a stream that may be closed by then.
+            self._tar.closed = True  # type: ignore[attr-defined]
+            self._tar.fileobj.closed = True  # type: ignore[attr-defined]
 
 
 class _Chunked:

@@ -2,10 +2,10 @@
 
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
 from hitpredict.owned import temporary_file
 
+T = TypeVar("T")
 Encoding = Literal["16", "24", "float"]
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _BYTES = {"16": 2, "24": 3, "float": 4}
@@ -135,10 +136,11 @@ def _encode(block: Samples, encoding: Encoding) -> bytes:
 def _write_soundfile(sound: Sound, file: IO[bytes], suffix: str, encoding: Encoding, path: str) -> None:
     import soundfile
 
+    careful = _Careful(file)
     subtype = {".flac": f"PCM_{encoding}", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}[suffix]
     try:
         with soundfile.SoundFile(
-            file, "w", sound.rate, sound.channels, subtype=subtype, format=suffix[1:].upper()
+            careful, "w", sound.rate, sound.channels, subtype=subtype, format=suffix[1:].upper()
         ) as out:
             for key in ("title", "artist", "comment"):
                 if text := sound.tags.get(key):
@@ -146,7 +148,43 @@ def _write_soundfile(sound: Sound, file: IO[bytes], suffix: str, encoding: Encod
             # Blocks, because libsndfile's Vorbis encoder overflows its stack on one huge write.
             for block in sound.blocks():
                 out.write(np.clip(block.T, -1, 1))
+                careful.check()
+        careful.check()
     except (RuntimeError, ValueError) as error:
+        careful.check()
         raise InputError(
             f"{path}: {suffix[1:].upper()} cannot hold {sound.channels} channels at {sound.rate} Hz; write .wav"
         ) from error
+
+
+class _Careful:
+    """A file for libsndfile, whose C code cannot pass an error on: it is kept until somebody asks."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        self._attempt(lambda: self._file.write(data))
+        return len(data)
+
+    def read(self, size: int) -> bytes:
+        return self._attempt(lambda: self._file.read(size)) or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._attempt(lambda: self._file.seek(offset, whence)) or 0
+
+    def tell(self) -> int:
+        return self._attempt(self._file.tell) or 0
+
+    def _attempt(self, call: Callable[[], T]) -> T | None:
+        try:
+            return call() if self._error is None else None
+        except OSError as error:
+            self._error = error
+            return None
+
+    def check(self) -> None:
+        """Raise the error that there was."""
+        if self._error is not None:
+            raise self._error

@@ -1,7 +1,6 @@
 """The table of commands, and how whatever happens in one becomes an exit code."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from hitpredict import __version__
+from hitpredict import __version__, signals
 from hitpredict.cells import shown
 from hitpredict.cli import streams
 from hitpredict.cli.messages import say
 from hitpredict.cli.parser import complaint, worded
 from hitpredict.errors import HitpredictError
 
-INTERRUPTED, TERMINATED, READER_GONE = 130, 143, 141
+INTERRUPTED, READER_GONE = 130, 141
 
 
 def reported(command: Callable[..., Any]) -> Callable[..., None]:
@@ -30,8 +29,9 @@ def reported(command: Callable[..., Any]) -> Callable[..., None]:
         if verbose:
             streams.unmute()
         try:
-            code = command(**arguments) or 0
-            sys.stdout.flush()
+            with signals.unwinding():
+                code = command(**arguments) or 0
+                sys.stdout.flush()
         except HitpredictError as error:
             code = _explained(error, verbose)
         except BrokenPipeError:
@@ -135,18 +135,23 @@ def main() -> None:
     """The program `hitpredict`."""
     # ONNX Runtime's Linux builds report on their use to Microsoft unless told not to.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     streams.guard()
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     known = (*(command[0] for command in _COMMANDS), *_GROUPS)
     program = worded(typer.main.get_command(build(first if first in known else None)))
     try:
         code = program(prog_name="hitpredict", standalone_mode=False)
+    except SystemExit as end:
+        # The parser's own answer to a reader that has gone is 1.
+        code = READER_GONE if isinstance(end.__context__, BrokenPipeError) else end.code
+    except OSError as error:
+        code = _explained(error, False, f"standard output: {error.strerror or error}")
     except Exception as error:
         # The parser's own errors, of a class that typer keeps to itself.
         if not hasattr(error, "format_message"):
             raise
         code = _usage(error)
+    streams.settle_stdout()
     sys.exit(code or 0)
 
 

@@ -25,7 +25,11 @@ def guard() -> None:
         _real_stderr = os.dup(2)
         os.dup2(null, 2)
         sys.stderr = os.fdopen(_real_stderr, "w", buffering=1, errors="backslashreplace")
-    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+    if sys.stdout is None:
+        # Closed by whoever started this: nothing is lost until something is written.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
+        sys.stdout = os.fdopen(1, "w")
+    if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     warnings.simplefilter("ignore")
 
@@ -55,3 +59,11 @@ def binary_stdout() -> IO[bytes]:
 def abandon_stdout() -> None:
     """Stop writing to a pipe whose reader has gone, without an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def settle_stdout() -> None:
+    """Write what is left; what cannot be written is given up, and has been told of."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        abandon_stdout()

@@ -11,6 +11,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import watched
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.model_files import check_replaceable
 
 COMMAND: dict[str, Any] = {
     "help": "Train a published system, or a baseline, on feature and label tables.",
@@ -87,6 +88,7 @@ def train(
     messages = Messages(quiet, verbose)
     if output.exists() and not force:
         raise UsageError(f"{output}: exists already; use --force to replace it")
+    check_replaceable(output.resolve())
     if not output.parent.is_dir():
         raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
     training_run, training_data = _modules()

@@ -147,8 +147,10 @@ _for_good = ExitStack()
 
 def _prepare(prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], memory: int | None) -> None:
     global _ready  # noqa: PLW0603 - the one place where a process keeps what it has loaded
-    # Ctrl-C reaches the whole group; the parent decides what happens.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C, and the end of the terminal, reach the whole group; the parent decides what happens.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     _for_good.enter_context(addresses(memory))
     _ready = prepare(*arguments)
 

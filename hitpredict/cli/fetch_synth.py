@@ -101,6 +101,8 @@ def _prepare(output: Path, settings: "Settings", force: bool) -> None:
     same = known.is_file() and known.read_text(encoding="utf-8") == text
     if not same and not force and (known.exists() or (output / MANIFEST).exists()):
         raise UsageError(f"{output}: holds songs of other settings; use --force to replace them")
+    if force and any(path.exists() for path in (output / MANIFEST, *output.glob("audio/synth_*"))) and not _ours(known):
+        raise UsageError(f"{output}: was not made by fetch synth; nothing is replaced there, give another folder")
     if force:
         for stale in (known, output / MANIFEST, *output.glob("audio/synth_*")):
             stale.unlink(missing_ok=True)
@@ -108,6 +110,14 @@ def _prepare(output: Path, settings: "Settings", force: bool) -> None:
     if force or not same:
         with atomic(known) as file:
             file.write(text.encode())
+
+
+def _ours(known: Path) -> bool:
+    """Whether this command wrote a description of songs."""
+    try:
+        return str(json.loads(known.read_text(encoding="utf-8"))["schema"]).startswith("hitpredict.synth/")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _render(output: Path, settings: "Settings", planted: "list[Song]", jobs: int | None, messages: Messages) -> int:

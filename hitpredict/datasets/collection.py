@@ -1,13 +1,15 @@
 """A manifest made track by track, where some tracks may fail and a killed run is taken up again."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from hitpredict.datasets.answers import expected
 from hitpredict.datasets.download import GaveUp
-from hitpredict.datasets.manifest import Draft, Track
+from hitpredict.datasets.manifest import MANIFEST, Draft, Track
 from hitpredict.errors import InputError
+from hitpredict.owned import locked
 
 
 class Collection:
@@ -27,15 +29,15 @@ class Collection:
         return len(self._keys)
 
     def run(self) -> Iterator[InputError | None]:
-        """Fetch what is missing and write the manifest; yields the failure of each track, or None."""
-        draft = Draft(self._output, self._settings)
-        try:
+        """Fetch what is missing and write the manifest; yields the failure of each track, or None.
+
+        Raises `EnvironmentProblem` while another run fetches into the same folder.
+        """
+        with locked(self._output / MANIFEST), closing(Draft(self._output, self._settings)) as draft:
             for key in self._keys:
                 yield self._one(draft, key)
             self.silent = sum(draft.rows[key]["path"] is None for key in self._keys if key in draft.rows)
             self.manifest = draft.finish(self._keys)
-        finally:
-            draft.close()
 
     def _one(self, draft: Draft, key: str) -> InputError | None:
         if key in draft.rows and self._whole(draft.rows[key]):

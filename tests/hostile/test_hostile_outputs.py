@@ -13,6 +13,11 @@ import pytest
 from processes import finished, run, start
 from sounds import encoded, saved, tune
 
+from hitpredict.datasets.collection import Collection
+from hitpredict.datasets.manifest import Track, now
+from hitpredict.errors import EnvironmentProblem
+from hitpredict.owned import locked
+
 COMMANDS = [("score",), ("featurize", "--kind", "mfcc_stats")]
 OUTPUT, JOURNAL = "out.csv", ".out.csv.partial"
 
@@ -242,3 +247,28 @@ def test_lists_of_failures_follow_the_rule_of_outputs(songs):
     (songs / "failed").write_text("")
     assert run(*asked, cwd=songs).code == 1
     assert (songs / "failed").read_text() == "missing.wav\n"
+
+
+def test_songs_of_others_are_not_replaced_by_made_ones(tmp_path):
+    (tmp_path / "audio").mkdir()
+    for name in ("tracks.jsonl", "audio/synth_pop.mp3"):
+        (tmp_path / name).write_text("precious")
+    outcome = run("fetch", "synth", "-n", "1", "--seconds", "2", "-o", tmp_path, "--force")
+    assert (outcome.code, len(outcome.complaints)) == (2, 1)
+    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"precious"}
+
+
+def test_a_second_fetch_into_a_folder_is_told_who_is_at_it(tmp_path):
+    tracks = Collection(tmp_path, {}, ["1"], lambda key: Track(key, "test", now())).run()
+    with locked(tmp_path / "tracks.jsonl"), pytest.raises(EnvironmentProblem, match=f"process {os.getpid()} on "):
+        next(tracks)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["reliability.svg", "predicted-versus-true.png"])
+def test_pictures_follow_the_rule_of_outputs(tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    outcome = run("evaluate", "zalo2019-mfcc", "--labels", "l.csv", "--features", "f.csv", "--plots", ".", cwd=tmp_path)
+    assert (outcome.code, len(outcome.complaints)) == (2, 1)
+    assert f"{name}: exists already; use --force" in outcome.err
+    assert (tmp_path / name).read_text() == "precious"

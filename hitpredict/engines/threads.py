@@ -9,7 +9,7 @@ from typing import TypeVar
 from hitpredict.engines.local import attempt, cores
 from hitpredict.errors import InputError
 
-_OF_THE_OUTPUT = (errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_OF_THE_OUTPUT = (errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO)
 Key = TypeVar("Key")
 Result = TypeVar("Result")
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from hitpredict.datasets.answers import expected
 from hitpredict.datasets.download import GaveUp
-from hitpredict.datasets.manifest import MANIFEST, Draft, Track
+from hitpredict.datasets.manifest import Draft, Track
 from hitpredict.errors import InputError
-from hitpredict.owned import locked
 
 
 class Collection:
@@ -33,7 +32,7 @@ class Collection:
 
         Raises `EnvironmentProblem` while another run fetches into the same folder.
         """
-        with locked(self._output / MANIFEST), closing(Draft(self._output, self._settings)) as draft:
+        with closing(Draft(self._output, self._settings)) as draft:
             for key in self._keys:
                 yield self._one(draft, key)
             self.silent = sum(draft.rows[key]["path"] is None for key in self._keys if key in draft.rows)

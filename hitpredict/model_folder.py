@@ -157,7 +157,9 @@ class ModelFolder:
     def _predict_estimator(self, data: TrainingData) -> Predictions:
         session = self.read(
             "estimator.onnx",
-            lambda path: quiet_onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"]),
+            lambda path: quiet_onnxruntime().InferenceSession(
+                path, providers=["CPUExecutionProvider"], enable_fallback=0
+            ),
         )
         outputs = session.run(None, {"features": data.summary})
         return Predictions(*(np.asarray(output, np.float64) for output in outputs))

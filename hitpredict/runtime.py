@@ -108,7 +108,6 @@ class Session:
                 raise EnvironmentProblem(f"--device cuda: {problem}")
             self.note = f"no CUDA here ({problem}); scoring on the CPU" if device == "auto" else ""
             self._open(onnxruntime, ["CPUExecutionProvider"], threads)
-        self._inputs = [each.name for each in self._session.get_inputs()]
         kinds = {each.type for each in self._session.get_inputs()}
         if kinds != {"tensor(float)"}:
             raise self._problem(f"takes {', '.join(sorted(kinds)) or 'nothing'}, not arrays of float32")
@@ -129,7 +128,11 @@ class Session:
         # A model is one file: what it wants to read besides is looked for where nothing is.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         try:
-            self._session = onnxruntime.InferenceSession(self.file.data, options, providers=providers)
+            # Falling back to where it already runs, it would say so on standard output.
+            self._session = onnxruntime.InferenceSession(
+                self.file.data, options, providers=providers, enable_fallback=len(providers) > 1
+            )
+            self._inputs = [each.name for each in self._session.get_inputs()]
         except Exception as error:
             # ONNX Runtime's exceptions share no base class below Exception.
             raise self._problem(f"not a model that can be loaded: {_reason(error)}") from error

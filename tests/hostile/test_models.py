@@ -232,3 +232,20 @@ def test_a_device_that_never_ends_is_no_model():
     assert Path("/dev/zero").exists()
     with pytest.raises(EnvironmentProblem, match="no file"):
         Scorer("/dev/zero", "cpu")
+
+
+@pytest.mark.parametrize("where", ["input", "operator"])
+def test_names_that_are_no_text_are_told_in_one_line(tmp_path, capfd, where):
+    """ONNX Runtime itself would say on standard output that it tries once more."""
+    model, proto = tmp_path / "m.onnx", copy.deepcopy(original())
+    if where == "operator":
+        proto.graph.node[0].op_type = "a name"
+    else:
+        first = proto.graph.input[0].name
+        proto.graph.input[0].name = "a name"
+        for node in proto.graph.node:
+            node.input[:] = ["a name" if name == first else name for name in node.input]
+    model.write_bytes(proto.SerializeToString().replace(b"a name", b"a \xffame"))
+    with pytest.raises(EnvironmentProblem, match="not a model that can be loaded"):
+        Scorer(str(model), "cpu")
+    assert capfd.readouterr().out == ""

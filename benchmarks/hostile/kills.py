@@ -196,7 +196,12 @@ def _alive(group: int) -> bool:
 
 def _finish(place: _Place, tally: Tally, *more: object) -> Ended | None:
     """Take up what was killed and check that it ends well."""
-    ended = place.run(*more, *place.again)
+    if place.path.is_file() or (place.job == "train" and place.path.exists()):
+        # It was killed after its output had come into its place.
+        tally.counts["killed when the output was there"] += 1
+        ended = place.run(*more, "--force")
+    else:
+        ended = place.run(*more, *place.again)
     if place.job == "train" and ended.code == 2 and "resume" in ended.err:
         # It was killed before it had anything to keep.
         ended = place.run(*more)

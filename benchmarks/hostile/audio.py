@@ -95,8 +95,8 @@ def _featurized(folder: Path, tally: Tally) -> None:
 
 
 def _mutated(folder: Path, tally: Tally) -> None:
-    out, failures = folder.with_suffix(".variants"), folder.with_suffix(".variants.failed")
-    options = ("mutate", "-q", "-j", 2, "--gain=-1", folder, "-o", out, "--failures", failures)
+    out, failures = folder.with_name(f"variants-{folder.name}"), folder.with_suffix(".variants.failed")
+    options = ("mutate", "-q", "-j", 2, "--gain=-1", folder, "-o", f"{out}/", "--failures", failures)
     ended = program(*options, seconds=_LIMIT_SECONDS)
     made = {path.name[:6] for path in out.iterdir()} if out.is_dir() else set()
     rows = [str(path) for path in folder.iterdir() if path.name[:6] in made]

@@ -299,7 +299,8 @@ class _PyavDecoder:
         except av.FFmpegError as error:
             raise InputError(f"{source.path}: no audio track can be read ({_reason(error)})") from error
         track: Any = self._container.streams.best("audio")
-        if track is None or not track.rate:
+        # A track whose codec nobody knows has no rate at all.
+        if track is None or not getattr(track, "rate", 0):
             self._container.close()
             raise InputError(f"{source.path}: holds no audio track that can be decoded")
         self._failures = av.FFmpegError
@@ -331,6 +332,10 @@ class _PyavDecoder:
                 raise OSError(_reason(error)) from error
             # What was decoded before the damage is still to be read.
             self._damage = _reason(error)
+        except ValueError as error:
+            self._damage = "the rate or the channels change there"
+            if not began:
+                raise OSError(self._damage) from error
 
     def read(self, out: Samples) -> Samples:
         filled = 0

@@ -50,6 +50,7 @@ _MP = {
     "training.epochs": 20,
     "training.batch_size": 16,
     "training.learning_rate": 2e-3,
+    "augment": [],
 }
 VECTOR, SEQUENCE, MEL, LONG_MEL, BANKS = (60,), (12, 16), (64, 64), (128, 64), (64, 128)
 SYSTEMS: dict[str, tuple[Sequence[Shape], dict[str, Any]]] = {

@@ -35,6 +35,7 @@ _PAIR = {"scaling.windows": [{}, {"length": 6, "pad": "zero"}], "network.autoenc
 _MEL = {"scaling.windows": [{"length": 64, "pad": "least"}]}
 _CONVOLUTIONS = _MEL | {"network.filters": [4, 4, 4, 4]}
 _BANKS = {"scaling.windows": [{"length": 32, "pad": "zero"}], "network.dim": 16, "network.depth": 1, "network.heads": 2}
+_BANKS |= {"augment": []}
 FAST = {
     **{
         "constant": {},

@@ -112,7 +112,7 @@ def _estimator_graph(folder: ModelFolder) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
-    proto = onnx.load(folder.folder / "estimator.onnx")
+    proto = folder.read("estimator.onnx", onnx.load)
     shapes = [each["shape"] for each in folder.config["features"]]
     if [len(shape) for shape in shapes] == [1]:
         return bytes(proto.SerializeToString(deterministic=True))
@@ -327,7 +327,7 @@ def run(data: bytes, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float6
     onnxruntime = quiet_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     names = [each.name for each in session.get_inputs()]
     return np.asarray(session.run(["score"], dict(zip(names, inputs, strict=True)))[0], np.float64)
 

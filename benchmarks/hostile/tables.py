@@ -32,6 +32,14 @@ _PEAK_MB = 2500
 _ADDRESS_SPACE = 24 * 2**30
 _SLOW_TO_LOAD = (
     *("skl2onnx", "sklearn.linear_model", "hitpredict.estimators", "hitpredict.training_run", "hitpredict.onnx_export"),
+    *(
+        "torch",
+        "lightning",
+        "safetensors.torch",
+        "hitpredict.training",
+        "hitpredict.network_model",
+        "hitpredict.onnx_waveform",
+    ),
     *("hitpredict.evaluation", "hitpredict.evaluation_models", "hitpredict.training_data"),
 )
 _FORMATS = ("csv", "tsv", "parquet", "jsonl", "csv.gz")

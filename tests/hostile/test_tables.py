@@ -17,7 +17,8 @@ from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, U
 from hitpredict.evaluation_models import opened
 from hitpredict.feature_tables import canonical_id, read_features, read_table
 from hitpredict.frontends import MfccStats
-from hitpredict.onnx_export import metadata_of
+from hitpredict.model_folder import ModelFolder
+from hitpredict.onnx_export import export, metadata_of
 from hitpredict.training_data import load
 
 ROWS = 40
@@ -238,6 +239,15 @@ def test_model_folders_whose_files_are_damaged(tables, tmp_path, name):
             shutil.copytree(tables / name, folder)
             (folder / file).write_bytes(damaged((folder / file).read_bytes(), number, random))
             told(lambda folder=folder: use(folder, tables))
+
+
+def test_damaged_estimators_are_not_exported(tables, tmp_path):
+    random, folder = np.random.default_rng(0), tmp_path / "m"
+    shutil.copytree(tables / "linear", folder)
+    whole = (folder / "estimator.onnx").read_bytes()
+    for number in range(12):
+        (folder / "estimator.onnx").write_bytes(damaged(whole, number, random))
+        told(lambda: export(ModelFolder(folder)))
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp"])

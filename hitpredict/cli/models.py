@@ -61,7 +61,10 @@ def show(
 
 
 def _decoded(text: str) -> Any:
+    """The value of an entry's JSON; text where it cannot be written as JSON again (NaN, deeply nested lists)."""
     try:
-        return json.loads(text) if text[:1] in "{[" else text
-    except ValueError:
+        value = json.loads(text) if text[:1] in "{[" else text
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
         return text
+    return value

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from processes import run
 
 from hitpredict import Clip, Scorer
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
@@ -249,3 +250,11 @@ def test_names_that_are_no_text_are_told_in_one_line(tmp_path, capfd, where):
     with pytest.raises(EnvironmentProblem, match="not a model that can be loaded"):
         Scorer(str(model), "cpu")
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("entry", ["[NaN]", "[1e999]", "[" * 100_000, '{"a":' * 20_000, "{", '["\\ud800"]'])
+def test_entries_that_are_no_json_are_shown_as_text(tmp_path, entry):
+    outcome = run("models", "show", "--json", written(tmp_path / "m.onnx", {"published": entry}))
+    assert outcome.code == 0, outcome.err
+    (shown,) = (json.loads(line, parse_constant=pytest.fail) for line in outcome.out.splitlines())
+    assert shown["published"] == (["\ud800"] if "d800" in entry else entry)

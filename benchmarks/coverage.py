@@ -58,7 +58,7 @@ SYSTEMS: dict[str, tuple[Sequence[Shape], dict[str, Any]]] = {
     "mlp": ([VECTOR], {}),
     **dict.fromkeys(("hmn", "hmn-a", "hmn-c", "hmn-d"), ([VECTOR], _HMN)),
     "hmn-classify": ([VECTOR], _HMN | {"target.thresholds": [35, 65]}),
-    "wide-deep": ([VECTOR], {"training.batch_size": 32}),
+    "wide-deep": ([VECTOR], {"training.batch_size": 32, "network.groups": [20, 20, 20]}),
     "ordinal-pairwise": ([VECTOR], {"training.batch_size": 32, "training.learning_rate": 1e-3}),
     **dict.fromkeys(("autoen-chorder", "single-autoencoder", "lossnet"), ([VECTOR, SEQUENCE], _SHORT)),
     "hmn-vggish": ([VECTOR, SEQUENCE], _CHORDER | {"network.compression": 4}),

@@ -186,6 +186,9 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
         values = np.array([[number_of(value) for value in table[name]] for name in columns], np.float32).T
     if not columns:
         raise UsageError(f"{path}: has no numeric columns")
+    if far := int(np.isinf(values).sum()):
+        values[np.isinf(values)] = np.nan
+        notes.append(f"{path}: {far} values are too large for 32 bits or infinite; they count as missing")
     return Features(str(path), kind, ids, tuple(columns), values, durations)
 
 

@@ -65,3 +65,44 @@ def test_every_section_runs(section):
     outcome = benchmark("--quick", section)
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith(b"## ")
+
+
+def attacks(*arguments):
+    page = HERE / "hostile" / "RESULTS.md"
+    before = page.read_bytes()
+    outcome = run(*arguments, program=(sys.executable, HERE / "hostile" / "run.py"))
+    assert page.read_bytes() == before
+    return outcome
+
+
+def test_an_unknown_attack_is_refused():
+    assert attacks("charm").code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["audio", "archives", "models", "tables", "kills", "downloads"])
+def test_every_attack_runs_and_finds_nothing(name):
+    outcome = attacks("--quick", name)
+    assert outcome.code == 0, outcome.out + outcome.err.encode()
+    assert f"| [{name}]".encode() in outcome.out
+
+
+FAULTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from common import Ended, Tally, program
+for code, out, err in ((0, b"", ""), (3, b"", ""), (0, b"", "Traceback"), (0, b"", "a defect: this is a defect"),
+                       (0, b"", "unexpected KeyError"), (0, b"\\x1b[2J", "")):
+    tally = Tally()
+    tally.check(Ended(code, out, err, 1.0, 10.0), [0, 1], "command")
+    print(len(tally.faults))
+ended = program("score", "-", stdin=open("/dev/zero", "rb"), seconds=0.5)
+tally = Tally()
+tally.check(ended, [0, 1], "command")
+print(len(tally.faults), ended.hung)
+"""
+
+
+def test_attacks_see_what_must_not_happen():
+    outcome = run("-c", FAULTS, HERE / "hostile", program=(sys.executable,))
+    assert outcome.out.decode().split() == ["0", "1", "1", "1", "1", "1", "1", "True"], outcome.err

@@ -178,6 +178,7 @@ def deezer(
 
 
 ALL = [*variants()]
+COUNT = len(ALL)
 
 
 def case(_: int, number: int) -> Tally:
@@ -243,4 +244,4 @@ def attack(count: int, seed: int, deadline: float) -> Tally:
 
 
 if __name__ == "__main__":
-    command("downloads", attack, len(ALL), __doc__, 60)
+    command("downloads", attack, COUNT, __doc__, 60)

@@ -304,3 +304,17 @@ def test_the_command_says_one_line(tables, tmp_path):
     outcome = run("train", "-r", "linear", *tables_given, "--target", "popularity", "-o", tmp_path / "m")
     assert (outcome.code, len(outcome.complaints)) == (1, 1)
     assert "defect" not in outcome.err
+
+
+def test_features_too_large_to_work_with_count_as_missing(tables, tmp_path):
+    table = tmp_path / "features.jsonl"
+    rows = [json.loads(line) for line in (tables / "features.jsonl").read_text().splitlines()]
+    for row, odd in zip(rows, (1e300, -1e39, "inf"), strict=False):
+        row[COLUMNS[0]] = odd
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    notes: list[str] = []
+    data = load([table], tables / "labels.csv", ["popularity"], None, notes)
+    assert np.isnan(data.vectors()).sum() == 3
+    assert any("3 values are too large" in note for note in notes)
+    request = training_run.Request(recipes.load("linear"), tables / "labels.csv")
+    told(lambda: training_run.train(request, data, tmp_path / "m"))

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,8 +189,7 @@ class _Fit(lightning.LightningModule):
         train = float(torch.stack(self._sums).mean())
         validation = float(self.trainer.callback_metrics.get("validation_loss", torch.tensor(float("nan"))))
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
-        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= self.current_epoch]
+        kept = _rows_until(self._log, self.current_epoch)
         row = f"{self.current_epoch + 1},{train:.6g},{validation:.6g},{rate:.6g}"
         self._log.write_text("\n".join(["epoch,training_loss,validation_loss,learning_rate", *kept, row]) + "\n")
 
@@ -208,6 +208,12 @@ class _Fit(lightning.LightningModule):
         if spec.get("schedule") == "cosine":
             return {"optimizer": optimizer, "lr_scheduler": _cosine(optimizer, spec)}
         return optimizer
+
+
+def _rows_until(log: Path, epoch: int) -> list[str]:
+    """What an earlier run has written of its first epochs; lines that are no such rows are left out."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return [line for line in lines[1:] if (row := re.match(r"(\d{1,9}),", line)) and int(row[1]) <= epoch]
 
 
 def _cosine(optimizer: torch.optim.Optimizer, spec: Mapping[str, Any]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from processes import finished, run, start
 
+from hitpredict import training
 from hitpredict.errors import UsageError
 from hitpredict.model_files import put_in_place
 from hitpredict.model_folder import SCHEMA
@@ -136,3 +137,11 @@ def test_an_end_by_a_signal_has_its_code_and_can_be_gone_on_from(tables, tmp_pat
     again = begun(tables, tmp_path, "--resume")
     again.kill()
     finished(again)
+
+
+def test_a_damaged_log_of_epochs_loses_what_is_damaged(tmp_path):
+    log = tmp_path / "training.csv"
+    assert training._rows_until(log, 5) == []
+    odd = (b"[[]", b"", b"\xff,1", b"9" * 5000 + b",1", "²,1".encode(), b"7,0.1,0.2,0.01")
+    log.write_bytes(b"\n".join([b"epoch,training_loss", b"1,0.5,0.6,0.01", *odd]) + b"\n")
+    assert training._rows_until(log, 5) == ["1,0.5,0.6,0.01"]

@@ -69,7 +69,7 @@ def _accounted(what: str, folder: Path, rows: list[str], ended: Ended, failures:
 
 def _blame(what: str, folder: Path, ended: Ended, tally: Tally) -> None:
     for line in ended.lines:
-        if "unexpected" in line or "defect" in line:
+        if "-v shows where" in line:
             path = Path(line.removeprefix("hitpredict: ").split(": ")[0])
             tally.fault(f"{what}: {line}", path if path.parent == folder else Path("/nowhere"))
 

@@ -42,7 +42,7 @@ with open(where, "w") as file:
     file.write(str(usage.ru_maxrss))
 sys.exit(os.waitstatus_to_exitcode(status) & 255)
 """
-_WORST = ("Traceback", "this is a defect", "unexpected ")
+_WORST = ("Traceback", "this is a defect", "unexpected ", "-v shows where")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ def joined_at(stream: IO[bytes]) -> int | None:
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
     if (size := _declared_size(head)) is not None:
+        if size >= stream.seek(0, 2):
+            return None
         stream.seek(size)
         # Samples may look like the two bytes that other formats begin with, where a header is wrong.
         return size if _BEGINNING.match(stream.read(HEAD_BYTES)) else None

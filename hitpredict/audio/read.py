@@ -288,6 +288,21 @@ class _SoundfileDecoder:
         self._file.close()
 
 
+class _ForFFmpeg:
+    """A stream whose `seek` answers -1 where damage sends it out of the file: an exception would be lost on its way
+    through FFmpeg, and show up in the wrong place."""
+
+    def __init__(self, stream: IO[bytes]):
+        self.read, self.tell, self._seek = stream.read, stream.tell, stream.seek
+        self.name = getattr(stream, "name", "")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 class _PyavDecoder:
     joined = False
 
@@ -295,7 +310,7 @@ class _PyavDecoder:
         import av
 
         try:
-            self._container: Any = av.open(stream, metadata_errors="replace")
+            self._container: Any = av.open(_ForFFmpeg(stream), metadata_errors="replace")
         except av.FFmpegError as error:
             raise InputError(f"{source.path}: no audio track can be read ({_reason(error)})") from error
         track: Any = self._container.streams.best("audio")

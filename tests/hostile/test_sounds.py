@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sounds import encoded, tune
 
-from hitpredict.audio.read import read_audio
+from hitpredict.audio.read import _ForFFmpeg, read_audio
 from hitpredict.errors import InputError
 
 
@@ -38,3 +38,23 @@ def test_a_sound_whose_format_changes_ends_there_with_a_warning(rate, layout):
     clip = read_audio(ac3(44100, "stereo") + ac3(rate, layout), warnings.append)
     assert clip.duration == pytest.approx(0.5, abs=0.05)
     assert "the rate or the channels change" in warnings[0]
+
+
+@pytest.mark.parametrize(("kind", "place"), [("W64", 16), ("RF64", 20)])
+@pytest.mark.parametrize("size", [2**63 - 1, 2**63, 2**64 - 1])
+def test_sizes_beyond_any_file_are_not_sought(tmp_path, kind, place, size):
+    sound = bytearray(encoded(tune(), kind))
+    sound[place : place + 8] = size.to_bytes(8, "little")
+    path = tmp_path / "sound"
+    path.write_bytes(sound)
+    try:
+        assert read_audio(path).duration > 1
+    except InputError as error:
+        assert "not audio that can be read" in str(error)
+
+
+def test_ffmpeg_is_told_by_minus_one_where_it_may_not_seek():
+    stream = _ForFFmpeg(io.BytesIO(b"abc"))
+    assert stream.seek(-1) == -1
+    assert stream.seek(1) == 1
+    assert stream.read(1) == b"b"

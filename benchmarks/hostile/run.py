@@ -49,7 +49,9 @@ def write_page() -> None:
     """Put all results there are together."""
     found = [json.loads(path.read_text()) for name in ATTACKS if (path := RESULTS / f"{name}.json").exists()]
     rows = "\n".join(map(_row, found))
-    (HERE / "RESULTS.md").write_text(f"{_HEAD}{rows}\n\n" + "\n".join(map(_section, found)))
+    (HERE / "RESULTS.md").write_text(
+        f"{_HEAD}{rows}\n\n" + "\n".join([*map(_section, found), (HERE / "notes.md").read_text()])
+    )
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def test_a_sound_whose_format_changes_ends_there_with_a_warning(rate, layout):
 
 
 @pytest.mark.parametrize(("kind", "place"), [("W64", 16), ("RF64", 20)])
-@pytest.mark.parametrize("size", [2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("size", [2**61, 2**62, 2**63])
 def test_sizes_beyond_any_file_are_not_sought(tmp_path, kind, place, size):
     sound = bytearray(encoded(tune(), kind))
     sound[place : place + 8] = size.to_bytes(8, "little")

@@ -241,6 +241,9 @@ def _repeatedly(seeds: Path, folder: Path, random: np.random.Generator, tally: T
         if not _killed(place, random, tally, *(place.again if turn else ())):
             _same(place, place.reference, tally, f"{job}, ended before the kill")
             return
+        if place.path.is_file():
+            # Killed after its output had come into its place; another run would only be refused.
+            break
     if _finish(place, tally):
         _same(place, place.reference, tally, job)
 

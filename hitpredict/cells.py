@@ -6,9 +6,9 @@ import re
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROLS_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _JSON_CONTROLS = re.compile(r"[\x7f-\x9f]")
-# What spreadsheets begin formulas with, also in their wide forms.
-_FORMULA = re.compile(r"[=+\-@＝＋－＠].")
-_DEFUSED = re.compile(r"'[=+\-@＝＋－＠].")
+# What spreadsheets begin formulas with, also in their wide forms; none begins with `-/`, as members of streams do.
+_FORMULA = re.compile(r"(?!-/)[=+\-@＝＋－＠].")
+_DEFUSED = re.compile(rf"'{_FORMULA.pattern}")
 
 
 def shown(text: str, lines: bool = False) -> str:

@@ -68,7 +68,7 @@ def test_synth_features_makes_songs_and_their_table(tmp_path, path_with_program)
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(tmp_path / "synth" / "fma518.parquet")
     labels = pd.read_json(tmp_path / "synth" / "tracks.jsonl", lines=True)
-    assert table.shape == (4, 520)
+    assert table.shape == (4, 3 + 518)
     assert list(table.track_id) == list(labels.track_id)
     assert labels.popularity.between(0, 100).all()
 

@@ -94,7 +94,7 @@ def test_pairs_with_the_same_target_have_no_order():
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_every_loss_is_one_number_per_sample_with_a_gradient(name):
-    outputs = torch.randn(5, 3 if name == "cross-entropy" else 1, requires_grad=True)
+    outputs = torch.randn(5, 3 if name in ("cross-entropy", "ranked-probability") else 1, requires_grad=True)
     losses = make_loss(name)(outputs, torch.tensor([0, 1, 0, 1, 1]))
     losses.mean().backward()
     assert losses.shape == (5,)

@@ -221,7 +221,8 @@ def test_garbage_is_not_a_model(tmp_path):
             assert outcome.code == 3
             assert not outcome.out
             assert len(outcome.complaints) == 1
-            assert outcome.err.startswith(f"hitpredict: model {model}: ")
+            subject = model if arguments[0] == "score" and model is tmp_path else f"model {model}"
+            assert outcome.err.startswith(f"hitpredict: {subject}: ")
 
 
 def foreign_model(metadata: dict[str, str]) -> bytes:

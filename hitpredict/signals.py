@@ -43,8 +43,7 @@ def _set(handler: Handler) -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    if _within_a_decoder(frame):
-        # Its C code would swallow the exception, with a traceback.
+    if _would_be_swallowed(frame):
         threading.Timer(_MOMENT_SECONDS, os.kill, (os.getpid(), number)).start()
         return
     leave_at_once()
@@ -53,9 +52,12 @@ def _raise(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _within_a_decoder(frame: FrameType | None) -> bool:
-    """Whether libsndfile has called Python to read or write a file."""
+def _would_be_swallowed(frame: FrameType | None) -> bool:
+    """Whether C code would take the exception for its own failure: a module that is being imported, or libsndfile,
+    which has called Python to read or write a file."""
     while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
         if frame.f_code.co_name.startswith("vio_") and frame.f_code.co_filename.endswith("soundfile.py"):
             return True
         frame = frame.f_back

@@ -126,7 +126,7 @@ def test_what_takes_too_much_memory_fails_alone(jobs):
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     allowed = psutil.Process().memory_info().vms + 500_000_000
-    results = list(local.run(hoarding, (), [1, 4 * 10**9, 2], jobs, limits=Limits(memory=allowed)))
+    results = list(local.run(hoarding, (), [1, allowed, 2], jobs, limits=Limits(memory=allowed)))
     assert [result for _, result in results if not isinstance(result, InputError)] == [1, 2]
     assert "needs more memory than there is, or than the limit allows" in str(results[1][1])
     assert resource.getrlimit(resource.RLIMIT_AS) == before

@@ -15,8 +15,8 @@ from peers import features_librosa
 
 from hitpredict import read_audio
 from hitpredict.audio.clip import Clip
-from hitpredict.descriptors import Descriptor, Fma518, Hmn207
-from hitpredict.descriptors.statistics import STATISTICS
+from hitpredict.features.descriptors import Descriptor, Fma518, Hmn207
+from hitpredict.features.descriptors.statistics import STATISTICS
 
 HERE = Path(__file__).parent
 SONG = HERE.parent / "examples" / "song.ogg"

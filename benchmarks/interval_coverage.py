@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from hitpredict import recipes
 from hitpredict.errors import HitpredictError
-from hitpredict.feature_tables import Arrays, Features
-from hitpredict.metrics import coverage
-from hitpredict.model_folder import ModelFolder
-from hitpredict.training_data import TrainingData
-from hitpredict.training_run import Request, train
+from hitpredict.evaluation.metrics import coverage
+from hitpredict.model_folder.folder import ModelFolder
+from hitpredict.tables.join import TrainingData
+from hitpredict.tables.read import Arrays, Features
+from hitpredict.training.run import Request, train
 
 SONGS, FRESH, GROUP, WEEKS = 300, 600, 3, 12
 Shape = tuple[int, ...]

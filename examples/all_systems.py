@@ -24,7 +24,7 @@ def write_vggish(folder: Path) -> None:
         import torch
         from safetensors.torch import save_file
 
-        from hitpredict.networks.vggish import VggishNetwork
+        from hitpredict.features.embeddings.vggish_network import VggishNetwork
 
         torch.manual_seed(0)
         save_file({key: value.contiguous() for key, value in VggishNetwork().state_dict().items()}, weights)
@@ -51,7 +51,7 @@ def curve_of(popularity: float, seed: str) -> dict[str, object]:
 
 def row_of(folder: Path, name: str, options: list[str]) -> dict[str, object]:
     """What the table says of one system."""
-    from hitpredict.evaluation_models import FolderModel
+    from hitpredict.evaluation.models import FolderModel
 
     model = folder / "models" / name
     evaluation = json.loads(Path(f"{model}.evaluation.json").read_text())
@@ -78,7 +78,7 @@ def score_difference(model: Any, scores: Path, options: list[str]) -> float | No
     """The largest difference between scores from audio and from the feature table, in deviations of the target."""
     if not scores.exists() or not scores.read_text():
         return None
-    from hitpredict.training_data import load
+    from hitpredict.tables.join import load
 
     pairs = zip(options[::2], options[1::2], strict=True)
     features = [Path(value) for option, value in pairs if option == "--features"]

@@ -30,15 +30,15 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from hitpredict.calibration import Calibration
-from hitpredict.domain import Domain
-from hitpredict.evaluation import Baselines
-from hitpredict.feature_tables import Features
+from hitpredict.evaluation.baselines import Baselines
+from hitpredict.evaluation.metrics import auc, coverage, group_bootstrap, r2, spearman
 from hitpredict.frontends.mfcc_stats import MfccStats
-from hitpredict.metrics import auc, coverage, group_bootstrap, r2, spearman
-from hitpredict.splits import group_folds, train_and_held_out
-from hitpredict.targets import Target
-from hitpredict.training_data import TrainingData
+from hitpredict.scoring.calibration import Calibration
+from hitpredict.scoring.domain import Domain
+from hitpredict.tables.join import TrainingData
+from hitpredict.tables.read import Features
+from hitpredict.tables.splits import group_folds, train_and_held_out
+from hitpredict.tables.targets import Target
 
 Floats = NDArray[np.float64]
 Fit = Callable[[Floats, Floats, NDArray[Any]], Callable[[Floats], Floats]]

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from hitpredict.audio.read import read_audio
     from hitpredict.audio.write import write_audio
     from hitpredict.mutations import mutate
-    from hitpredict.scoring import Scorer
+    from hitpredict.scoring.scorer import Scorer
 
 __version__ = "0.1.0"
 __all__ = ["Clip", "Scorer", "__version__", "mutate", "read_audio", "write_audio"]
 
 _HOMES = {
     "Clip": "hitpredict.audio.clip",
-    "Scorer": "hitpredict.scoring",
+    "Scorer": "hitpredict.scoring.scorer",
     "mutate": "hitpredict.mutations",
     "read_audio": "hitpredict.audio.read",
     "write_audio": "hitpredict.audio.write",

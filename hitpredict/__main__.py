@@ -1,6 +1,6 @@
 """The program `hitpredict`, and `python -m hitpredict`."""
 
-from hitpredict import signals
+from hitpredict.cli import signals
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ def _song() -> bytes:
 def _seeds() -> dict[str, bytes]:
     """The bundled model, and one for each front-end that gives the mean of what it is given."""
     from hitpredict.frontends import FRONTENDS
-    from hitpredict.runtime import ModelFile
+    from hitpredict.scoring.session import ModelFile
 
     models = {"bundled": ModelFile.find(None).data}
     for name in FRONTENDS:
@@ -58,9 +58,9 @@ def _seeds() -> dict[str, bytes]:
 
 def _of_frontend(name: str) -> bytes:
     from hitpredict.audio.clip import Clip
-    from hitpredict.domain import Domain
     from hitpredict.frontends import FRONTENDS, compute, to_json
-    from hitpredict.windows import summary_of
+    from hitpredict.scoring.domain import Domain
+    from hitpredict.scoring.windows import summary_of
 
     frontend = FRONTENDS[name]()
     array = compute(frontend, Clip(np.ascontiguousarray(tone(_SECONDS, 22050, 1).T), 22050, "song"))
@@ -82,7 +82,7 @@ def _of_frontend(name: str) -> bytes:
 
 
 def _seeds_bundled() -> bytes:
-    from hitpredict.runtime import ModelFile
+    from hitpredict.scoring.session import ModelFile
 
     return ModelFile.find(None).data
 

@@ -31,16 +31,22 @@ _LIMIT_SECONDS = 120
 _PEAK_MB = 2500
 _ADDRESS_SPACE = 24 * 2**30
 _SLOW_TO_LOAD = (
-    *("skl2onnx", "sklearn.linear_model", "hitpredict.estimators", "hitpredict.training_run", "hitpredict.onnx_export"),
+    *(
+        "skl2onnx",
+        "sklearn.linear_model",
+        "hitpredict.training.estimators",
+        "hitpredict.training.run",
+        "hitpredict.export.export",
+    ),
     *(
         "torch",
         "lightning",
         "safetensors.torch",
-        "hitpredict.training",
-        "hitpredict.network_model",
-        "hitpredict.onnx_waveform",
+        "hitpredict.training.fit",
+        "hitpredict.networks.model",
+        "hitpredict.export.waveform",
     ),
-    *("hitpredict.evaluation", "hitpredict.evaluation_models", "hitpredict.training_data"),
+    *("hitpredict.evaluation.evaluate", "hitpredict.evaluation.models", "hitpredict.tables.join"),
 )
 _FORMATS = ("csv", "tsv", "parquet", "jsonl", "csv.gz")
 

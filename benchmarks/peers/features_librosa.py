@@ -1,4 +1,4 @@
-"""FMA's 518 and HitMusicNet's 207 columns, written plainly with librosa: the peer of hitpredict.descriptors.
+"""FMA's 518 and HitMusicNet's 207 columns, written plainly with librosa: the peer of hitpredict.features.descriptors.
 
 Both take mono samples at their own rate. What librosa cannot compute (a sound or a rate too low) is NaN.
 """

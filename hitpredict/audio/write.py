@@ -12,7 +12,7 @@ import numpy as np
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
-from hitpredict.owned import temporary_file
+from hitpredict.files.owned import temporary_file
 
 T = TypeVar("T")
 Encoding = Literal["16", "24", "float"]

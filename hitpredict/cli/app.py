@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from hitpredict import __version__, signals
-from hitpredict.cells import shown
-from hitpredict.cli import streams
+from hitpredict import __version__
+from hitpredict.cli import signals, streams
 from hitpredict.cli.messages import say
 from hitpredict.cli.parser import complaint, worded
 from hitpredict.errors import HitpredictError
+from hitpredict.tables.cells import shown
 
 INTERRUPTED, READER_GONE = 130, 141
 

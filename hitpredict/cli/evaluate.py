@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from hitpredict.cells import json_text, shown
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.outputs import cleared
+from hitpredict.cli.output_paths import cleared
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
 from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.tables.cells import json_text, shown
 
 COMMAND: dict[str, Any] = {
     "help": "Measure a model on tracks it was not fitted on, beside baselines, with intervals over groups.",
@@ -75,11 +75,11 @@ def evaluate(
     there = plots if plots and plots.is_dir() else None
     cleared({f"--plots {name}": there and there / name for name in _PLOTS}, [*(features or []), labels, model], force)
     evaluation, opened = _opened(model)
-    from hitpredict import training_data
-    from hitpredict.model_card import table_of, tables_of
+    from hitpredict.evaluation.report import table_of, tables_of
+    from hitpredict.tables import join
 
     notes: list[str] = []
-    data = training_data.load(
+    data = join.load(
         features or [], labels, opened.target.columns, group, notes, opened.every_column, opened.from_labels
     )
     for note in notes:
@@ -108,7 +108,7 @@ def evaluate(
             predictions, second.predict(data), opened.target.truth(data.labels), data.groups, opened.target.classes
         )
     if plots is not None:
-        from hitpredict.evaluation_plots import write_plots
+        from hitpredict.evaluation.plots import write_plots
 
         write_plots(plots, predictions, data, opened.target, opened.calibration)
     if form is Report.json:
@@ -165,7 +165,8 @@ def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
 
 def _opened(model: str) -> tuple[Any, Any]:
     try:
-        from hitpredict import evaluation, evaluation_models
+        from hitpredict.evaluation import evaluate as evaluation
+        from hitpredict.evaluation import models as evaluation_models
     except ImportError as error:
         raise EnvironmentProblem(f"needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
     return evaluation, evaluation_models.opened(model)

@@ -7,7 +7,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.outputs import cleared
+from hitpredict.cli.output_paths import cleared
 from hitpredict.errors import EnvironmentProblem, UsageError
 
 COMMAND: dict[str, Any] = {
@@ -44,9 +44,10 @@ def export_onnx(
         messages.note(f"{output}: exists already, left as it is")
         return
     try:
-        from hitpredict import onnx_export
-        from hitpredict.model_folder import ModelFolder
-        from hitpredict.region_folder import RegionFolder
+        from hitpredict.export import graph, parity
+        from hitpredict.export.export import export
+        from hitpredict.model_folder.folder import ModelFolder
+        from hitpredict.model_folder.region import RegionFolder
     except ImportError as error:
         raise EnvironmentProblem(
             f"exporting needs more packages ({error.name}): pip install 'hitpredict[train]'"
@@ -54,14 +55,14 @@ def export_onnx(
     from hitpredict.audio.write import atomic
 
     folder = RegionFolder(model, region) if region is not None else ModelFolder(model)
-    full = onnx_export.export(folder)
-    exported = onnx_export.export(folder, fp16=True) if fp16 else full
-    data = onnx_export.quantized(exported.data) if int8 else exported.data
+    full = export(folder)
+    exported = export(folder, fp16=True) if fp16 else full
+    data = graph.quantized(exported.data) if int8 else exported.data
     if fp16 or int8:
         what = "half-precision weights" if fp16 else "8-bit weights"
-        messages.note(onnx_export.change_report(folder, full.data, data, what))
+        messages.note(parity.change_report(folder, full.data, data, what))
     if waveform:
-        from hitpredict.onnx_waveform import with_front_end
+        from hitpredict.export.waveform import with_front_end
 
         data = with_front_end(data, folder, exact=full.data)
     with atomic(output) as file:

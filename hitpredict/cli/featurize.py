@@ -18,12 +18,12 @@ from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Record
-from hitpredict.cli.outputs import cleared
+from hitpredict.cli.output_paths import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import InputError, UsageError
-from hitpredict.owned import scratch_folder
+from hitpredict.files.owned import scratch_folder
 
 COMMAND: dict[str, Any] = {
     "help": "Turn sound into feature tables: one row a track, `path`, `track_id`, `duration`, then the features.",
@@ -150,7 +150,7 @@ class _Run:
         failed: list[str],
         limits: Limits,
     ):
-        from hitpredict.featurizing import described, make_kind
+        from hitpredict.features.kinds import described, make_kind
 
         made = make_kind(kind, settings)
         self._columns, self._made = made.columns, described(made)
@@ -168,7 +168,7 @@ class _Run:
 
         folder: where large arrays are put, for the taker of the row to remove.
         """
-        from hitpredict.featurizing import featuring
+        from hitpredict.features.kinds import featuring
 
         arguments = (self._kind, self._settings, folder)
         for source, result in self._bar.over(self._engine_run(featuring, arguments, found)):
@@ -210,7 +210,7 @@ class _Run:
         force: bool,
     ) -> None:
         """Write a file through a journal, so that a killed run can be taken up again."""
-        from hitpredict.tables import write_table
+        from hitpredict.tables.write import write_table
 
         def render(records: Iterator[Record], file: IO[bytes]) -> None:
             rows = (_unpacked(record, folder) for record in records)
@@ -225,7 +225,7 @@ class _Run:
 
     def to_stdout(self, found: Iterator[Source], form: TableFormat, dtype: Precision) -> None:
         """Write lines as they come; binary formats only into a pipe."""
-        from hitpredict.tables import line_writer, write_table
+        from hitpredict.tables.write import line_writer, write_table
 
         binary = form in (TableFormat.parquet, TableFormat.arrow, TableFormat.npz)
         if binary and is_terminal(sys.stdout):
@@ -242,7 +242,7 @@ class _Run:
 
     def _passing(self, found: Iterator[Source], folder: Path | None) -> Iterator[Any]:
         """Rows whose files go when the next one is asked for."""
-        from hitpredict.arrays import StoredArray
+        from hitpredict.files.arrays import StoredArray
 
         for _, row in self.rows(found, folder):
             yield row
@@ -252,7 +252,7 @@ class _Run:
 
 def _packed(row: Any) -> Record:
     """A row as a line of the journal, its numbers exact."""
-    from hitpredict.arrays import StoredArray
+    from hitpredict.files.arrays import StoredArray
 
     values = row.values
     about = {"path": row.path, "track_id": row.track_id, "duration": row.duration}
@@ -266,8 +266,8 @@ def _unpacked(record: Record, folder: Path | None) -> Any:
     """The row of such a line. folder: where the files are."""
     import numpy as np
 
-    from hitpredict.arrays import StoredArray
-    from hitpredict.featurizing import FeatureRow
+    from hitpredict.features.kinds import FeatureRow
+    from hitpredict.files.arrays import StoredArray
 
     shape, dtype = tuple(record["shape"]), np.dtype(record["dtype"])
     if "file" in record:
@@ -294,7 +294,7 @@ def _settings(assignments: list[str], compat: bool) -> dict[str, str]:
 
 
 def _print_kinds() -> None:
-    from hitpredict.featurizing import KINDS, kind_class
+    from hitpredict.features.kinds import KINDS, kind_class
 
     for name in KINDS:
         cls = kind_class(name)

@@ -11,10 +11,10 @@ from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, ent
 from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.outputs import refuse_input
+from hitpredict.cli.output_paths import refuse_input
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError, UsageError
-from hitpredict.owned import scratch_folder
+from hitpredict.files.owned import scratch_folder
 
 
 class Sources(Iterator[Source]):

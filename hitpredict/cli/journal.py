@@ -18,7 +18,7 @@ from hitpredict.audio.source import Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.output import Record, json_line
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.owned import locked, opened
+from hitpredict.files.owned import locked, opened
 
 _MAGIC = b'{"schema": "hitpredict.journal/1", '
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from hitpredict.cells import shown
 from hitpredict.errors import HitpredictError
+from hitpredict.tables.cells import shown
 
 
 class Messages:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hitpredict.cells import json_text, shown
 from hitpredict.cli import options
+from hitpredict.tables.cells import json_text, shown
 
 
 def app(reported: Callable[..., Any]) -> typer.Typer:
@@ -28,7 +28,7 @@ def app(reported: Callable[..., Any]) -> typer.Typer:
 
 def list_models(quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
     """Print name and path of each bundled model."""
-    from hitpredict.runtime import bundled
+    from hitpredict.scoring.session import bundled
 
     for name, path in bundled().items():
         sys.stdout.write(f"{name}\t{path}\n")
@@ -50,7 +50,7 @@ def show(
     verbose: options.Verbose = False,
 ) -> None:
     """Print the model card inside an ONNX file."""
-    from hitpredict.runtime import ModelFile, Session
+    from hitpredict.scoring.session import ModelFile, Session
 
     session = Session(ModelFile.find(model), "cpu")
     if metadata:

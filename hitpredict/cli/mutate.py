@@ -23,10 +23,10 @@ from hitpredict.cli import options
 from hitpredict.cli.clipping import Clipping, Cut
 from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.outputs import cleared, distinct
+from hitpredict.cli.output_paths import cleared, distinct
 from hitpredict.cli.progress import Progress, sum_up, watched
+from hitpredict.cli.sinks import Place, Sink, sink_for
 from hitpredict.cli.streams import is_pipe
-from hitpredict.cli.variants import Place, Sink, sink_for
 from hitpredict.engines import threads
 from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations import STEPS, Recipe, parse, product

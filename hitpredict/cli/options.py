@@ -18,14 +18,14 @@ class Device(StrEnum):
 
 def bundled_models() -> list[str]:
     """The names that `--model` knows."""
-    from hitpredict.runtime import bundled
+    from hitpredict.scoring.session import bundled
 
     return list(bundled())
 
 
 def kinds() -> list[str]:
     """The kinds of features."""
-    from hitpredict.featurizing import KINDS
+    from hitpredict.features.kinds import KINDS
 
     return list(KINDS)
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
-from hitpredict.cells import cell, json_text
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.tables.cells import cell, json_text
 
 Record = Mapping[str, Any]
 

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hitpredict.cells import shown
-from hitpredict.records import ScoreRecord, Segment, variant_steps
-from hitpredict.scoring import Target
+from hitpredict.scoring.records import ScoreRecord, Segment, variant_steps
+from hitpredict.scoring.scorer import Target
+from hitpredict.tables.cells import shown
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BAR_CELLS = 41

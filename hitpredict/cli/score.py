@@ -18,15 +18,15 @@ from hitpredict.cli.inputs import failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, chosen_format, render, stream_to_stdout
-from hitpredict.cli.outputs import cleared
+from hitpredict.cli.output_paths import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.owned import scratch_folder
-from hitpredict.records import SCORE_COLUMNS, ScoreRecord, flat
+from hitpredict.files.owned import scratch_folder
+from hitpredict.scoring.records import SCORE_COLUMNS, ScoreRecord, flat
 
 if TYPE_CHECKING:
-    from hitpredict.scoring import Scorer
+    from hitpredict.scoring.scorer import Scorer
 
 COMMAND: dict[str, Any] = {
     "help": "Predict how popular songs are from their sound: a score, its place, its interval, and warnings.",
@@ -138,14 +138,14 @@ def score(
 @contextmanager
 def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
     """A model folder as an `.onnx` file, for this run; any other model as it is."""
-    from hitpredict.runtime import bundled
+    from hitpredict.scoring.session import bundled
 
     if model is None or model in bundled() or not Path(model).is_dir():
         yield model
         return
     try:
-        from hitpredict.model_folder import ModelFolder
-        from hitpredict.onnx_export import export
+        from hitpredict.export.export import export
+        from hitpredict.model_folder.folder import ModelFolder
     except ImportError as error:
         raise EnvironmentProblem(
             f"model {model}: a folder needs more packages ({error.name}): pip install 'hitpredict[train]', or let "
@@ -159,7 +159,7 @@ def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
 
 
 def _loaded(model: str | None, device: options.Device | None, timeout: float, messages: Messages) -> "Scorer":
-    from hitpredict.scoring import Scorer
+    from hitpredict.scoring.scorer import Scorer
 
     scorer = Scorer(model, device.value if device else "auto", seconds=timeout)
     # Without a GPU nobody expects one; who asks for `auto`, or has a GPU that does not work, is told.
@@ -172,7 +172,7 @@ def scoring(
     model: str | None, device: Any, segments: float | None, timeout: float | None
 ) -> Callable[[Source], ScoreRecord]:
     """The function that scores one source, with its own loaded model: what each process of a batch runs."""
-    from hitpredict.scoring import Scorer
+    from hitpredict.scoring.scorer import Scorer
 
     return _scoring_with(Scorer(model, device, seconds=timeout), segments)
 

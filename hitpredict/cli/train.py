@@ -11,7 +11,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import watched
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.model_files import check_replaceable
+from hitpredict.model_folder.replace import check_replaceable
 
 COMMAND: dict[str, Any] = {
     "help": "Train a published system, or a baseline, on feature and label tables.",
@@ -91,14 +91,16 @@ def train(
     check_replaceable(output.resolve())
     if not output.parent.is_dir():
         raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
-    training_run, training_data = _modules()
+    run, join = _modules()
     import torch
 
     from hitpredict.engines.local import cores
 
     # One process does all the work here, so it may use what the others leave to `--jobs`.
     torch.set_num_threads(cores())
-    from hitpredict import label_inputs, recipes, training_checks
+    from hitpredict import recipes
+    from hitpredict.tables import label_inputs
+    from hitpredict.training import checks
 
     chosen = recipes.load(recipe).changed(_settings(setting or []))
     if compat:
@@ -111,18 +113,18 @@ def train(
             f"--features: recipe {recipe} takes {', '.join(chosen.inputs)}; give a table that "
             "`hitpredict featurize` wrote"
         )
-    data = training_data.load(features or [], labels, targets, group, notes, every_column, from_labels)
-    if other := training_checks.other_input(chosen, data):
+    data = join.load(features or [], labels, targets, group, notes, every_column, from_labels)
+    if other := checks.other_input(chosen, data):
         notes.append(other)
     for note in notes:
         messages.note(note)
     if split == "random":
         messages.note("a random split puts songs of the same artists on both sides: results will be inflated")
     progress = watched(quiet, rows_elsewhere=True)
-    request = training_run.Request(
+    request = run.Request(
         chosen, labels, split, seed, resume, device.value.replace("cuda", "gpu"), devices, precision, progress
     )
-    result = training_run.train(request, data, output)
+    result = run.train(request, data, output)
     messages.note(f"{output}: {len(data):,} rows in all; {_headline(result)}")
     if "warning" in result and split != "random":
         messages.note(f"beware: {result['warning']}")
@@ -130,12 +132,13 @@ def train(
 
 def _modules() -> tuple[Any, Any]:
     try:
-        from hitpredict import training_data, training_run
+        from hitpredict.tables import join
+        from hitpredict.training import run
     except ImportError as error:
         raise EnvironmentProblem(
             f"training needs more packages ({error.name}): pip install 'hitpredict[train]'"
         ) from error
-    return training_run, training_data
+    return run, join
 
 
 def _headline(result: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from hitpredict.datasets.popularity_measures import (
     over_regions,
 )
 from hitpredict.errors import InputError, UsageError
-from hitpredict.label_inputs import ALL_REGIONS
+from hitpredict.tables.label_inputs import ALL_REGIONS
 
 PERIOD_DAYS: dict[Period, int] = {"weekly": 7, "daily": 1}
 _USUAL_SIZES = (100, 200)

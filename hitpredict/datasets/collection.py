@@ -5,9 +5,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from hitpredict.datasets.answers import expected
-from hitpredict.datasets.download import GaveUp
 from hitpredict.datasets.manifest import Draft, Track
+from hitpredict.datasets.web.answers import expected
+from hitpredict.datasets.web.download import GaveUp
 from hitpredict.errors import InputError
 
 

@@ -13,12 +13,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hitpredict.audio.read import open_audio
-from hitpredict.datasets.addresses import base
-from hitpredict.datasets.answers import brief, expected, pages
 from hitpredict.datasets.collection import Collection
-from hitpredict.datasets.download import GaveUp, Temporary, Unreachable, Web
-from hitpredict.datasets.limits import RateLimiter
 from hitpredict.datasets.manifest import Track, now
+from hitpredict.datasets.web.addresses import base
+from hitpredict.datasets.web.answers import brief, expected, pages
+from hitpredict.datasets.web.download import GaveUp, Temporary, Unreachable, Web
+from hitpredict.datasets.web.limits import RateLimiter
 from hitpredict.errors import InputError
 
 OFFICIAL = "https://api.deezer.com"

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from hitpredict.audio.write import atomic
-from hitpredict.datasets.addresses import base
-from hitpredict.datasets.archives import opened, unpack
-from hitpredict.datasets.cache import cache_folder
-from hitpredict.datasets.disk import full_disk_explained
-from hitpredict.datasets.download import Web
 from hitpredict.datasets.fma_tables import as_track, in_subset, read_genres, read_tracks_csv, write_features
-from hitpredict.datasets.hashes import is_as_recorded, record
 from hitpredict.datasets.manifest import now, write_tracks
+from hitpredict.datasets.web.addresses import base
+from hitpredict.datasets.web.archives import opened, unpack
+from hitpredict.datasets.web.cache import cache_folder
+from hitpredict.datasets.web.disk import full_disk_explained
+from hitpredict.datasets.web.download import Web
+from hitpredict.datasets.web.hashes import is_as_recorded, record
 from hitpredict.errors import InputError
 
 OFFICIAL = "https://os.unil.cloud.switch.ch/fma"

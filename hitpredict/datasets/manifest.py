@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hitpredict.audio.write import atomic
-from hitpredict.datasets.answers import brief
+from hitpredict.datasets.web.answers import brief
 from hitpredict.errors import InputError
-from hitpredict.owned import locked, opened
+from hitpredict.files.owned import locked, opened
 
 SCHEMA = "hitpredict.track/1"
 MANIFEST = "tracks.jsonl"

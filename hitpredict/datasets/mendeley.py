@@ -8,15 +8,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hitpredict.audio.write import atomic
-from hitpredict.datasets.addresses import base
-from hitpredict.datasets.answers import brief, expected
-from hitpredict.datasets.archives import unpack
-from hitpredict.datasets.cache import cache_folder
-from hitpredict.datasets.disk import plain
-from hitpredict.datasets.download import Web
-from hitpredict.datasets.hashes import hash_of
+from hitpredict.datasets.web.addresses import base
+from hitpredict.datasets.web.answers import brief, expected
+from hitpredict.datasets.web.archives import unpack
+from hitpredict.datasets.web.cache import cache_folder
+from hitpredict.datasets.web.disk import plain
+from hitpredict.datasets.web.download import Web
+from hitpredict.datasets.web.hashes import hash_of
 from hitpredict.errors import InputError
-from hitpredict.owned import scratch_folder
+from hitpredict.files.owned import scratch_folder
 
 OFFICIAL = "https://data.mendeley.com"
 # The five tables have 0.7 GB together.

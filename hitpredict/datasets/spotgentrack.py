@@ -17,9 +17,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from hitpredict.audio.write import atomic
-from hitpredict.datasets.disk import full_disk_explained
 from hitpredict.datasets.manifest import Track, now, write_tracks
 from hitpredict.datasets.mendeley import Dataset
+from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.errors import InputError
 
 DATASET = Dataset("spotgentrack", "4m2x4zngny", 1)

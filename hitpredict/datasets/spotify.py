@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hitpredict.datasets.addresses import base
-from hitpredict.datasets.answers import expected, pages
 from hitpredict.datasets.collection import Collection
 from hitpredict.datasets.deezer import Deezer, Unknown
-from hitpredict.datasets.download import Refused, Web
 from hitpredict.datasets.manifest import Track, now
+from hitpredict.datasets.web.addresses import base
+from hitpredict.datasets.web.answers import expected, pages
+from hitpredict.datasets.web.download import Refused, Web
 from hitpredict.errors import EnvironmentProblem, InputError
 
 OFFICIAL_TOKEN, OFFICIAL = "https://accounts.spotify.com", "https://api.spotify.com"

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hitpredict.datasets.addresses import base
-from hitpredict.datasets.cache import cache_folder
-from hitpredict.datasets.download import Web
-from hitpredict.datasets.hashes import record, recorded
-from hitpredict.datasets.hub import snapshot
+from hitpredict.datasets.web.addresses import base
+from hitpredict.datasets.web.cache import cache_folder
+from hitpredict.datasets.web.download import Web
+from hitpredict.datasets.web.hashes import record, recorded
+from hitpredict.datasets.web.hub import snapshot
 from hitpredict.errors import UsageError, unknown
 
 OFFICIAL = "https://github.com"

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hitpredict.audio.write import atomic
-from hitpredict.datasets.addresses import base
-from hitpredict.datasets.cache import cache_folder
-from hitpredict.datasets.disk import full_disk_explained
-from hitpredict.datasets.download import Web
 from hitpredict.datasets.manifest import Track, now, write_tracks
+from hitpredict.datasets.web.addresses import base
+from hitpredict.datasets.web.cache import cache_folder
+from hitpredict.datasets.web.disk import full_disk_explained
+from hitpredict.datasets.web.download import Web
 from hitpredict.errors import InputError
 
 OFFICIAL = "https://raw.githubusercontent.com/anhtholee/zalo-hit-song"

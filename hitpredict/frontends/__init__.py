@@ -18,8 +18,8 @@ from hitpredict.frontends.image import SpectrogramImage
 from hitpredict.frontends.limits import check_parameters, check_sizes
 from hitpredict.frontends.logmel import LogMel
 from hitpredict.frontends.mfcc_stats import MfccStats
+from hitpredict.frontends.stft import Frames
 from hitpredict.frontends.store import FrameStore, FrameView
-from hitpredict.frontends.stream import Frames
 from hitpredict.frontends.vggish import Vggish
 from hitpredict.frontends.waveform import Waveform
 

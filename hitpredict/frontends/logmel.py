@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import UsageError
 from hitpredict.frontends.mel import filterbank, shifted
+from hitpredict.frontends.resample import soxr_mono
+from hitpredict.frontends.stft import Frames, mel_spectra, overlapping
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.stream import Frames, mel_spectra, overlapping, soxr_mono
 from hitpredict.frontends.windows import hann
 
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from hitpredict.frontends.stream import Frames
+from hitpredict.frontends.stft import Frames
 
 _IN_MEMORY = 32 * 2**20
 _READ_FRAMES, _OF_BINS = 256, 128

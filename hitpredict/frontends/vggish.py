@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError
 from hitpredict.frontends.mel import kaldi_filterbank
+from hitpredict.frontends.resample import soxr_mono
+from hitpredict.frontends.stft import Frames, overlapping, spectra
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.stream import Frames, overlapping, soxr_mono, spectra
 from hitpredict.frontends.windows import hann
 
 _TOGETHER = 16

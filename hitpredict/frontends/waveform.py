@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
+from hitpredict.frontends.resample import soxr_mono
+from hitpredict.frontends.stft import Frames
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.stream import Frames, soxr_mono
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.space import Mono
 from hitpredict.mutations.step import ENGINES, QUALITIES, Context, Step
 from hitpredict.mutations.time import fused
-from hitpredict.records import RECIPE_SCHEMA
+from hitpredict.scoring.records import RECIPE_SCHEMA
 
 _LONGEST_LABEL = 120
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import ASTConfig, ASTModel, AutoConfig
 
-from hitpredict.embeddings.loading import transformer
 from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.features.embeddings.loading import transformer
 from hitpredict.networks.vit import resize_positions, square
 
 SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}

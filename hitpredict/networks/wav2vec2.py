@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining, Wav2Vec2Model
 
-from hitpredict.embeddings.loading import preprocessing, transformer
 from hitpredict.errors import UsageError
+from hitpredict.features.embeddings.loading import preprocessing, transformer
 from hitpredict.networks.stage import Stage
 
 _RATE = 16000

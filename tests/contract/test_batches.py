@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from archives import tar_of
-from commands import MUTATE, ON_INPUTS, SCORE
-from processes import finished, measured, python, run, start
-from sounds import encoded, saved, tune
 
 from hitpredict.audio.clip import Clip
+from tests.helpers.archives import tar_of
+from tests.helpers.commands import MUTATE, ON_INPUTS, SCORE
+from tests.helpers.processes import finished, measured, python, run, start
+from tests.helpers.sounds import encoded, saved, tune
 
 ODD_NAMES = ("plain.wav", "new\nline.wav", " spaces .wav", "-dash.wav", "uml\u00e4ut \u266b.wav", "quote'\".wav")
 COUNTED = """

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import EVERY, FEATURIZE, MUTATE, ON_INPUTS, SCORE
-from processes import finished, python, run, start
-from sounds import saved, tune
+
+from tests.helpers.commands import EVERY, FEATURIZE, MUTATE, ON_INPUTS, SCORE
+from tests.helpers.processes import finished, python, run, start
+from tests.helpers.sounds import saved, tune
 
 MISUSES = [
     ("score", "--nonsense"),
@@ -166,7 +167,9 @@ def test_usage_errors_name_the_command(command):
 
 
 def cuda_works() -> bool:
-    code = "from hitpredict.runtime import ModelFile, Session; print(Session(ModelFile.find(None), 'auto').device)"
+    code = (
+        "from hitpredict.scoring.session import ModelFile, Session; print(Session(ModelFile.find(None), 'auto').device)"
+    )
     return python(code).out.strip() == b"cuda"
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import typer
-from commands import EVERY, MUTATE, ON_INPUTS, SCORE, Command
-from processes import measured, python, run
-from sounds import saved
 from typer.core import TyperOption
 
 from hitpredict import __version__
 from hitpredict.cli.app import app
+from tests.helpers.commands import EVERY, MUTATE, ON_INPUTS, SCORE, Command
+from tests.helpers.processes import measured, python, run
+from tests.helpers.sounds import saved
 
 NEVER = {"torch", "librosa", "scipy", "sklearn", "pandas"}
 IMPORTED = """

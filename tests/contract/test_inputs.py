@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from archives import tar_of
-from commands import ON_INPUTS
-from processes import measured, run
-from sounds import encoded, saved, tune
 
 from hitpredict.audio.clip import Clip
+from tests.helpers.archives import tar_of
+from tests.helpers.commands import ON_INPUTS
+from tests.helpers.processes import measured, run
+from tests.helpers.sounds import encoded, saved, tune
 
 SAME = ("score", "percentile", "interval", "warnings", "duration")
 

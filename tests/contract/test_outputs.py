@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from commands import MUTATE, SCORE
-from processes import PROGRAM, environment, finished, measured, run, start
-from sounds import encoded, saved, tune
 
 from hitpredict.audio.read import read_audio
+from tests.helpers.commands import MUTATE, SCORE
+from tests.helpers.processes import PROGRAM, environment, finished, measured, run, start
+from tests.helpers.sounds import encoded, saved, tune
 
 
 def seen(folder) -> dict[str, bytes]:

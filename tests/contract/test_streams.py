@@ -10,9 +10,10 @@ import subprocess
 import pyarrow.parquet
 import pytest
 import soundfile
-from commands import EVERY, MUTATE, ON_INPUTS, SCORE
-from processes import environment, in_terminal, run, start
-from sounds import encoded, saved, tune
+
+from tests.helpers.commands import EVERY, MUTATE, ON_INPUTS, SCORE
+from tests.helpers.processes import environment, in_terminal, run, start
+from tests.helpers.sounds import encoded, saved, tune
 
 ESCAPE = b"\x1b["
 MANY = 400

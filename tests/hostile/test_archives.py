@@ -6,12 +6,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from processes import measured, run
-from sounds import encoded, tune
 
 from hitpredict.audio.archive import DamagedTarError, members
 from hitpredict.audio.expand import Scratch, Stream, expand, read_stream
 from hitpredict.audio.source import Source
+from tests.helpers.processes import measured, run
+from tests.helpers.sounds import encoded, tune
 
 NAMES = ("1.wav", "2.wav", f"{'long' * 30}/3.wav", "4\u266b.wav", "5.wav", "6.wav")
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

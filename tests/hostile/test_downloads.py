@@ -16,20 +16,21 @@ from itertools import repeat
 from pathlib import Path
 
 import pytest
-from processes import environment, run
-from servers import Reply, Server, serving
-from sounds import encoded, tune
 
-from hitpredict.datasets import answers, weights
-from hitpredict.datasets.archives import unpack
+from hitpredict.datasets import weights
 from hitpredict.datasets.deezer import Deezer, Query
-from hitpredict.datasets.disk import plain
-from hitpredict.datasets.download import GaveUp, Web
-from hitpredict.datasets.hashes import check_fetched
-from hitpredict.datasets.hub import snapshot
 from hitpredict.datasets.manifest import Draft, Track, now
 from hitpredict.datasets.mendeley import Dataset, dataset_tables
+from hitpredict.datasets.web import answers
+from hitpredict.datasets.web.archives import unpack
+from hitpredict.datasets.web.disk import plain
+from hitpredict.datasets.web.download import GaveUp, Web
+from hitpredict.datasets.web.hashes import check_fetched
+from hitpredict.datasets.web.hub import snapshot
 from hitpredict.errors import EnvironmentProblem, InputError
+from tests.helpers.processes import environment, run
+from tests.helpers.servers import Reply, Server, serving
+from tests.helpers.sounds import encoded, tune
 
 MP3 = encoded(tune(1.0), "MP3")
 COMMIT = "a" * 40

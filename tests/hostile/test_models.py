@@ -10,15 +10,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from processes import run
 
 from hitpredict import Clip, Scorer
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
-from hitpredict.evaluation_models import OnnxModel
+from hitpredict.evaluation.models import OnnxModel
 from hitpredict.frontends import FRONTENDS, from_json, to_json
 from hitpredict.frontends.limits import check_parameters, check_sizes
-from hitpredict.model_metadata import ENTRIES
-from hitpredict.runtime import bundled
+from hitpredict.scoring.metadata import ENTRIES
+from hitpredict.scoring.session import bundled
+from tests.helpers.processes import run
 
 BUNDLED = next(iter(bundled().values()))
 ODD = (

@@ -12,12 +12,13 @@ import pytest
 import torch
 from transformers import ASTConfig
 
-from hitpredict import recipes, training_run
-from hitpredict.embeddings.loading import transformer
+from hitpredict import recipes
 from hitpredict.errors import CheckpointError, EnvironmentProblem
-from hitpredict.networks.vggish import load_network
+from hitpredict.features.embeddings.loading import transformer
+from hitpredict.features.embeddings.vggish_network import load_network
 from hitpredict.networks.vit import read_weights
-from hitpredict.training_data import load
+from hitpredict.tables.join import load
+from hitpredict.training import run as training_run
 
 
 class Payload:

@@ -5,10 +5,10 @@ import io
 import av
 import numpy as np
 import pytest
-from sounds import encoded, tune
 
 from hitpredict.audio.read import _ForFFmpeg, read_audio
 from hitpredict.errors import InputError
+from tests.helpers.sounds import encoded, tune
 
 
 def ac3(rate: int, layout: str) -> bytes:

@@ -9,17 +9,19 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from processes import run
 
-from hitpredict import recipes, training_run
+from hitpredict import recipes
 from hitpredict.datasets.chart_readers import read
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError
-from hitpredict.evaluation_models import opened
-from hitpredict.feature_tables import canonical_id, read_features, read_table
+from hitpredict.evaluation.models import opened
+from hitpredict.export.export import export
+from hitpredict.export.metadata import metadata_of
 from hitpredict.frontends import MfccStats
-from hitpredict.model_folder import ModelFolder
-from hitpredict.onnx_export import export, metadata_of
-from hitpredict.training_data import load
+from hitpredict.model_folder.folder import ModelFolder
+from hitpredict.tables.join import load
+from hitpredict.tables.read import canonical_id, read_features, read_table
+from hitpredict.training import run as training_run
+from tests.helpers.processes import run
 
 ROWS = 40
 COLUMNS = MfccStats().columns

@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from processes import run
 
 from hitpredict import Clip, write_audio
-from hitpredict.cells import cell, json_text, original, shown
-from hitpredict.feature_tables import read_table
-from hitpredict.runtime import bundled
+from hitpredict.scoring.session import bundled
+from hitpredict.tables.cells import cell, json_text, original, shown
+from hitpredict.tables.read import read_table
+from tests.helpers.processes import run
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f"
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from archives import tar_of
-from processes import python, shell
-from sounds import encoded, saved, tune
+
+from tests.helpers.archives import tar_of
+from tests.helpers.processes import python, shell
+from tests.helpers.sounds import encoded, saved, tune
 
 SAME = ("name", "duration", "score", "percentile", "interval", "warnings", "model", "device")
 

@@ -1,0 +1,52 @@
+"""`hitpredict fetch deezer`: 30-second previews and the `rank` label."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hitpredict.cli import options
+from hitpredict.cli.fetch import shared
+from hitpredict.cli.messages import Messages
+from hitpredict.errors import UsageError
+
+COMMAND: dict[str, Any] = {
+    "help": "Deezer: 30 s previews (MP3) of a chart, playlist, search, artist or list of ISRCs, with the rank label.",
+    "epilog": "Examples: hitpredict fetch deezer --chart -o chart/ · "
+    "hitpredict fetch deezer --playlist 3155776842 --limit 50 -o top/",
+}
+
+
+def deezer(
+    output: shared.Output,
+    chart: Annotated[bool, typer.Option("--chart", help="The tracks of Deezer's own chart.")] = False,
+    playlist: Annotated[str | None, typer.Option(metavar="ID", help="The tracks of a public playlist.")] = None,
+    search: Annotated[str | None, typer.Option(metavar="TEXT", help="The tracks a search finds.")] = None,
+    artist: Annotated[str | None, typer.Option(metavar="ID", help="An artist's top tracks.")] = None,
+    isrc: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The recordings with these ISRCs, one a line.")
+    ] = None,
+    limit: shared.Limit = None,
+    mirror: shared.Mirror = None,
+    offline: shared.Offline = False,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """List the tracks asked for, then fetch each one's details and preview; what is there is kept."""
+    messages = Messages(quiet, verbose)
+    asked = {"chart": "" if chart else None, "playlist": playlist, "search": search, "artist": artist, "isrc": isrc}
+    chosen = {kind: value for kind, value in asked.items() if value is not None}
+    if len(chosen) != 1:
+        raise UsageError("give one of --chart, --playlist, --search, --artist or --isrc")
+    if not shared.wanted(output, force, skip_existing, messages):
+        return 0
+    from hitpredict.datasets.extras import needs
+
+    with needs("fetch"), shared.network(offline, messages, output) as web:
+        from hitpredict.datasets.deezer import Deezer, Query, collection
+
+        ((kind, value),) = chosen.items()
+        query = Query("isrc", isrcs=shared.lines_of(isrc)) if isrc else Query(kind, str(value))
+        return shared.collect(collection(Deezer(web, mirror), query, output, limit), messages)

@@ -1,0 +1,69 @@
+"""`hitpredict fetch fma`: the Free Music Archive data set."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from hitpredict.cli import options
+from hitpredict.cli.fetch import shared
+from hitpredict.cli.messages import Messages
+from hitpredict.cli.progress import Progress, watched
+
+COMMAND: dict[str, Any] = {
+    "help": "FMA (Free Music Archive, 106,574 tracks): listens, favourites, comments, interest; features; audio.",
+    "epilog": "Examples: hitpredict fetch fma --subset large --metadata-only -o fma/ · "
+    "hitpredict fetch fma --subset small -o fma/",
+}
+
+
+class Subset(StrEnum):
+    """The nested subsets, each with its archive of audio."""
+
+    small = "small"
+    medium = "medium"
+    large = "large"
+    full = "full"
+
+
+def fma(
+    output: shared.Output,
+    subset: Annotated[
+        Subset,
+        typer.Option(help="8,000, 25,000 or 106,574 clips of 30 s (7, 22, 93 GiB), or all tracks in full (879 GiB)."),
+    ] = Subset.small,
+    metadata_only: Annotated[
+        bool, typer.Option("--metadata-only", help="Labels and features without the audio (342 MiB).")
+    ] = False,
+    delete_archive: Annotated[
+        bool, typer.Option("--delete-archive", help="Delete the audio archive from the cache once it is unpacked.")
+    ] = False,
+    mirror: shared.Mirror = None,
+    offline: shared.Offline = False,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Fetch the metadata, and the audio unless `metadata_only`."""
+    messages = Messages(quiet, verbose)
+    if not shared.wanted(output, force, skip_existing, messages):
+        return 0
+    from hitpredict.datasets.extras import needs
+
+    with needs("fetch"), shared.network(offline, messages, output) as web:
+        from hitpredict.datasets.fma import BIAS, BIASED, Fma
+
+        if subset in BIASED:
+            messages.note(f"FMA {subset} {BIAS}")
+        source = Fma(web, subset, mirror)
+        if not metadata_only:
+            archive = source.audio_archive()
+            with Progress("files unpacked", watched(quiet, rows_elsewhere=True)) as bar:
+                for _ in bar.over(source.unpack_audio(archive, output)):
+                    pass
+            if delete_archive:
+                archive.unlink()
+        sys.stdout.write(f"{source.tables(output, with_audio=not metadata_only)}\n")
+    return 0

@@ -1,0 +1,74 @@
+"""`hitpredict fetch spotify`: track metadata with the user's own credentials."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hitpredict.cli import options
+from hitpredict.cli.fetch import shared
+from hitpredict.cli.messages import Messages
+from hitpredict.errors import EnvironmentProblem, UsageError
+
+COMMAND: dict[str, Any] = {
+    "help": "Spotify: metadata and popularity of tracks and playlists. Needs SPOTIFY_CLIENT_ID and "
+    "SPOTIFY_CLIENT_SECRET in the environment.",
+    "epilog": "Examples: hitpredict fetch spotify 11dFghVXANMlKmJXsNCbNl -o songs/ · "
+    "hitpredict fetch spotify --playlist 37i9dQZEVXbMDoHDwVN2tF --previews deezer -o top/",
+}
+
+
+class Previews(StrEnum):
+    """Where 30-second previews come from."""
+
+    deezer = "deezer"
+
+
+def spotify(
+    output: shared.Output,
+    tracks: Annotated[list[str] | None, typer.Argument(metavar="TRACK", help="Ids, URIs or links of tracks.")] = None,
+    playlist: Annotated[list[str] | None, typer.Option(metavar="ID", help="Also a playlist's tracks.")] = None,
+    ids: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also the tracks listed in FILE, one a line (- for stdin).")
+    ] = None,
+    previews: Annotated[
+        Previews | None, typer.Option(help="Fetch previews (MP3) from Deezer, joined by ISRC, with its rank.")
+    ] = None,
+    limit: shared.Limit = None,
+    mirror: shared.Mirror = None,
+    offline: shared.Offline = False,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """List the tracks, ask Spotify for them in batches, and Deezer for previews where wanted."""
+    messages = Messages(quiet, verbose)
+    if not (tracks or playlist or ids):
+        raise UsageError("give tracks, --playlist ID or --ids FILE")
+    credentials = _credentials()
+    if not shared.wanted(output, force, skip_existing, messages):
+        return 0
+    from hitpredict.datasets.extras import needs
+
+    with needs("fetch"), shared.network(offline, messages, output) as web:
+        from hitpredict.datasets.deezer import Deezer
+        from hitpredict.datasets.spotify import Spotify, collection
+
+        api = Spotify(web, credentials, mirror, messages.note)
+        listed = [*(tracks or []), *(shared.lines_of(ids) if ids else ())]
+        deezer = Deezer(web) if previews else None
+        tracks_wanted = collection(api, listed, playlist or [], output, limit, deezer)
+        return shared.collect(tracks_wanted, messages, previews is not None)
+
+
+def _credentials() -> tuple[str, str]:
+    found = tuple(os.environ.get(f"SPOTIFY_CLIENT_{name}", "") for name in ("ID", "SECRET"))
+    if not all(found):
+        raise EnvironmentProblem(
+            "set SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET to those of your own application "
+            "(developer.spotify.com/dashboard)"
+        )
+    return found[0], found[1]

@@ -1,0 +1,87 @@
+"""What `evaluate` needs of a model, whether it is a model folder or an exported `.onnx` file."""
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.evaluation.baselines import Baselines
+from hitpredict.model_folder.folder import ModelFolder
+from hitpredict.model_folder.predictions import Predictions, batches_of, by_owner, in_parts
+from hitpredict.scoring.calibration import Calibration
+from hitpredict.scoring.session import ModelFile, Session, bundled
+from hitpredict.tables.join import TrainingData
+from hitpredict.tables.targets import Target
+
+
+class FolderModel(ModelFolder):
+    """A model folder."""
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.recipe["name"])
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        """The baselines, fitted on its training part."""
+        return Baselines.from_json(self.part("baselines"))
+
+    @property
+    def every_column(self) -> bool:
+        """Whether the model learnt from a table of columns that are of no known kind of features."""
+        return any(each["columns"] and each["kind"] is None for each in self.config["features"])
+
+    @property
+    def published(self) -> dict[str, Any]:
+        """What the system's authors report."""
+        return dict(self.recipe["published"])
+
+    @property
+    def input_note(self) -> str | None:
+        """What there is to say where it was not trained on the published input."""
+        return self.config.get("input_note")
+
+
+class OnnxModel:
+    """An exported model. Raises `EnvironmentProblem` when the file lacks what evaluation needs."""
+
+    every_column = False
+
+    def __init__(self, model: str):
+        self._session = Session(ModelFile.find(model), "cpu")
+        self.name = self._session.metadata.get("name", Path(model).stem)
+        if "label_target" not in self._session.metadata:
+            raise EnvironmentProblem(f"{model}: was not made by `hitpredict export-onnx`; it cannot be evaluated here")
+        self.target = Target.from_json(self._session.json("label_target"))
+        self.calibration = Calibration.from_json(self._session.json("calibration"))
+        self.baselines = Baselines.from_json(self._session.json("baselines"))
+        self.published: dict[str, Any] = self._session.json("published")
+        self.input_note: str | None = self._session.metadata.get("input_note")
+        self.seen: frozenset[str] = frozenset(self._session.json("trained_on"))
+        self._windows: list[dict[str, Any] | None] = self._session.json("windows")
+        region = self._session.json("region") if "region" in self._session.metadata else None
+        # The file is for one region, and takes the sound alone.
+        self.from_labels: list[dict[str, Any]] = [region] if region else []
+
+    def predict(self, data: TrainingData) -> Predictions:
+        """Predictions for every track of `data`; of longer arrays the mean over their windows."""
+        count = len(data.inputs) - len(self.from_labels)
+        if count != len(self._windows):
+            raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {count} were given")
+        data = replace(data, inputs=data.inputs[:count], rows=data.rows[:count])
+        found: list[list[Any]] = []
+        for part in in_parts(data):
+            inputs, owners = batches_of(part, self._windows)
+            outputs = self._session.outputs(inputs)
+            found.append([by_owner(np.asarray(output, np.float64), owners, len(part)) for output in outputs])
+        task = "curve" if self.target.combine == "log-sum" else "other"
+        return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], task)
+
+
+def opened(model: str) -> Any:
+    """A model to evaluate: a bundled one by name, a model folder, or an `.onnx` file. Raises `EnvironmentProblem`."""
+    return OnnxModel(model) if model in bundled() or not Path(model).is_dir() else FolderModel(Path(model))

@@ -1,0 +1,107 @@
+"""What a trained model says of itself, for people."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION
+
+
+def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+    """MODEL_CARD.md of a model folder: source, data, target, measured numbers beside baselines, limits."""
+    recipe, split = config["recipe"], config["split"]
+    sizes = ", ".join(f"{len(split[part]):,} {part}" for part in (TRAIN, VALIDATION, CALIBRATION, TEST) if split[part])
+    kinds = ", ".join((each["kind"] or {}).get("name", "a table") for each in config["features"])
+    coverage = evaluation["coverage"]
+    lines = [
+        f"# {recipe['name']}",
+        "",
+        f"{recipe['summary']} Source: {recipe['source']}.",
+        "",
+        "## What it takes and gives",
+        f"- Input: {kinds}.",
+        f"- Output: {evaluation['target']}, from the labels in {config['labels']}.",
+        "",
+        "## How good it is",
+        f"{sizes} rows, split by {split['name']} (seed {split['seed']}); the table is of the "
+        f"{evaluation['rows']:,} test rows in {evaluation['groups']:,} groups, with 95 % intervals from a "
+        "bootstrap over groups.",
+        "",
+        table_of(evaluation, recipe["name"]),
+        "",
+        _held(coverage),
+    ]
+    if "scored_rows" in evaluation:
+        lines += [
+            "",
+            f"The data hold {evaluation['scored_rows']:,} of the test rows' curves to their end; the score, of "
+            "the whole curve, is measured on these alone.",
+        ]
+    if warning := evaluation.get("warning"):
+        lines += ["", f"**Beware:** {warning}."]
+    if published := evaluation["published"]:
+        lines += ["", "Published of this system: " + "; ".join(f"{k}: {v}" for k, v in published.items()) + "."]
+    lines += [
+        "",
+        "## What it must not be used for",
+        "Deciding about people or money; markets, years or labels other than those it learnt from; single scores "
+        "without their interval. A difference between two versions of a song says what moves this model, not what "
+        "listeners would do.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _held(coverage: Mapping[str, Any]) -> str:
+    interval = f"The {coverage['level'] * 100:g} % interval"
+    if coverage["rows"] is None:
+        return f"{interval} could not be tested: the true value is not known for any test row."
+    return (
+        f"{interval} held the true value for {coverage['rows'] * 100:.1f} % of the test rows "
+        f"({coverage['groups'] * 100:.1f} % as a mean over groups)."
+    )
+
+
+def table_of(evaluation: Mapping[str, Any], name: str) -> str:
+    """The tables of `tables_of` in Markdown."""
+    return "\n\n".join(_markdown(*table) for table in tables_of(evaluation, name))
+
+
+Cell = Callable[[Mapping[str, Any] | None], str]
+Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
+
+
+def tables_of(evaluation: Mapping[str, Any], name: str, cell: Cell | None = None) -> list[Rows]:
+    """The model's metrics beside the baselines', as a head and rows; of forecasts of curves also their errors by week
+    and those of the popularity measures. cell: how an entry is written, by default in one line with three decimals."""
+    cell = cell or _cell
+    columns = {name: evaluation["metrics"], **evaluation["baselines"]}
+    cells = [[metric, *(cell(found.get(metric)) for found in columns.values())] for metric in evaluation["metrics"]]
+    return [(["", *columns], cells), *(_curve_tables(evaluation["curve"], name, cell) if "curve" in evaluation else [])]
+
+
+def _curve_tables(curve: Mapping[str, Any], name: str, cell: Cell) -> list[Rows]:
+    errors = [
+        [
+            name if forecast == "model" else forecast,
+            *(cell(curve[weeks][forecast][metric]) for weeks in ("charted", "all") for metric in ("mae", "rmse")),
+        ]
+        for forecast in curve["charted"]
+    ]
+    head = ["error of log10 weekly streams", "on the charts: mae", "rmse", "all weeks, 0 off the charts: mae", "rmse"]
+    measures = [
+        [measure, f"{found['songs']:,}", cell(found["spearman"]), cell(found["mae"])]
+        for measure, found in curve["measures"].items()
+    ]
+    return [(head, errors), (["measure of the curve", "songs", "spearman", "mae"], measures)]
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(entry: Mapping[str, Any] | None) -> str:
+    if entry is None:
+        return "–"
+    low, high = entry["interval"]
+    return f"{entry['value']:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,71 @@
+"""What scoring reads of a model beside its graph."""
+
+import json
+from pathlib import Path
+
+from hitpredict.errors import UsageError
+from hitpredict.model_folder.folder import ModelFolder
+from hitpredict.scoring.session import MODEL_SCHEMA
+from hitpredict.tables import label_inputs
+
+
+def metadata_of(folder: ModelFolder) -> dict[str, str]:
+    """The `hitpredict.*` metadata of a model folder: texts, and JSON."""
+    config, target = folder.config, folder.target
+    if label_inputs.named(folder.from_labels, label_inputs.WEEKS):
+        raise UsageError(f"{folder.folder}: takes the first weeks on the charts, which cannot be made from audio")
+    if folder.from_labels:
+        names = ", ".join(folder.from_labels[0]["names"])
+        raise UsageError(f"{folder.folder}: knows several regions; name one with --region: {names}")
+    if any(each["kind"] is None for each in config["features"]):
+        raise UsageError(
+            f"{folder.folder}: was trained on a table of unknown features, which cannot be made from audio; train on "
+            "a table that `hitpredict featurize` wrote"
+        )
+    calibration = folder.calibration
+    low, high = (0, target.classes - 1) if target.classes else (target.scaled["low"], target.scaled["high"])
+    spearman = folder.read("metrics.json", _spearman)
+    known = f"rank correlation {spearman:.2f} on its test tracks" if spearman is not None else "not measured"
+    name = target.name + (f" in {folder.region['only']}" if folder.region else "")
+    parts = {
+        "frontend": [each["kind"] for each in config["features"]],
+        "windows": folder.windows,
+        "target": {
+            "name": name,
+            "low": low,
+            "high": high,
+            "definition": name,
+            "meaning": f"{config['recipe']['name']}'s guess at {name} from sound alone ({known})",
+        },
+        "calibration": calibration.to_json(),
+        "domain": folder.domain.to_json(),
+        "reference": folder.part("reference"),
+        "trained_on": sorted(folder.seen),
+        "baselines": folder.part("baselines"),
+        "label_target": config["target"],
+        "published": config["recipe"]["published"],
+    }
+    if folder.region:
+        parts["region"] = folder.region
+    texts = {"schema": MODEL_SCHEMA, "name": config["recipe"]["name"], "version": "1"}
+    if note := config.get("input_note"):
+        texts["input_note"] = note
+    texts["card"] = folder.read("MODEL_CARD.md", lambda path: path.read_text(encoding="utf-8"))
+    texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}
+    return {f"hitpredict.{key}": text for key, text in texts.items()}
+
+
+def _spearman(path: Path) -> float | None:
+    found = json.loads(path.read_text(encoding="utf-8"))["metrics"].get("spearman", {}).get("value")
+    return None if found is None else float(found)
+
+
+def _with_metadata(graph: bytes, metadata: dict[str, str]) -> bytes:
+    import onnx
+    from onnx import helper
+
+    proto = onnx.load_from_string(graph)
+    proto.producer_name, proto.doc_string = "hitpredict", ""
+    helper.set_model_props(proto, dict(sorted(metadata.items())))
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString(deterministic=True))

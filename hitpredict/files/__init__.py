@@ -1,0 +1,1 @@
+"""Files that only this program writes, and arrays in them."""

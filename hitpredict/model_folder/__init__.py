@@ -1,0 +1,1 @@
+"""The folder that training writes and evaluation and export read."""

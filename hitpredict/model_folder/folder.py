@@ -1,0 +1,166 @@
+"""A trained model on disk: `config.json`, its weights, and what was measured of it.
+
+config.json         recipe, features, target, split, baselines: everything but the weights
+model.safetensors   weights of a network       (or estimator.onnx for linear models and trees)
+calibration.json    the conformal interval
+metrics.json        the evaluation on held-out rows
+MODEL_CARD.md       the same for people
+training.csv        loss by epoch (networks)
+"""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
+from hitpredict.scoring import metadata
+from hitpredict.scoring.calibration import Calibration
+from hitpredict.scoring.domain import Domain
+from hitpredict.scoring.session import quiet_onnxruntime
+from hitpredict.tables import label_inputs
+from hitpredict.tables.join import TrainingData
+from hitpredict.tables.splits import CALIBRATION, TRAIN, VALIDATION
+from hitpredict.tables.targets import Target
+
+if TYPE_CHECKING:
+    from hitpredict.networks.model import NetworkModel
+from hitpredict.model_folder.predictions import Loaded, Predictions, predict_network
+
+SCHEMA = "hitpredict.model-folder/1"
+
+
+class ModelFolder:
+    """A model folder opened for predicting. Raises `EnvironmentProblem` when it is not one.
+
+    region: the one that it is held to, see `RegionFolder`.
+    """
+
+    region: dict[str, Any] | None = None
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        try:
+            self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise EnvironmentProblem(f"{folder}: not a model folder (its config.json cannot be read)") from error
+        except RecursionError as error:
+            raise EnvironmentProblem(f"{folder}: its config.json is nested too deeply") from error
+        if not isinstance(self.config, dict):
+            raise EnvironmentProblem(f"{folder}: config.json holds no object")
+        if self.config.get("schema") != SCHEMA:
+            raise EnvironmentProblem(f"{folder}: config.json has schema {self.config.get('schema')!r}, not {SCHEMA!r}")
+        try:
+            metadata.check_folder(self.config)
+        except ValueError as error:
+            raise EnvironmentProblem(f"{folder}: damaged: {error}; train the model again") from error
+        self.recipe: dict[str, Any] = self.config["recipe"]
+        self.target = Target.from_json(self.config["target"])
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The conformal interval."""
+        return self.read("calibration.json", lambda path: Calibration.from_json(_checked("calibration", path)))
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The sounds it knows."""
+        return self.read("domain.json", lambda path: Domain.from_json(_checked("domain", path)))
+
+    def read(self, name: str, load: Callable[[Path], Loaded]) -> Loaded:
+        """A file of the folder. Raises `EnvironmentProblem`, naming it, when it is not there or damaged."""
+        path = self.folder / name
+        if not path.exists():
+            raise EnvironmentProblem(f"{path}: missing from this model folder; train the model again")
+        try:
+            return load(path)
+        except Exception as error:
+            raise EnvironmentProblem(f"{path}: damaged ({type(error).__name__}); train the model again") from error
+
+    def part(self, key: str) -> Any:
+        """An entry of config.json that a finished model has. Raises `EnvironmentProblem` when it is not there."""
+        if key not in self.config:
+            raise EnvironmentProblem(f"{self.folder}: damaged: config.json lacks {key}; train the model again")
+        return self.config[key]
+
+    @property
+    def windows(self) -> list[dict[str, Any] | None]:
+        """How each input is cut, None where it is not."""
+        return [features["window"] for features in self.config["features"]]
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Ids of the tracks that the model was fitted on or chosen by, or its calibration fitted on."""
+        parts = (self.config["split"].get(part, []) for part in (TRAIN, VALIDATION, CALIBRATION))
+        return frozenset().union(*parts)
+
+    @property
+    def from_labels(self) -> list[dict[str, Any]]:
+        """The inputs that come with the labels, for `training_data.load`."""
+        kinds = [features["kind"] or {} for features in self.config["features"]]
+        return [kind for kind in kinds if kind.get("name") in label_inputs.NAMES]
+
+    def check_inputs(self, data: TrainingData) -> None:
+        """Raises `InputError` when tables are not of the features the model was trained on."""
+        known = self.config["features"]
+        if len(known) != len(data.inputs):
+            raise InputError(f"{self.folder}: takes {len(known)} feature tables, {len(data.inputs)} were given")
+        for expected, found in zip(known, data.inputs, strict=True):
+            if expected["columns"] != (list(found.columns) if found.columns else None):
+                raise InputError(f"{found.path}: not the columns that {self.folder} was trained on")
+            if expected["kind"] and found.kind and expected["kind"] != dict(found.kind):
+                raise InputError(f"{found.path}: {found.kind} is not {expected['kind']}, which {self.folder} takes")
+
+    def predict(self, data: TrainingData) -> Predictions:
+        """Predictions for every track of `data`; of longer arrays the mean over their windows."""
+        self.check_inputs(data)
+        try:
+            if (self.folder / "estimator.onnx").exists():
+                return self._predict_estimator(data)
+            return predict_network(self.network, data, self.windows)
+        except HitpredictError:
+            raise
+        except Exception as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> EnvironmentProblem:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return EnvironmentProblem(f"{self.folder}: damaged: its parts do not fit ({reason}); train the model again")
+
+    def _predict_estimator(self, data: TrainingData) -> Predictions:
+        session = self.read(
+            "estimator.onnx",
+            lambda path: quiet_onnxruntime().InferenceSession(
+                path, providers=["CPUExecutionProvider"], enable_fallback=0
+            ),
+        )
+        outputs = session.run(None, {"features": data.summary})
+        return Predictions(*(np.asarray(output, np.float64) for output in outputs))
+
+    @cached_property
+    def network(self) -> "NetworkModel":
+        """The network with its weights, ready to predict; of an estimator there is none."""
+        from safetensors.torch import load_file
+
+        from hitpredict.networks.model import NetworkModel, Scaler
+        from hitpredict.networks.registry import build
+
+        features = self.config["features"]
+        try:
+            spec = {**self.recipe["network"], **self.config.get("network_state", {})}
+            network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
+            scalers = [Scaler(each["scaling"], each["width"]) for each in features]
+            model = NetworkModel(
+                network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"]
+            )
+        except Exception as error:
+            raise self._damaged(error) from error
+        self.read("model.safetensors", lambda path: model.load_state_dict(load_file(path)))
+        return model.eval()
+
+
+def _checked(key: str, path: Path) -> Any:
+    return metadata.parsed(key, path.read_text(encoding="utf-8"))

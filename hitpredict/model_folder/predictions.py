@@ -1,0 +1,83 @@
+"""What a trained model answers for the rows of a table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.scoring.windows import windows_in_common
+from hitpredict.tables.join import TrainingData
+from hitpredict.tables.read import Features
+
+if TYPE_CHECKING:
+    from hitpredict.networks.model import NetworkModel
+_BATCH, _VECTORS = 32, 1024
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """score: (N,) on the target scale. probabilities: (N, K) of a classifier, curve: (N, W) of a curve, else None."""
+
+    score: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None = None
+    curve: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, outputs: Sequence[NDArray[np.float64]], task: str) -> "Predictions":
+        """From a model's outputs, in their order."""
+        second = outputs[1] if len(outputs) > 1 else None
+        return cls(outputs[0], curve=second) if task == "curve" else cls(outputs[0], second)
+
+    def take(self, rows: NDArray[np.intp]) -> "Predictions":
+        """The predictions of some rows."""
+        probabilities, curve = (None if part is None else part[rows] for part in (self.probabilities, self.curve))
+        return Predictions(self.score[rows], probabilities, curve)
+
+
+def predict_network(
+    model: "NetworkModel", data: TrainingData, windows: Sequence[Mapping[str, Any] | None]
+) -> Predictions:
+    """Run a network over all tracks: each window of each track, then the mean by track."""
+    import torch
+
+    found: list[list[NDArray[np.float64]]] = []
+    with torch.inference_mode():
+        for parts in in_parts(data):
+            inputs, owners = batches_of(parts, windows)
+            outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
+            found.append([by_owner(output, owners, len(parts)) for output in outputs])
+    return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], model.task)
+
+
+def in_parts(data: TrainingData) -> Iterator[TrainingData]:
+    """The tracks, as many at once as go well through a network: few where the inputs are arrays."""
+    size = _VECTORS if all(each.is_vector for each in data.inputs) else _BATCH
+    for start in range(0, len(data), size):
+        yield data.take(np.arange(start, min(start + size, len(data))))
+
+
+def batches_of(
+    data: TrainingData, windows: Sequence[Mapping[str, Any] | None]
+) -> tuple[list[NDArray[np.float32]], NDArray[np.intp]]:
+    """Every window of every track as one batch for each input, and the track number of each row."""
+    by_track = [
+        windows_in_common([_row(features, row) for features, row in zip(data.inputs, rows, strict=True)], windows)
+        for rows in zip(*data.rows, strict=True)
+    ]
+    batches = [np.concatenate(parts) for parts in zip(*by_track, strict=True)]
+    return batches, np.repeat(np.arange(len(data)), [len(parts[0]) for parts in by_track])
+
+
+def by_owner(values: NDArray[Any], owners: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """The mean of the rows of each owner: (M, …) to (count, …)."""
+    total = np.zeros((count, *values.shape[1:]))
+    np.add.at(total, owners, values)
+    sizes = np.bincount(owners, minlength=count).reshape(-1, *(1,) * (values.ndim - 1))
+    return np.asarray(total / sizes)
+
+
+def _row(features: Features, row: int) -> NDArray[Any]:
+    return np.asarray(features.values[row], np.float32)

@@ -1,0 +1,1 @@
+"""From sound to a prediction, with ONNX Runtime. Light: NumPy and ONNX Runtime alone."""

@@ -1,0 +1,97 @@
+"""What a model takes, made from audio: for each of its inputs an array of the whole track and of each segment."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from hitpredict.audio.clip import Samples
+from hitpredict.files.arrays import AnyArray, ArrayStore, blocks_of
+from hitpredict.frontends import FRONTENDS, Frontend, from_json
+from hitpredict.frontends.store import FrameStore
+
+Edge = tuple[float, float]
+SHORTEST_SEGMENT = 1.0
+
+
+class Blocks(Protocol):
+    """An opened sound: `rate` in Hz, and `frames_read` once its blocks have passed."""
+
+    rate: int
+    frames_read: int
+
+
+class ModelInput(Protocol):
+    """One input of a model."""
+
+    def arrays(
+        self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None, store: ArrayStore
+    ) -> list[AnyArray]:
+        """The array of the whole track, then one for each segment of `seconds`; none when the sound is too short.
+
+        They last as long as `store`, which keeps what is large.
+        """
+
+
+def model_inputs(described: Any) -> list[ModelInput]:
+    """The inputs that a model file's `frontend` entry describes: one kind of features, or a list of them."""
+    kinds = described if isinstance(described, list) else [described]
+    return [FromFrontend(from_json(kind)) if kind.get("name") in FRONTENDS else FromDescriptor(kind) for kind in kinds]
+
+
+def segment_edges(duration: float, seconds: float | None) -> list[Edge]:
+    """(start, end) in seconds of consecutive segments, at least a second each, the last one shorter."""
+    if seconds is None:
+        return []
+    seconds = max(seconds, SHORTEST_SEGMENT)
+    starts = [i * seconds for i in range(max(1, int(np.ceil(duration / seconds - 1e-9))))]
+    return [(start, min(start + seconds, duration)) for start in starts]
+
+
+class FromFrontend:
+    """An input made by a front-end: the frames are computed once, segments are ranges of them."""
+
+    def __init__(self, frontend: Frontend):
+        self._frontend = frontend
+
+    def arrays(
+        self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None, store: ArrayStore
+    ) -> list[AnyArray]:
+        """See `ModelInput`."""
+        with FrameStore(self._frontend.frames(blocks, reader.rate)) as frames:
+            if not frames.frames:
+                return []
+            edges = segment_edges(reader.frames_read / reader.rate, seconds)
+            views = [frames.view(), *(frames.view(*self._range(edge, frames.frames)) for edge in edges)]
+            return [store.put(self._frontend.parts(view)) for view in views]
+
+    def _range(self, edge: Edge, frames: int) -> tuple[int, int]:
+        first, last = (round(seconds * self._frontend.frames_per_second) for seconds in edge)
+        # A last segment shorter than a frame still has the frame before it.
+        first = min(first, frames - 1)
+        return first, max(last, first + 1)
+
+
+class FromDescriptor:
+    """An input made by a descriptor table, which takes samples: each segment is described by itself."""
+
+    def __init__(self, described: Mapping[str, Any]):
+        # The kinds of features are many modules, which models of front-ends need not load.
+        from hitpredict.features.kinds import make_kind, values_of
+
+        settings = {key: str(value) for key, value in described.items() if key != "name"}
+        kind = make_kind(str(described["name"]), settings)
+        self._values_of = partial(values_of, kind)
+
+    def arrays(
+        self, blocks: Iterable[Samples], reader: Blocks, seconds: float | None, store: ArrayStore
+    ) -> list[AnyArray]:
+        """See `ModelInput`."""
+        if seconds is None:
+            return [self._values_of(blocks, reader.rate, store)]
+        samples = store.put(block.T.copy() for block in blocks)
+        edges = segment_edges(len(samples) / reader.rate, seconds)
+        cuts = [(round(start * reader.rate), max(1, round(end * reader.rate))) for start, end in edges]
+        parts = ((part.T for part in blocks_of(samples, None, *cut)) for cut in [(0, len(samples)), *cuts])
+        return [self._values_of(part, reader.rate, store) for part in parts]

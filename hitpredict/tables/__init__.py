@@ -1,0 +1,1 @@
+"""Tables of features and labels: read, write, join, split."""

@@ -1,0 +1,279 @@
+"""Features and labels, read from tables and joined on `track_id`: what training and evaluation work on."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.errors import UsageError
+from hitpredict.scoring.windows import summary_of
+from hitpredict.tables import label_inputs
+from hitpredict.tables.read import Features, ids_of, note_texts, number_of, read_features, read_table
+from hitpredict.tables.splits import connected_groups
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Tracks with features, labels and groups, one row each (or one for each region), in the order of the features.
+
+    labels: float64 (N, C), one column for each of `targets`, signs as in the table; NaN only in weeks of a curve that
+    are not known. groups: (N,) text.
+    table: the label table's other columns, (N,) each, to split by.
+    """
+
+    track_ids: tuple[str, ...]
+    inputs: tuple[Features, ...]
+    rows: tuple[NDArray[np.intp], ...]
+    targets: tuple[str, ...]
+    labels: NDArray[np.float64]
+    groups: NDArray[np.str_]
+    table: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    def take(self, keep: NDArray[np.intp]) -> "TrainingData":
+        """The tracks of some row numbers, in that order."""
+        return replace(
+            self,
+            track_ids=tuple(self.track_ids[row] for row in keep),
+            rows=tuple(rows[keep] for rows in self.rows),
+            labels=self.labels[keep],
+            groups=self.groups[keep],
+            table={name: column[keep] for name, column in self.table.items()},
+        )
+
+    def vectors(self, number: int = 0) -> NDArray[np.float32]:
+        """Input `number` as a matrix (N, D); of arrays the mean and the deviation over their first axis."""
+        features = self.inputs[number]
+        if features.is_vector:
+            return np.asarray(features.values[self.rows[number]], np.float32)
+        return np.stack([summary_of(features.values[row]) for row in self.rows[number]])
+
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """Seconds of sound by row, as the first feature table says, else the label table; NaN where neither does."""
+        known = self.inputs[0].durations if self.inputs else None
+        if known is not None:
+            return np.asarray(known[self.rows[0]])
+        return np.array([number_of(value) for value in self.table.get("duration", [None] * len(self))])
+
+    def named(self, kind: str) -> NDArray[np.float32] | None:
+        """The input of this kind as a matrix (N, D), if there is one."""
+        kinds = [each.name for each in self.inputs]
+        return self.vectors(kinds.index(kind)) if kind in kinds else None
+
+    @cached_property
+    def summary(self) -> NDArray[np.float32]:
+        """All inputs as one matrix, for linear baselines."""
+        return np.concatenate([self.vectors(number) for number in range(len(self.inputs))], axis=1)
+
+
+def load(
+    features: Sequence[Path],
+    labels: Path,
+    targets: Sequence[str],
+    group: str | None,
+    notes: list[str],
+    every_column: bool = False,
+    from_labels: Sequence[label_inputs.Kind] = (),
+) -> TrainingData:
+    """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
+    for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
+
+    A target column may hold lists (a curve). every_column: take all numeric columns but the targets, not only those of
+    a known kind of features. from_labels: inputs that the label table gives, after the feature tables' (see
+    `label_inputs`); a region among them makes a row for each region of a track.
+
+    Tracks without features, without a label, or with one that is no number are left out and counted in `notes`.
+    Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
+    """
+    left_out = [name.removeprefix("-") for name in targets]
+    tables = [read_features(path, notes, left_out, every_column) for path in features]
+    label_table = read_table(labels)
+    ids = ids_of(label_table, labels)
+    columns_of = [_numeric(label_table, name.removeprefix("-"), labels, notes) for name in targets]
+    numbers = np.concatenate(columns_of, axis=1)
+    many = label_inputs.named(from_labels, label_inputs.REGION) is not None
+    chosen = np.ones(len(ids), bool)
+    if not many:
+        curves = numbers.shape[1] > len(targets)
+        numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, notes)
+    usable = np.isfinite(numbers).all(axis=1)
+    if numbers.shape[1] > len(targets):
+        numbers, usable = _known_weeks(numbers, label_table)
+    serving = label_inputs.rows_that_serve(from_labels, label_table, numbers) | ~chosen
+    if without := int((~serving).sum()):
+        kinds = " and ".join(str(kind["name"]) for kind in from_labels)
+        notes.append(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
+    serving &= chosen
+    tracks = tables[0].track_ids if tables else ids
+    keys = list(zip(ids, label_table[label_inputs.REGION], strict=True)) if many else ids
+    asked = [key for key, wanted in zip(keys, chosen, strict=True) if wanted]
+    if (repeated := len(asked) - len(set(asked))) and (many or label_inputs.REGION not in label_table):
+        notes.append(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
+    rows_of = _rows_by_track(ids, keys, serving)
+    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table.track_ids) for table in tables], targets, notes)
+    if not len(kept):
+        where = " and ".join(map(str, [*features, labels]))
+        if any(track in rows_of for track in tracks):
+            raise UsageError(f"{where}: no row has a usable label in {', '.join(targets)}")
+        example = f"{list(tracks[:1])} and {ids[:1]}"
+        raise UsageError(f"{where}: no track with features has a label; ids look like {example}")
+    columns = {name: _column(label_table[name], kept) for name in label_table}
+    track_ids = tuple(ids[row] for row in kept)
+    places = [{track: row for row, track in enumerate(table.track_ids)} for table in tables]
+    rows = [np.array([place[track] for track in track_ids]) for place in places]
+    groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, notes)
+    for kind in from_labels:
+        tables.append(_from_labels(kind, columns, numbers[kept], labels))
+        rows.append(np.arange(len(kept)))
+    known = label_inputs.named(from_labels, label_inputs.WEEKS)
+    learnt = numbers[kept][:, known["count"] if known else 0 :]
+    return TrainingData(track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns)
+
+
+def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """Of each track the label rows that serve; of rows with the same key (track, or track and region) the first."""
+    rows_of: dict[str, list[int]] = {}
+    first: set[Any] = set()
+    for row, (track, key) in enumerate(zip(ids, keys, strict=True)):
+        rows = rows_of.setdefault(track, [])
+        if serving[row] and key not in first:
+            first.add(key)
+            rows.append(row)
+    return rows_of
+
+
+def _joined_rows(
+    tracks: Sequence[str],
+    rows_of: Mapping[str, list[int]],
+    usable: NDArray[np.bool_],
+    tables: Sequence[set[str]],
+    targets: Sequence[str],
+    notes: list[str],
+) -> NDArray[np.intp]:
+    """Label rows of the tracks that are in all tables, in the order of `tracks`."""
+    kept: list[int] = []
+    missing = empty = 0
+    for track in dict.fromkeys(tracks):
+        if not all(track in table for table in (rows_of, *tables)):
+            missing += 1
+            continue
+        labelled = [row for row in rows_of[track] if usable[row]]
+        empty += len(rows_of[track]) - len(labelled)
+        kept += labelled
+    if missing:
+        notes.append(f"{missing} of {len(set(tracks))} tracks are not in all tables and are left out")
+    if empty:
+        notes.append(f"{empty} rows have no label in {', '.join(targets)} and are left out")
+    return np.array(kept, np.intp)
+
+
+def _known_weeks(
+    curves: NDArray[np.float64], table: Mapping[str, Sequence[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Curves with NaN after the data end, and which of them can be learnt from: some week known, the start seen."""
+    if "available_weeks" in table:
+        after = (
+            np.arange(curves.shape[1]) >= np.array([number_of(value) for value in table["available_weeks"]])[:, None]
+        )
+        curves = np.where(after, np.nan, curves)
+    begun = np.array([bool(value) for value in table.get("censored_left", [False] * len(curves))])
+    return curves, np.asarray(np.isfinite(curves).any(axis=1) & ~begun)
+
+
+def _from_labels(
+    kind: label_inputs.Kind, columns: Mapping[str, NDArray[Any]], numbers: NDArray[np.float64], labels: Path
+) -> Features:
+    full, names, values = label_inputs.values_of(kind, columns, numbers)
+    return Features(f"{labels} ({kind['name']})", full, (), tuple(names), values)
+
+
+def _column(values: Sequence[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """Some rows of a column, each a Python object, lists as well."""
+    column = np.empty(len(rows), object)
+    for place, row in enumerate(rows):
+        column[place] = values[row]
+    return column
+
+
+def _groups(
+    table: Mapping[str, NDArray[Any]],
+    column: str | None,
+    features: Features | None,
+    track_ids: Sequence[str],
+    path: Path,
+    notes: list[str],
+) -> NDArray[np.str_]:
+    if column is not None:
+        if column not in table:
+            raise UsageError(f"--group {column}: {path} has no such column; it has {', '.join(table)}")
+        return np.array([str(value) for value in table[column]])
+    artists = next((name for name in ("artist_ids", "artist_id", "artist", "artist_name") if name in table), None)
+    memberships = [_artists(value) for value in table[artists]] if artists else [[] for _ in track_ids]
+    if artists is None:
+        notes.append(f"{path}: no artist column, so groups are equal recordings only; name one with --group")
+    recordings = _recordings(features) if features else {}
+    for names, track in zip(memberships, track_ids, strict=True):
+        names.append(recordings.get(track, f"\0{track}"))
+    return connected_groups(memberships)
+
+
+def _recordings(features: Features) -> dict[str, str]:
+    """A name for the recording of each track: equal feature rows are the same recording under another id."""
+    found = {}
+    for row, track in enumerate(features.track_ids):
+        rounded = np.round(np.asarray(features.values[row], np.float64), 4)
+        found[track] = f"\0{hash(rounded.tobytes())}"
+    return found
+
+
+def _artists(value: Any) -> list[str]:
+    if isinstance(value, str) and value.startswith("["):
+        # A list, or a name such as `[unknown]`.
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return [str(name) for name in value]
+    text = "" if value is None else str(value)
+    # Joint artists come as `12.34`, `12,34` or `12;34`; a name may hold a full stop.
+    separators = ".,;" if text.replace(".", "").replace(",", "").replace(";", "").isdigit() else ";"
+    for separator in separators[1:]:
+        text = text.replace(separator, separators[0])
+    return [name.strip() for name in text.split(separators[0]) if name.strip()]
+
+
+def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: list[str]) -> NDArray[np.float64]:
+    if name not in table:
+        raise UsageError(f"--target {name}: {path} has no such column; it has {', '.join(table)}")
+    column = table[name]
+    if any(isinstance(value, list) for value in column):
+        width = max(len(value) for value in column if isinstance(value, list))
+        lists = [value if isinstance(value, list) else [None] for value in column]
+        if not width:
+            raise UsageError(f"--target {name}: {path} has empty lists there")
+        even = [value if len(value) == width else [*value, *[None] * (width - len(value))] for value in lists]
+        with suppress(ValueError, TypeError, OverflowError):
+            curves = np.array(even, np.float64)
+            if curves.ndim == 2:
+                return curves
+        return np.array([[number_of(each) for each in value] for value in even], np.float64)
+    note_texts(column, name, path, notes)
+    return np.array([number_of(value) for value in column])[:, None]
+
+
+def filled(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A table (N, D) with the column's median in place of what is no finite number, and these medians (D,): 0 where a
+    column holds no number at all."""
+    table = np.asarray(values, np.float64)
+    finite = np.isfinite(table)
+    known, medians = finite.any(axis=0), np.zeros(table.shape[1])
+    medians[known] = np.nanmedian(np.where(finite, table, np.nan)[:, known], axis=0)
+    return np.where(finite, table, medians), medians

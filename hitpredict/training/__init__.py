@@ -1,0 +1,1 @@
+"""From a recipe and tables to a model folder."""

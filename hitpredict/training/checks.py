@@ -1,0 +1,180 @@
+"""What can be wrong with data, a split or a fitted model, found before it costs anybody anything."""
+
+import re
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitpredict.errors import TrainingError, UsageError
+from hitpredict.frontends import FRONTENDS, to_json
+from hitpredict.recipes import Recipe
+from hitpredict.tables import label_inputs
+from hitpredict.tables.join import TrainingData
+from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION, group_split, halved, temporal_split
+from hitpredict.tables.targets import Target
+
+_COLLAPSED = 1e-3
+_ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T].*)?)?)?$")
+# Parameters that change how features are stored, not what they are.
+_FREE = {"window", "dtype"}
+_LARGEST = 12.0
+"""log10 of more weekly streams than there are people."""
+
+
+def check_tables(recipe: Recipe, data: TrainingData) -> None:
+    """Tables of other features than a network takes are refused; any vectors may stand for vectors.
+
+    Estimators take anything: of arrays they see a summary. Raises `UsageError`.
+    """
+    _check_target(recipe, data)
+    if recipe.estimator:
+        return
+    wanted = [tuple(each.split(" or ")) for each in recipe.inputs]
+    width = sum(len(each.columns) for each in data.inputs if each.columns)
+    if width and width < recipe.network.get("compression", 1):
+        raise UsageError(
+            f"recipe {recipe.name}: {width} columns are too few, its code has a {recipe.network['compression']}th of "
+            "their number (network.compression)"
+        )
+    # Networks that take a vector join several to one.
+    if len(wanted) == 1 and all(each.is_vector for each in data.inputs):
+        wanted *= len(data.inputs)
+    if len(wanted) != len(data.inputs):
+        kinds = ", ".join(recipe.inputs)
+        raise UsageError(f"recipe {recipe.name}: takes {len(wanted)} inputs ({kinds}), not {len(data.inputs)}")
+    for fitting, found in zip(wanted, data.inputs, strict=True):
+        fits = bool({"vector", "hmn207", "fma518"} & set(fitting)) if found.is_vector else found.name is None
+        if found.name not in fitting and not fits:
+            raise UsageError(
+                f"recipe {recipe.name}: takes {' or '.join(fitting)}, but {found.path} holds "
+                f"{found.name or 'vectors'}; make it with `hitpredict featurize --kind {fitting[0]}`"
+            )
+
+
+def unlike_published(recipe: Recipe, data: TrainingData) -> str | None:
+    """How the first table was made otherwise than the published system's features, if it was; frames are then of
+    another length, and windows of another duration, than the recipe's."""
+    found = data.inputs[0]
+    if recipe.estimator or found.name not in FRONTENDS or found.name not in recipe.inputs[0].split(" or "):
+        return None
+    published = {**to_json(FRONTENDS[found.name]()), **recipe.made_with}
+    own = dict(found.kind or {})
+    differing = [name for name in published if name not in _FREE and own.get(name, published[name]) != published[name]]
+    if not differing:
+        return None
+    made, asked = (", ".join(f"{name}={kind[name]}" for name in differing) for kind in (own, published))
+    return f"{found.path}: made with {made}; recipe {recipe.name} was published with {asked}"
+
+
+def other_input(recipe: Recipe, data: TrainingData) -> str | None:
+    """What to say of features that are not those the system was published with, such as `not the published input:
+    …`; None where they are, or where the recipe takes any.
+
+    Compared are the kinds of features, and of the first table its parameters (`unlike_published`).
+    """
+    wanted = [each.split(" or ") for each in recipe.inputs if each not in label_inputs.NAMES]
+    given = [each for each in data.inputs if each.name not in label_inputs.NAMES]
+    differing = []
+    for names, found in zip_longest(wanted, given, fillvalue=None):
+        name = found.name if found is not None else None
+        if names is None or (name not in names and not {"any", "vector", "frames"} & set(names)):
+            columns = f", {len(found.columns)} columns" if found is not None and found.columns else ""
+            differing.append(
+                f"{' or '.join(names or ['nothing'])} (here {name or 'a table of no known kind'}{columns})"
+            )
+    if differing:
+        return f"not the published input: recipe {recipe.name} is about {', '.join(differing)}"
+    unlike = unlike_published(recipe, data) if given else None
+    return f"not the published input: {unlike}" if unlike else None
+
+
+def _check_target(recipe: Recipe, data: TrainingData) -> None:
+    """Curves are for recipes of curves, and in log10."""
+    column = data.targets[0]
+    lists = data.labels.shape[1] > len(data.targets)
+    if recipe.task != "curve" and lists:
+        raise UsageError(f"--target {column}: holds lists (curves); recipe {recipe.name} learns one number")
+    if recipe.task == "curve" and not lists:
+        raise UsageError(
+            f"--target {column}: holds single numbers; recipe {recipe.name} learns curves, columns of lists"
+        )
+    if recipe.task == "curve" and not np.nanmax(data.labels) <= _LARGEST:
+        largest = np.nanmax(data.labels)
+        raise UsageError(f"--target {column}: curves hold log10 of weekly streams, 0 off the charts, not {largest:g}")
+
+
+def crossing(groups: NDArray[np.str_], sides: NDArray[np.str_]) -> int:
+    """How many groups have rows on more than one side."""
+    pairs = np.unique(np.stack([groups, sides], axis=1), axis=0)
+    return int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
+
+
+def split_of(data: TrainingData, split: str, seed: int, chooses: bool = True) -> NDArray[np.str_]:
+    """`train`, `validation`, `calibration` or `test` for each row.
+
+    chooses: whether the fit chooses among its epochs by the validation part; without, there is none, and what a given
+    split names so calibrates. Raises `UsageError` for a split the table cannot give.
+    """
+    parts = (VALIDATION, CALIBRATION, TEST) if chooses else (CALIBRATION, TEST)
+    try:
+        if split in ("groups", "random"):
+            return group_split(data.groups if split == "groups" else np.arange(len(data)), seed, parts)
+        sides = _given_split(data, split)
+        missing = [part for part in parts if part not in sides]
+        if not chooses:
+            sides = np.where(sides == VALIDATION, CALIBRATION, sides)
+            missing = [part for part in missing if part not in sides]
+        elif missing == [CALIBRATION]:
+            return halved(sides, data.groups, seed)
+        # What a named split lacks comes out of its training side, by groups; dates are not mixed.
+        rest = [part for part in missing if part != TEST]
+        if rest and not split.startswith("temporal"):
+            sides[sides == TRAIN] = group_split(data.groups[sides == TRAIN], seed, rest)
+    except ValueError as error:
+        raise UsageError(f"--split {split}: {error}") from error
+    return sides
+
+
+def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
+    """The parts that the label table gives by a date, or by name in a column."""
+    kind, _, column = split.partition(":")
+    column = "split" if kind == "fma" else column
+    if kind not in ("fma", "temporal", "column") or not column:
+        raise UsageError(f"--split {split}: must be groups, random, fma, temporal:COLUMN or column:COLUMN")
+    if column not in data.table:
+        raise UsageError(f"--split {split}: the label table has no column {column}")
+    if kind == "temporal":
+        return temporal_split(_dates(data.table[column], column)).astype("U11")
+    names = {each: each for each in (TRAIN, VALIDATION, CALIBRATION, TEST)} | {"training": TRAIN, "valid": VALIDATION}
+    found = [str(value) for value in data.table[column]]
+    if unknown := sorted(set(found) - set(names)):
+        raise UsageError(f"--split {split}: {unknown[0]!r} is not train, validation, calibration or test")
+    return np.array([names[value] for value in found], "U11")
+
+
+def _dates(values: NDArray[Any], column: str) -> NDArray[Any]:
+    """Dates in an order: as numbers where all are, else as text, which sorts ISO dates and years."""
+    if missing := sum(value is None or value == "" for value in values):
+        raise UsageError(f"--split temporal:{column}: {missing} of {len(values)} rows have no {column}")
+    if all(isinstance(value, int | float) for value in values):
+        return np.array(list(values), np.float64)
+    texts = [str(value) for value in values]
+    if other := next((text for text in texts if not _ISO_DATE.match(text)), None):
+        raise UsageError(f"--split temporal:{column}: {other!r} is neither a number nor a date such as 2017-03-31")
+    return np.array(texts)
+
+
+def check_collapse(recipe: Recipe, predicted: NDArray[np.float64], truth: NDArray[np.float64], target: Target) -> None:
+    """A model that answers the same for every song has learnt nothing; a published system shipped like this."""
+    if recipe.estimator.get("name") == "constant":
+        return
+    spread, wanted = float(np.std(predicted)), float(np.nanstd(truth))
+    limit = _COLLAPSED * (wanted if not target.classes else 1.0)
+    if not spread > limit:
+        advice = "" if recipe.estimator else "lower training.learning_rate, train longer, or "
+        raise TrainingError(
+            f"recipe {recipe.name} collapsed: its predictions vary by {spread:.2g} only (target: {wanted:.2g}); "
+            f"{advice}give it more data"
+        )

@@ -1,0 +1,182 @@
+"""Spotify: old applications and new ones, credentials, and previews from elsewhere."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hitpredict.cli.fetch import spotify as fetch_spotify
+from hitpredict.datasets.spotify import identifier_of
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from tests.helpers.processes import run
+from tests.helpers.servers import Reply, Request, Server, serving
+from tests.helpers.sounds import encoded, tune
+
+MP3 = encoded(tune(1.0), "MP3")
+NAMES = [f"{number:022d}" for number in range(120)]
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("HITPREDICT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPOTIFY_CLIENT_ID", "me")
+    monkeypatch.setenv("SPOTIFY_CLIENT_SECRET", "hush")
+    with serving() as running:
+        for source in ("SPOTIFY", "DEEZER"):
+            monkeypatch.setenv(f"HITPREDICT_FETCH_BASE_{source}", running.url)
+        running.json("/api/token", {"access_token": "t1", "token_type": "Bearer", "expires_in": 3600})
+        yield running
+
+
+def song(key: str, new: bool = False, **changes) -> dict:
+    """A track as the API describes it, to an old application or a new one."""
+    track = {
+        "id": key,
+        "type": "track",
+        "name": f"Song {int(key)}",
+        "duration_ms": 201_500,
+        "external_ids": {"isrc": f"USRC1{int(key):07d}"},
+        "artists": [{"id": "a1", "name": "One"}, {"id": "a2", "name": "Two"}],
+        "album": {"id": "al", "name": "An Album", "release_date": "2019-02"},
+        "preview_url": None,
+    }
+    return {**track, **({} if new else {"popularity": 50, "preview_url": "https://p.scdn.co/x"}), **changes}
+
+
+def serve_batches(server: Server, missing: str = "") -> None:
+    def answer(request: Request) -> Reply:
+        found = [None if key == missing else song(key) for key in request.query["ids"].split(",")]
+        return Reply(json.dumps({"tracks": found}).encode())
+
+    server.answers["/v1/tracks"] = answer
+
+
+def serve_singles(server: Server) -> None:
+    """As applications in development mode see it since February 2026."""
+
+    def answer(request: Request) -> Reply:
+        key = request.path.rpartition("/")[2]
+        if key == "tracks":
+            return Reply(b'{"error": {"status": 403, "message": "Forbidden"}}', 403)
+        return Reply(json.dumps(song(key, new=True)).encode())
+
+    server.answers["/v1/tracks"] = answer
+
+
+def manifest(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "tracks.jsonl").read_text().splitlines()]
+
+
+def test_tracks_in_batches_of_fifty(server, tmp_path):
+    serve_batches(server, missing=NAMES[3])
+    (tmp_path / "ids").write_text("\n".join(f"spotify:track:{name}" for name in NAMES[1:]))
+    link = f"https://open.spotify.com/track/{NAMES[0]}?si=abc"
+    assert fetch_spotify.spotify(tmp_path / "out", [link], ids=tmp_path / "ids") == 1
+    batches = [request.query["ids"].count(",") + 1 for request in server.asked if request.path == "/v1/tracks"]
+    assert batches[:2] == [50, 50]
+    rows = manifest(tmp_path / "out")
+    assert [row["id"] for row in rows] == [name for name in NAMES if name != NAMES[3]]
+    first = rows[0]
+    assert (first["popularity"], first["labels"], first["isrc"]) == (50, ["popularity", "deezer_rank"], "USRC10000000")
+    assert (first["artist"], first["release_date"], first["duration"]) == ("One, Two", "2019-02", 201.5)
+
+
+def test_the_token_is_fetched_once_with_the_credentials(server, tmp_path):
+    serve_batches(server)
+    fetch_spotify.spotify(tmp_path / "out", NAMES[:60])
+    (asked,) = [request for request in server.asked if request.path == "/api/token"]
+    assert asked.form == {"grant_type": "client_credentials", "client_id": "me", "client_secret": "hush"}
+    assert {request.headers["Authorization"] for request in server.asked if request.path == "/v1/tracks"} == {
+        "Bearer t1"
+    }
+
+
+def test_an_expired_token_is_renewed(server, tmp_path):
+    server.json("/api/token", {"access_token": "old"}, {"access_token": "new"})
+
+    def answer(request: Request) -> Reply:
+        if request.headers["Authorization"] == "Bearer old":
+            return Reply(b"{}", 401)
+        return Reply(json.dumps({"tracks": [song(NAMES[0])]}).encode())
+
+    server.answers["/v1/tracks"] = answer
+    assert fetch_spotify.spotify(tmp_path / "out", NAMES[:1]) == 0
+
+
+def test_new_applications_get_one_track_at_a_time_and_are_told_once(server, tmp_path, capsys):
+    serve_singles(server)
+    assert fetch_spotify.spotify(tmp_path / "out", NAMES[:4]) == 0
+    assert [row["popularity"] for row in manifest(tmp_path / "out")] == [None] * 4
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split("Spotify gives this application no ")[1].split()[0].strip(":;") for line in told] == [
+        *("batches", "popularity"),
+        "previews",
+    ]
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_playlists_in_both_forms(server, tmp_path, new):
+    where, name = f"/v1/playlists/{NAMES[9]}", "item" if new else "track"
+    following = f"https://api.spotify.com{where}/{'items' if new else 'tracks'}?offset=3"
+    entries = [{name: song(NAMES[0])}, {name: None}, {name: {**song(NAMES[1]), "type": "episode"}}]
+    server.json(
+        f"{where}/items" if new else f"{where}/tracks",
+        {"items": entries, "next": following},
+        {"items": [{name: song(NAMES[2])}], "next": None},
+    )
+    assert fetch_spotify.spotify(tmp_path / "out", playlist=[f"spotify:playlist:{NAMES[9]}"]) == 0
+    assert [row["id"] for row in manifest(tmp_path / "out")] == [NAMES[0], NAMES[2]]
+
+
+def test_previews_come_from_deezer_by_isrc(server, tmp_path, capsys):
+    serve_batches(server)
+    server.json("/track/isrc:USRC10000000", {"id": 5, "title": "x", "rank": 777, "preview": f"{server.url}/p.mp3"})
+    server.json("/track/isrc:USRC10000001", {"error": {"type": "DataException", "message": "no data", "code": 800}})
+    server.file("/p.mp3", MP3)
+    assert fetch_spotify.spotify(tmp_path / "out", NAMES[:2], previews=fetch_spotify.Previews.deezer) == 0
+    one, two = manifest(tmp_path / "out")
+    assert (one["deezer_rank"], one["path"]) == (777, "previews/5.mp3")
+    assert (tmp_path / "out" / one["path"]).read_bytes() == MP3
+    assert (two["deezer_rank"], two["path"]) == (None, None)
+    assert "no previews" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer", [{"songs": []}, {"tracks": {}}, []])
+def test_a_changed_format_is_said(server, tmp_path, answer, capsys):
+    server.json("/v1/tracks", answer)
+    assert fetch_spotify.spotify(tmp_path / "out", NAMES[:1]) == 1
+    assert "format has changed" in capsys.readouterr().err
+
+
+def test_refused_credentials_are_an_environment_problem_without_the_secret(server, tmp_path):
+    server.json("/api/token", {"error": "invalid_client"}, status=400)
+    outcome = run("fetch", "spotify", NAMES[0], "-o", tmp_path / "out", "-v")
+    assert outcome.code == 3
+    assert "Spotify refused SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET (HTTP 400)" in outcome.err
+    assert "hush" not in outcome.err
+    assert not [*(tmp_path / "out").glob("tracks.jsonl")]
+
+
+@pytest.mark.parametrize("name", ["SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET"])
+def test_missing_credentials_are_asked_for(server, tmp_path, monkeypatch, name):
+    monkeypatch.delenv(name)
+    with pytest.raises(EnvironmentProblem, match="set SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET"):
+        fetch_spotify.spotify(tmp_path / "out", NAMES[:1])
+
+
+def test_waits_are_honoured_or_left_to_the_user(server, tmp_path, capsys):
+    later = Reply(status=429, headers={"Retry-After": "0"})
+    server.json("/v1/tracks", later, {"tracks": [song(NAMES[0])]})
+    assert fetch_spotify.spotify(tmp_path / "out", NAMES[:1]) == 0
+    assert "HTTP 429" in capsys.readouterr().err
+
+
+def test_what_is_no_track_is_said(server, tmp_path, capsys):
+    serve_batches(server)
+    assert fetch_spotify.spotify(tmp_path / "out", ["nonsense", NAMES[0]]) == 1
+    assert "nonsense: is no Spotify id, URI or link" in capsys.readouterr().err
+    assert len(manifest(tmp_path / "out")) == 1
+    with pytest.raises(UsageError, match="give tracks"):
+        fetch_spotify.spotify(tmp_path / "out")
+    with pytest.raises(InputError):
+        identifier_of("https://open.spotify.com/track/short")

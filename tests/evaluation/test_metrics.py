@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from scipy.stats import rankdata, spearmanr
+from sklearn.metrics import r2_score, roc_auc_score
+
+from hitpredict.evaluation.metrics import auc, coverage, group_bootstrap, r2, ranks, spearman
+
+
+@pytest.fixture
+def tied():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 10, 300), rng.integers(0, 40, 300) / 7
+
+
+def test_ranks_share_the_average_among_ties(tied):
+    assert ranks([3, 1, 3, 2]).tolist() == [3.5, 1, 3.5, 2]
+    np.testing.assert_array_equal(ranks(tied[0]), rankdata(tied[0]))
+
+
+def test_agreement_with_the_reference_implementations(tied):
+    target, prediction = tied
+    assert spearman(target, prediction) == pytest.approx(spearmanr(target, prediction).statistic, abs=1e-12)
+    assert r2(target, prediction) == pytest.approx(r2_score(target, prediction), abs=1e-12)
+    assert auc(target >= 7, prediction) == pytest.approx(roc_auc_score(target >= 7, prediction), abs=1e-12)
+
+
+def test_a_constant_prediction_orders_nothing(tied):
+    target, _ = tied
+    constant = np.full(len(target), 4.0)
+    assert spearman(target, constant) == 0
+    assert auc(target >= 7, constant) == 0.5
+    assert r2(target, np.full(len(target), target.mean())) == pytest.approx(0)
+
+
+def test_undefined_numbers_are_errors():
+    with pytest.raises(ValueError, match="both classes"):
+        auc([True, True], [1, 2])
+    with pytest.raises(ValueError, match="constant target"):
+        r2([2, 2], [1, 2])
+
+
+def test_bootstrap_draws_groups_not_rows():
+    rng = np.random.default_rng(1)
+    level = rng.normal(size=50)
+    groups = np.repeat(np.arange(50), 20)
+    values = level[groups] + 0.1 * rng.normal(size=1000)
+
+    def mean(rows):
+        return float(values[rows].mean())
+
+    by_group = group_bootstrap(mean, groups)
+    by_row = group_bootstrap(mean, np.arange(1000))
+    assert by_group[0] < mean(np.arange(1000)) < by_group[1]
+    assert by_group[1] - by_group[0] > 3 * (by_row[1] - by_row[0])
+    assert np.ptp(by_group) == pytest.approx(2 * 1.96 * level.std() / np.sqrt(50), rel=0.2)
+
+
+def test_bootstrap_is_repeatable_and_leaves_undefined_resamples_out():
+    positive = np.array([True, False, False, False])
+
+    def area(rows):
+        return auc(positive[rows], np.arange(len(rows)))
+
+    first = group_bootstrap(area, np.arange(4), resamples=50, seed=3)
+    assert first == group_bootstrap(area, np.arange(4), resamples=50, seed=3)
+    with pytest.raises(ValueError, match="every resample"):
+        group_bootstrap(lambda rows: auc(np.zeros(len(rows)), rows), np.arange(4), resamples=5)
+
+
+def test_coverage_of_rows_and_of_groups():
+    by_row, by_group = coverage([1, 2, 3, 9], [1, 0, 0, 0], [5, 2, 2, 8], ["a", "a", "a", "b"])
+    assert by_row == pytest.approx(2 / 4)
+    assert by_group == pytest.approx((2 / 3 + 0) / 2)

@@ -1,0 +1,147 @@
+"""Attacks on the folders that training writes: what is not its own is never removed, and one run has a folder."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hitpredict.errors import UsageError
+from hitpredict.model_folder.folder import SCHEMA
+from hitpredict.model_folder.replace import put_in_place
+from hitpredict.training import fit
+from tests.helpers.processes import finished, run, start
+
+LONG = ("--recipe", "mlp", "--set", "training.epochs=100000", "--set", "training.patience=100000")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    random = np.random.default_rng(0)
+    features = random.normal(size=(120, 3))
+    lines = [f"{i},{','.join(f'{value:.5f}' for value in row)}" for i, row in enumerate(features)]
+    (folder / "f.csv").write_text("\n".join(["track_id,x,y,z", *lines]) + "\n")
+    score = features[:, 0] + random.normal(size=120)
+    (folder / "l.csv").write_text(
+        "track_id,plays,artist\n" + "".join(f"{i},{v:.4f},a{i}\n" for i, v in enumerate(score))
+    )
+    return folder
+
+
+def asked(tables: Path, *more: object) -> tuple[object, ...]:
+    given = ("--features", tables / "f.csv", "--labels", tables / "l.csv", "--target", "plays", "--all-columns")
+    return ("train", *given, *(more if "--recipe" in more else ("--recipe", "linear", *more)))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("output", ["photos", "photos/..", "link", "photos/../photos", "false", "more", "file"])
+def test_only_models_are_replaced(tables, tmp_path, output):
+    config = json.dumps({"schema": SCHEMA})
+    for name, files in {
+        "photos": {"1.jpg": "x"},
+        "false": {"config.json": "{}"},
+        "more": {"config.json": config, "x": ""},
+    }.items():
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text)
+    (tmp_path / "link").symlink_to("photos")
+    (tmp_path / "file").write_text("precious")
+    before = content(tmp_path)
+    outcome = run(*asked(tables, "-o", output, "--force"), cwd=tmp_path)
+    assert (outcome.code, len(outcome.complaints)) == (2, 1)
+    assert "is not replaced" in outcome.err or "also holds x" in outcome.err
+    assert content(tmp_path) == before
+
+
+def test_a_model_is_replaced_in_the_end_alone(tables, tmp_path):
+    assert run(*asked(tables, "-o", "m"), cwd=tmp_path).code == 0
+    before = content(tmp_path / "m")
+    assert run(*asked(tables, "-o", "m"), cwd=tmp_path).code == 2
+    failed = run(*asked(tables, "-o", "m", "--force", "--split", "column:artist"), cwd=tmp_path)
+    assert failed.code != 0
+    assert content(tmp_path / "m") == before
+    assert run(*asked(tables, "-o", "m", "--force", "--seed", "7"), cwd=tmp_path).code == 0
+    assert content(tmp_path / "m").keys() == before.keys()
+    assert content(tmp_path / "m") != before
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_what_is_set_aside_comes_back_when_the_new_one_cannot_be_named(tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"schema": SCHEMA}))
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "missing", folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    (folder / "song.mp3").write_text("precious")
+    with pytest.raises(UsageError, match="also holds song"):
+        put_in_place(tmp_path / "missing", folder)
+
+
+@pytest.mark.parametrize("trap", ["link", "files"])
+def test_what_has_the_name_of_an_unfinished_training_is_not_removed(tables, tmp_path, trap):
+    victim, work = tmp_path / "victim", tmp_path / ".m.partial"
+    (victim / "deep").mkdir(parents=True)
+    (victim / "deep" / "song.mp3").write_text("precious")
+    if trap == "link":
+        work.symlink_to(victim)
+    else:
+        victim.rename(work)
+    before = content(tmp_path)
+    for more in ((), ("--resume",)):
+        outcome = run(*asked(tables, "-o", "m", *more), cwd=tmp_path)
+        assert outcome.code == 2
+        assert ".m.partial: " in outcome.complaints[-1]
+        assert content(tmp_path) == before
+
+
+def begun(tables: Path, folder: Path, *more: object):
+    """A training in a folder that goes on for longer than a test waits."""
+    process = start(*asked(tables, *LONG, "-o", "m", *more), cwd=folder)
+    log, deadline = folder / ".m.partial" / "checkpoints" / "main" / "training.csv", time.monotonic() + 120
+    while not log.exists() or log.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process
+
+
+def test_a_second_training_is_told_who_is_at_it(tables, tmp_path):
+    first = begun(tables, tmp_path)
+    for more in ((), ("--resume",), ("--force",)):
+        second = run(*asked(tables, "-o", "m", *more), cwd=tmp_path)
+        assert second.code == 3
+        assert f"(process {first.pid} on " in second.complaints[-1]
+    assert first.poll() is None
+    first.kill()
+    finished(first)
+    assert run(*asked(tables, "-o", "m"), cwd=tmp_path).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_end_by_a_signal_has_its_code_and_can_be_gone_on_from(tables, tmp_path, end, code):
+    process = begun(tables, tmp_path)
+    process.send_signal(end)
+    outcome = finished(process)
+    assert outcome.code == code
+    assert "Traceback" not in outcome.err
+    assert ("--resume goes on" in outcome.err) == (code == 130)
+    again = begun(tables, tmp_path, "--resume")
+    again.kill()
+    finished(again)
+
+
+def test_a_damaged_log_of_epochs_loses_what_is_damaged(tmp_path):
+    log = tmp_path / "training.csv"
+    assert fit._rows_until(log, 5) == []
+    odd = (b"[[]", b"", b"\xff,1", b"9" * 5000 + b",1", "²,1".encode(), b"7,0.1,0.2,0.01")
+    log.write_bytes(b"\n".join([b"epoch,training_loss", b"1,0.5,0.6,0.01", *odd]) + b"\n")
+    assert fit._rows_until(log, 5) == ["1,0.5,0.6,0.01"]

@@ -1,0 +1,110 @@
+"""The benchmarks run, one section at a time, and count what they say they count."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.processes import run
+
+HERE = Path(__file__).parent.parent / "benchmarks"
+_spec = importlib.util.spec_from_file_location("measure", HERE / "measure.py")
+measure = importlib.util.module_from_spec(_spec)
+sys.modules["measure"] = measure
+_spec.loader.exec_module(measure)
+
+WORK = "sum(i * i for i in range(3_000_000))"
+
+
+def test_a_cost_is_that_of_all_processes_of_a_command():
+    work = [sys.executable, "-c", WORK]
+    alone, twice = measure.process(work), measure.process(measure.piped(work, work))
+    assert twice.cpu > 1.5 * alone.cpu
+    assert twice.faults > 1.5 * alone.faults
+    assert 5 < alone.peak_mb < 100
+    large = measure.process(measure.piped([sys.executable, "-c", "x = b'1' * 200_000_000"], work))
+    assert 190 < large.peak_mb < 300
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_fails_is_not_measured(place):
+    commands = [[sys.executable, "-c", "pass"], [sys.executable, "-c", "raise SystemExit('no such thing')"]]
+    with pytest.raises(RuntimeError, match="no such thing"):
+        measure.process(measure.piped(commands[place], commands[1 - place]))
+
+
+def test_ratios_are_taken_pair_by_pair():
+    costs = [measure.Cost(wall, 0, 0, 0) for wall in (1, 2, 4, 6, 12, 8)]
+    pairs = measure.Pairs(costs[:3], costs[3:])
+    assert pairs.ratios("wall") == (2, 6, 6)
+    assert (pairs.median("ours", "wall"), pairs.median("peers", "wall")) == (2, 8)
+
+
+def benchmark(*arguments):
+    page = (HERE / "README.md").read_bytes()
+    outcome = run(*arguments, program=(sys.executable, HERE / "run.py"))
+    assert (HERE / "README.md").read_bytes() == page
+    return outcome
+
+
+def test_a_batch_is_measured_beside_decoding():
+    outcome = benchmark("--quick", "warm")
+    assert outcome.code == 0, outcome.err
+    rows = [line for line in outcome.out.decode().splitlines() if line.startswith("| `score")]
+    assert len(rows) == 6
+    assert all(float(row.split("|")[4].split()[0]) > 0 for row in rows)
+
+
+def test_an_unknown_section_is_refused():
+    assert benchmark("warmth").code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", ["cold", "mutate", "sweep", "memory", "descriptors", "parity"])
+def test_every_section_runs(section):
+    outcome = benchmark("--quick", section)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(b"## ")
+
+
+def attacks(*arguments):
+    page = HERE / "hostile" / "RESULTS.md"
+    before = page.read_bytes()
+    outcome = run(*arguments, program=(sys.executable, HERE / "hostile" / "run.py"))
+    assert page.read_bytes() == before
+    return outcome
+
+
+def test_an_unknown_attack_is_refused():
+    assert attacks("charm").code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["audio", "archives", "models", "tables", "kills", "downloads"])
+def test_every_attack_runs_and_finds_nothing(name):
+    outcome = attacks("--quick", name)
+    assert outcome.code == 0, outcome.out + outcome.err.encode()
+    assert f"| [{name}]".encode() in outcome.out
+
+
+FAULTS = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from common import Ended, Tally, program
+for code, out, err in ((0, b"", ""), (3, b"", ""), (0, b"", "Traceback"), (0, b"", "a defect: this is a defect"),
+                       (0, b"", "unexpected KeyError"), (0, b"\\x1b[2J", "")):
+    tally = Tally()
+    tally.check(Ended(code, out, err, 1.0, 10.0), [0, 1], "command")
+    print(len(tally.faults))
+silent, _ = os.pipe()
+ended = program("score", "-", stdin=open(silent, "rb"), seconds=2)
+tally = Tally()
+tally.check(ended, [0, 1], "command")
+print(len(tally.faults), ended.hung)
+"""
+
+
+def test_attacks_see_what_must_not_happen():
+    outcome = run("-c", FAULTS, HERE / "hostile", program=(sys.executable,))
+    assert outcome.out.decode().split() == ["0", "1", "1", "1", "1", "1", "1", "True"], outcome.err

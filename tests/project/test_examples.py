@@ -1,0 +1,85 @@
+"""The scripts under examples/ do what their first lines say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.helpers.sounds import saved, tune
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def path_with_program(tmp_path):
+    """A PATH whose `hitpredict` is this interpreter's, with the rest of PATH behind it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, words in (("hitpredict", "-m hitpredict"), ("python3", "")):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        program.chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run(script, *arguments, environment):
+    return subprocess.run(
+        ["bash", EXAMPLES / script, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_batch_folder_lists_the_best_and_the_failed(tmp_path, path_with_program):
+    music = tmp_path / "music"
+    for seed, name in enumerate(("a.wav", "sub/b.flac", "sub/c.ogg")):
+        saved(music, name, tune(3, seed=seed))
+    (music / "broken.mp3").write_bytes(b"no sound in here")
+    table = tmp_path / "scores.tsv"
+    done = run("batch_folder.sh", music, table, environment=path_with_program)
+    assert done.returncode == 1
+    assert len(table.read_text().splitlines()) == 4
+    scores = [float(line.split()[0]) for line in done.stdout.splitlines()[1:]]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert f"  {music}/broken.mp3" in done.stderr
+
+
+def test_pitch_sweep_shows_every_step_in_order(tmp_path, path_with_program):
+    song = saved(tmp_path, "song.wav", tune(3))
+    done = run("pitch_sweep.sh", song, "-2:2:2", environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    assert [float(line.split()[0]) for line in done.stdout.splitlines()] == [-2, 0, 2]
+    assert len({line.split()[2] for line in done.stdout.splitlines()}) == 3
+
+
+def test_compare_mixes_ranks_them(tmp_path, path_with_program):
+    mixes = [saved(tmp_path, f"mix{seed}.wav", tune(3, seed=seed)) for seed in range(3)]
+    done = run("compare_mixes.sh", *mixes, environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[:3]]
+    assert {row[2] for row in rows} == {"mix0", "mix1", "mix2"}
+    assert [float(row[1]) for row in rows] == sorted((float(row[1]) for row in rows), reverse=True)
+    assert float(rows[0][1]) == 0
+
+
+def test_synth_features_makes_songs_and_their_table(tmp_path, path_with_program):
+    done = run("synth_features.sh", tmp_path / "synth", "4", environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "synth" / "fma518.parquet")
+    labels = pd.read_json(tmp_path / "synth" / "tracks.jsonl", lines=True)
+    assert table.shape == (4, 3 + 518)
+    assert list(table.track_id) == list(labels.track_id)
+    assert labels.popularity.between(0, 100).all()
+
+
+@pytest.mark.slow
+def test_all_systems_ends_in_a_table(tmp_path, path_with_program):
+    recipes = ("constant", "linear-ols", "mlp")
+    done = run("all_systems.sh", tmp_path / "work", "80", *recipes, environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert {row[0].removeprefix("| ") for row in rows} == set(recipes)
+    # What score says of a file is what the model says of its row in the table.
+    assert all(float(row[-1].removesuffix(" |")) < 1e-3 for row in rows)

@@ -37,7 +37,7 @@ from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.read import Features
-from hitpredict.tables.splits import group_folds, train_and_held_out
+from hitpredict.tables.splits import group_folds, train_and_held_out, usual_folds
 from hitpredict.tables.targets import Target
 
 Floats = NDArray[np.float64]
@@ -261,7 +261,8 @@ def held_out_flags(table: Table, folds: NDArray[np.intp]) -> float:
 
 
 def fit_domain(table: Table) -> Domain:
-    return Domain.fit(table.features, MfccStats().n_mfcc, table.durations, table.groups)
+    folds = usual_folds(table.groups)
+    return Domain.fit(table.features, MfccStats().n_mfcc, table.durations, table.groups, folds)
 
 
 def to_onnx(model: KernelModel, metadata: Mapping[str, str]) -> bytes:

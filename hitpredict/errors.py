@@ -1,6 +1,7 @@
 """The errors users meet. Each message says what was wrong, with which input, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class HitpredictError(Exception):
@@ -41,3 +42,14 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name.lower(), known)
     advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
     return f"{what} {name}: unknown; {advice}"
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Turn a missing package into a line that says how to install it."""
+    try:
+        yield
+    except ImportError as error:
+        raise EnvironmentProblem(
+            f"the package {error.name or error} is missing: pip install 'hitpredict[{extra}]'"
+        ) from error

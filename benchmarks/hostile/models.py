@@ -66,7 +66,7 @@ def _of_frontend(name: str) -> bytes:
     array = compute(frontend, Clip(np.ascontiguousarray(tone(_SECONDS, 22050, 1).T), 22050, "song"))
     size = len(summary_of(array))
     random = np.random.default_rng(0)
-    region = Domain.fit(random.random((60, size)), size, np.full(60, 2.0), np.arange(60) % 20)
+    region = Domain.fit(random.random((60, size)), size, np.full(60, 2.0), np.arange(60) % 20, np.arange(60) % 10)
     values = {
         "frontend": to_json(frontend),
         "windows": [None if array.ndim == 1 and len(array) < 8192 else {"length": max(2, len(array) // 2)}],

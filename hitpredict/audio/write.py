@@ -3,7 +3,6 @@
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, TypeVar
 
@@ -12,7 +11,7 @@ import numpy as np
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
-from hitpredict.files.owned import temporary_file
+from hitpredict.files.owned import atomic
 
 T = TypeVar("T")
 Encoding = Literal["16", "24", "float"]
@@ -85,16 +84,6 @@ def write_audio(sound: Clip | Sound, path: str | os.PathLike[str], encoding: Enc
             write_wav(sound, file, encoding)
         else:
             _write_soundfile(_streamed(sound), file, suffix, encoding, str(path))
-
-
-@contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file for writing that appears under its name only when everything has been written."""
-    target = Path(path)
-    with temporary_file(target) as (file, temporary):
-        yield file
-        file.close()
-        temporary.replace(target)
 
 
 def _format_chunk(sound: Sound, encoding: Encoding) -> bytes:

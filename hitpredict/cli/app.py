@@ -88,15 +88,15 @@ def root(
     """Nothing but `--version`; the commands do the work."""
 
 
-# Name, module, attribute of its function, attribute of its settings, and one line for the list of commands.
+# Name and one line for the list of commands; the function and its settings `COMMAND` are in the module of that name.
 _COMMANDS = (
-    ("score", "score", "score", "COMMAND", "Predict how popular songs are from their sound."),
-    ("mutate", "mutate", "mutate", "COMMAND", "Change the sound of songs."),
-    ("featurize", "featurize", "featurize", "COMMAND", "Turn sound into feature tables."),
-    ("train", "train", "train", "COMMAND", "Train a published system on tables."),
-    ("evaluate", "evaluate", "evaluate", "COMMAND", "Measure a model beside baselines."),
-    ("export-onnx", "export_onnx", "export_onnx", "COMMAND", "Make one .onnx file of a model folder."),
-    ("recipes", "train", "recipes", "RECIPES", "List the systems that can be trained."),
+    ("score", "Predict how popular songs are from their sound."),
+    ("mutate", "Change the sound of songs."),
+    ("featurize", "Turn sound into feature tables."),
+    ("train", "Train a published system on tables."),
+    ("evaluate", "Measure a model beside baselines."),
+    ("export-onnx", "Make one .onnx file of a model folder."),
+    ("recipes", "List the systems that can be trained."),
 )
 _GROUPS = ("fetch", "models")
 
@@ -114,11 +114,11 @@ def build(only: str | None = None) -> typer.Typer:
         epilog="Example: hitpredict mutate song.mp3 --pitch=-2,0,2 | hitpredict score -",
     )
     app.callback()(root)
-    for name, module, function, settings, summary in _COMMANDS:
+    for name, summary in _COMMANDS:
         if only in (None, name):
-            found = import_module(f"hitpredict.cli.{module}")
-            options = getattr(found, settings)
-            app.command(name, short_help=summary, **options)(reported(getattr(found, function)))
+            function = name.replace("-", "_")
+            found = import_module(f"hitpredict.cli.{function}")
+            app.command(name, short_help=summary, **found.COMMAND)(reported(getattr(found, function)))
     for name in _GROUPS:
         if only in (None, name):
             app.add_typer(import_module(f"hitpredict.cli.{name}").app(reported), name=name)

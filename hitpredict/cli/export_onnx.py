@@ -46,13 +46,12 @@ def export_onnx(
     try:
         from hitpredict.export import graph, parity
         from hitpredict.export.export import export
-        from hitpredict.model_folder.folder import ModelFolder
-        from hitpredict.model_folder.region import RegionFolder
+        from hitpredict.model_folder.folder import ModelFolder, RegionFolder
     except ImportError as error:
         raise EnvironmentProblem(
             f"exporting needs more packages ({error.name}): pip install 'hitpredict[train]'"
         ) from error
-    from hitpredict.audio.write import atomic
+    from hitpredict.files.owned import atomic
 
     folder = RegionFolder(model, region) if region is not None else ModelFolder(model)
     full = export(folder)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
 from hitpredict.audio.source import STDIN, Source
-from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output_paths import refuse_input
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError, UsageError
-from hitpredict.files.owned import scratch_folder
+from hitpredict.files.owned import atomic, scratch_folder
 
 
 class Sources(Iterator[Source]):

@@ -15,10 +15,9 @@ from typing import IO, Any, Self
 
 from hitpredict import __version__
 from hitpredict.audio.source import Source
-from hitpredict.audio.write import atomic
 from hitpredict.cli.output import Record, json_line
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.files.owned import locked, opened
+from hitpredict.files.owned import atomic, locked, opened
 
 _MAGIC = b'{"schema": "hitpredict.journal/1", '
 

@@ -11,11 +11,12 @@ from typing import IO, Self
 from hitpredict.audio.archive import TarWriter
 from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import STDIN, Source
-from hitpredict.audio.write import SUFFIXES, Encoding, atomic, wav_chunks, wav_size, write_audio
+from hitpredict.audio.write import SUFFIXES, Encoding, wav_chunks, wav_size, write_audio
 from hitpredict.cli.output import check_writable
 from hitpredict.cli.output_paths import distinct
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.files.owned import atomic
 from hitpredict.mutations import Recipe
 
 _MADE_AHEAD = 2**24

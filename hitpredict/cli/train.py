@@ -1,6 +1,5 @@
-"""`hitpredict train`, and `hitpredict recipes`."""
+"""`hitpredict train`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,6 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import watched
-from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.model_folder.replace import check_replaceable
 
@@ -17,9 +15,6 @@ COMMAND: dict[str, Any] = {
     "help": "Train a published system, or a baseline, on feature and label tables.",
     "epilog": "Example: hitpredict train --recipe hmn --features hmn207.parquet --labels tracks.jsonl "
     "--target popularity -o model/",
-}
-RECIPES: dict[str, Any] = {
-    "help": "List the recipes, in a pipe one a line: name, task, features, source, summary; or show one."
 }
 
 
@@ -168,29 +163,3 @@ def _settings(assignments: list[str]) -> dict[str, Any]:
             raise UsageError(f"--set {assignment}: expected KEY=VALUE")
         settings[key.strip()] = parsed(value.strip())
     return settings
-
-
-def recipes(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Show this recipe's TOML.", autocompletion=options.recipe_names),
-    ] = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-) -> None:
-    """List all recipes, or print one."""
-    from hitpredict import recipes as module
-
-    if name is not None:
-        sys.stdout.write(module.text_of(name))
-        return
-    found = [module.load(each) for each in module.names()]
-    if is_terminal(sys.stdout):
-        from hitpredict.cli.pretty import print_table
-
-        rows = [(each.name, each.task, ", ".join(each.inputs), each.summary) for each in found]
-        print_table(("recipe", "task", "features", "what it is"), rows)
-        return
-    for each in found:
-        fields = (each.name, each.task, ", ".join(each.inputs), each.source, each.summary)
-        sys.stdout.write("\t".join(fields) + "\n")

@@ -6,7 +6,6 @@ Subsets nest: every track of `small` is in `medium` and so on; `full` holds the 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.fma_tables import as_track, in_subset, read_genres, read_tracks_csv, write_features
 from hitpredict.datasets.manifest import now, write_tracks
 from hitpredict.datasets.web.addresses import base
@@ -16,6 +15,7 @@ from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.datasets.web.download import Web
 from hitpredict.datasets.web.hashes import is_as_recorded, record
 from hitpredict.errors import InputError
+from hitpredict.files.owned import atomic
 
 OFFICIAL = "https://os.unil.cloud.switch.ch/fma"
 _MEGABYTES = {"metadata": 400, "small": 9_000, "medium": 27_000, "large": 110_000, "full": 1_000_000}

@@ -12,9 +12,9 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.manifest import Track
 from hitpredict.errors import InputError
+from hitpredict.files.owned import atomic
 
 SUBSETS = ("small", "medium", "large", "full")
 LABELS = {

@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.web.answers import brief
 from hitpredict.errors import InputError
-from hitpredict.files.owned import locked, opened
+from hitpredict.files.owned import atomic, locked, opened
 
 SCHEMA = "hitpredict.track/1"
 MANIFEST = "tracks.jsonl"

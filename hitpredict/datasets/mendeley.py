@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.web.addresses import base
 from hitpredict.datasets.web.answers import brief, expected
 from hitpredict.datasets.web.archives import unpack
@@ -16,7 +15,7 @@ from hitpredict.datasets.web.disk import plain
 from hitpredict.datasets.web.download import Web
 from hitpredict.datasets.web.hashes import hash_of
 from hitpredict.errors import InputError
-from hitpredict.files.owned import scratch_folder
+from hitpredict.files.owned import atomic, scratch_folder
 
 OFFICIAL = "https://data.mendeley.com"
 # The five tables have 0.7 GB together.

@@ -16,11 +16,11 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.manifest import Track, now, write_tracks
 from hitpredict.datasets.mendeley import Dataset
 from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.errors import InputError
+from hitpredict.files.owned import atomic
 
 DATASET = Dataset("spotgentrack", "4m2x4zngny", 1)
 TRACKS, ALBUMS, ARTISTS = "spotify_tracks.csv", "spotify_albums.csv", "spotify_artists.csv"

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.synth import Settings, Song, audio_path, generator, style_generator
 from hitpredict.datasets.web.disk import full_disk_explained
+from hitpredict.files.owned import atomic
 
 RATE = 22_050
 LEVEL_DB = -20.0

@@ -13,13 +13,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.manifest import Track, now, write_tracks
 from hitpredict.datasets.web.addresses import base
 from hitpredict.datasets.web.cache import cache_folder
 from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.datasets.web.download import Web
 from hitpredict.errors import InputError
+from hitpredict.files.owned import atomic
 
 OFFICIAL = "https://raw.githubusercontent.com/anhtholee/zalo-hit-song"
 WORST_RANK = 10

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.audio.write import atomic
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.evaluation import metrics
+from hitpredict.files.owned import atomic
 from hitpredict.model_folder.predictions import Predictions
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.tables.join import TrainingData

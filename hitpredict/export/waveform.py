@@ -17,7 +17,7 @@ from hitpredict.errors import UsageError
 from hitpredict.export.parity import ParityError, run
 from hitpredict.frontends import LogMel, compute, from_json
 from hitpredict.frontends.mel import filterbank
-from hitpredict.frontends.windows import hann
+from hitpredict.frontends.stft import hann
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.scoring.windows import windows_of
 

@@ -54,7 +54,7 @@ class FromFrontend:
     def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[Any]]:
         """The same in parts."""
         with FrameStore(self.frontend.frames(blocks, rate)) as store:
-            if not store.frames:
+            if not store.rows:
                 raise InputError(f"too short for a single frame of {self.frontend.name}")
             yield from self.frontend.parts(store.view())
 

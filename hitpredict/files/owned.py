@@ -189,6 +189,16 @@ def temporary_file(target: Path) -> Iterator[tuple[IO[bytes], Path]]:
 _swept: set[Path] = set()
 
 
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears under its name only when everything has been written."""
+    target = Path(path)
+    with temporary_file(target) as (file, temporary):
+        yield file
+        file.close()
+        temporary.replace(target)
+
+
 def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)

@@ -66,7 +66,7 @@ FRONTENDS: Mapping[str, Any] = {cls.name: cls for cls in (MfccStats, LogMel, Fba
 def compute(frontend: Frontend, clip: Clip) -> NDArray[np.float32]:
     """The model input of a whole clip. Raises `InputError` when it is too short for a single frame."""
     with FrameStore(frontend.frames([clip.samples], clip.rate)) as store:
-        if not store.frames:
+        if not store.rows:
             raise InputError(f"{clip.name or 'clip'}: {clip.duration:.3f} s is too short for {frontend.name}")
         return frontend.finish(store.view())
 

@@ -11,9 +11,8 @@ from hitpredict.audio.clip import Samples
 from hitpredict.errors import UsageError
 from hitpredict.frontends.mel import filterbank, shifted
 from hitpredict.frontends.resample import soxr_mono
-from hitpredict.frontends.stft import Frames, mel_spectra, overlapping
+from hitpredict.frontends.stft import Frames, hann, mel_spectra, overlapping
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.windows import hann
 
 
 @dataclass(frozen=True)

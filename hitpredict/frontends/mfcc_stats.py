@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.frontends.mel import dct, filterbank
 from hitpredict.frontends.resample import linear_int16_mono
-from hitpredict.frontends.stft import Frames, mel_spectra, overlapping
+from hitpredict.frontends.stft import Frames, hann, mel_spectra, overlapping
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.windows import hann
 
 _AMIN = 1e-10
 

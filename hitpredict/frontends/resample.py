@@ -15,13 +15,13 @@ _PIECE = 2**14
 def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mono]:
     """Mean of the channels, resampled to `target` Hz with the SoX resampler at high quality."""
     if rate == target:
-        yield from map(_mixed, blocks)
+        yield from map(mixed, blocks)
         return
     import soxr
 
     resampler = soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
     for block in blocks:
-        yield resampler.resample_chunk(_mixed(block))
+        yield resampler.resample_chunk(mixed(block))
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -60,7 +60,7 @@ def _cut(blocks: Iterable[Samples]) -> Iterator[Samples]:
         yield from (block[:, start : start + _PIECE] for start in range(0, block.shape[1], _PIECE))
 
 
-def _mixed(block: Samples) -> Mono:
+def mixed(block: Samples) -> Mono:
     """The mean of the channels; one after the other, which is faster than NumPy's mean over a short axis."""
     total: Mono = block[0].astype(np.float32)
     for channel in block[1:]:
@@ -77,7 +77,7 @@ def _int16(samples: Samples, out: Samples | None = None) -> Samples:
 
 
 def _mixed_int16(block: Samples, total: Mono, room: Mono) -> Mono:
-    """`_mixed(_int16(block))`, into `total`."""
+    """`mixed(_int16(block))`, into `total`."""
     _int16(block[0], total)
     for channel in block[1:]:
         total += _int16(channel, room)

@@ -7,9 +7,11 @@ each block goes back to the system and is faulted in again.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from hitpredict.frontends.mel import Matrix, in_bands, weighted
 from hitpredict.frontends.resample import Mono
@@ -68,3 +70,12 @@ def mel_spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int,
         power = np.square(spectrum.real, out=powers[: len(spectrum)])
         power += np.square(spectrum.imag, out=squares[: len(spectrum)])
         yield weighted(power, bands)
+
+
+@cache
+def hann(size: int, *, symmetric: bool = False, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """Hann window of `size` samples: periodic (for spectra, as librosa) or symmetric (as Kaldi's "hanning")."""
+    phase = 2 * np.pi * np.arange(size) / (size - 1 if symmetric else size)
+    window = (0.5 - 0.5 * np.cos(phase)).astype(dtype)
+    window.flags.writeable = False
+    return window

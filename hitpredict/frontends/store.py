@@ -1,4 +1,4 @@
-"""Frames of one track, kept until the whole of it has been seen, in bounded memory."""
+"""Rows of numbers that grow with a track, such as frames, kept in bounded memory until the whole of it is seen."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -7,35 +7,46 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hitpredict.frontends.stft import Frames
 
 _IN_MEMORY = 32 * 2**20
 _READ_FRAMES, _OF_BINS = 256, 128
+Rows = NDArray[np.float32]
 
 
-class FrameStore:
-    """Append frames as they come; read any range of them as often as needed.
+class Spool:
+    """Append float32 rows, all of one width, then read them at random, as often as needed.
 
-    Beyond 32 MiB (about half an hour of 128 float32 bins at 43 frames a second) they move to a temporary file.
+    Beyond `memory` bytes they move to a temporary file.
     """
 
-    def __init__(self, blocks: Iterable[Frames] = ()):
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
-        self.frames, self.bins = 0, 0
-        for block in blocks:
-            self._file.write(np.ascontiguousarray(block, np.float32).data)
-            self.frames, self.bins = self.frames + block.shape[0], block.shape[1]
+    def __init__(self, memory: int = _IN_MEMORY):
+        self._file = tempfile.SpooledTemporaryFile(max_size=memory)  # noqa: SIM115
+        self.rows, self.width = 0, 1
 
-    def view(self, start: int = 0, stop: int | None = None) -> "FrameView":
-        """The frames [start, stop), cut to what is there."""
-        return FrameView(self, start, self.frames if stop is None else min(stop, self.frames))
+    def append(self, rows: Rows) -> None:
+        """Take in (n, width) more; only before the first reading."""
+        self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        self.rows, self.width = self.rows + rows.shape[0], rows.shape[1]
 
-    def read(self, start: int, stop: int) -> Frames:
-        """Frames [start, stop) as one array (stop - start, bins)."""
-        width = 4 * self.bins
-        self._file.seek(start * width)
-        return np.frombuffer(self._file.read((stop - start) * width), np.float32).reshape(-1, self.bins)
+    def read(self, start: int, stop: int) -> Rows:
+        """Rows [start, stop), cut at the end, as one read-only array."""
+        size = 4 * self.width
+        self._file.seek(start * size)
+        data = self._file.read((min(stop, self.rows) - start) * size)
+        return np.frombuffer(data, np.float32).reshape(-1, self.width)
+
+    def blocks(self, values: int = 2**18) -> Iterator[Rows]:
+        """All rows in order, about `values` numbers at a time."""
+        count = max(1, values // self.width)
+        for start in range(0, self.rows, count):
+            yield self.read(start, start + count)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +54,20 @@ class FrameStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.close()
+
+
+class FrameStore(Spool):
+    """The frames of one track; 32 MiB are about half an hour of 128 float32 bins at 43 frames a second."""
+
+    def __init__(self, blocks: Iterable[Frames] = ()):
+        super().__init__(_IN_MEMORY)
+        for block in blocks:
+            self.append(block)
+
+    def view(self, start: int = 0, stop: int | None = None) -> "FrameView":
+        """The frames [start, stop), cut to what is there."""
+        return FrameView(self, start, self.rows if stop is None else min(stop, self.rows))
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,7 @@ class FrameView:
         return max(0, self.stop - self.start)
 
     def __iter__(self) -> Iterator[Frames]:
-        return self.blocks(_READ_FRAMES * max(1, _OF_BINS // self.store.bins))
+        return self.blocks(_READ_FRAMES * max(1, _OF_BINS // self.store.width))
 
     def blocks(self, frames: int) -> Iterator[Frames]:
         """The same in blocks of so many frames, the last one shorter."""

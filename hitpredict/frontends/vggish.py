@@ -11,9 +11,8 @@ from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError
 from hitpredict.frontends.mel import kaldi_filterbank
 from hitpredict.frontends.resample import soxr_mono
-from hitpredict.frontends.stft import Frames, overlapping, spectra
+from hitpredict.frontends.stft import Frames, hann, overlapping, spectra
 from hitpredict.frontends.store import FrameView
-from hitpredict.frontends.windows import hann
 
 _TOGETHER = 16
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
+from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.scoring import metadata
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.session import quiet_onnxruntime
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData
+from hitpredict.tables.label_inputs import REGION, named
 from hitpredict.tables.splits import CALIBRATION, TRAIN, VALIDATION
 from hitpredict.tables.targets import Target
 
@@ -164,3 +165,32 @@ class ModelFolder:
 
 def _checked(key: str, path: Path) -> Any:
     return metadata.parsed(key, path.read_text(encoding="utf-8"))
+
+
+class RegionFolder(ModelFolder):
+    """A model folder without its input `region`, which is always this one.
+
+    Raises `UsageError` when the model has no regions, or not this one.
+    """
+
+    def __init__(self, folder: Path, region: str):
+        super().__init__(folder)
+        kind = named(self.from_labels, REGION)
+        if kind is None:
+            raise UsageError(f"--region {region}: {folder} was trained without regions")
+        if region not in kind["names"]:
+            raise UsageError(f"--region {region}: {folder} knows {', '.join(kind['names'])}")
+        self.region: dict[str, Any] = {**kind, "only": region}
+        features = [each for each in self.config["features"] if each["kind"] != kind]
+        reference = self.config["reference"]
+        everywhere = {key: reference[key] for key in ("name", "scores")}
+        self.config |= {"features": features, "reference": reference["by_region"].get(region, everywhere)}
+
+    @cached_property
+    def network(self) -> Any:
+        """The network, given the region with every song."""
+        from hitpredict.networks.model import ForRegion
+
+        # Inputs from the labels come last.
+        one_hot = [float(name == self.region["only"]) for name in self.region["names"]]
+        return ForRegion(ModelFolder(self.folder).network, one_hot).eval()

@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hitpredict.scoring.calibration import weighted_quantile
-from hitpredict.tables.splits import group_folds, train_and_held_out
 
 Floats = NDArray[np.float64]
 _FLOOR_SHARE = 0.03
 _BEND = 3.0
 _SHRINKAGE = 0.02
 _DIRECTIONS = 100
-_FOLDS = 20
 _GROUPS_BEYOND = 2
 _LARGEST_SHARE = 0.1
 _USUAL_SHARE, _MARGIN = 0.01, 1.4
@@ -54,9 +52,11 @@ class Domain:
     rest: float = 0.0
 
     @classmethod
-    def fit(cls, features: ArrayLike, log_from: int, durations: ArrayLike, groups: ArrayLike) -> "Domain":
-        """Learn the region from features (N, D), durations (N,) in seconds (NaN or 0: not known), and the group of
-        each row (N,).
+    def fit(
+        cls, features: ArrayLike, log_from: int, durations: ArrayLike, groups: ArrayLike, folds: ArrayLike
+    ) -> "Domain":
+        """Learn the region from features (N, D), durations (N,) in seconds (NaN or 0: not known), the group of each
+        row (N,), and the number of the fold that it is held out with (N,); a group is in one fold.
 
         The limit, distance 1, is a conformal one for the song of a new group (Lee, Barber & Willett 2023): of the
         songs of each of K groups, measured from a region without them, a share of 2 / (K + 1) lies beyond it, all
@@ -66,15 +66,16 @@ class Domain:
         Nor does the limit exceed 1.4 times the one for 1 %, so that a table may hold more odd groups.
         Rows whose columns from `log_from` on are all zero (digital silence) are left out.
         """
-        table, names = np.asarray(features, np.float64), np.asarray(groups)
+        table, names, fold_of = np.asarray(features, np.float64), np.asarray(groups), np.asarray(folds)
         sound = table[:, log_from:].max(axis=1, initial=0.0) > 0
         sound |= log_from == table.shape[1]
-        table, names = table[sound], names[sound]
+        table, names, fold_of = table[sound], names[sound], fold_of[sound]
         duration = _middle(np.asarray(durations, np.float64))
         _, inverse, sizes = np.unique(names, return_inverse=True, return_counts=True)
         held_out = np.zeros(len(table))
-        for rest, fold in train_and_held_out(group_folds(names, min(_FOLDS, len(sizes)))):
-            held_out[fold] = cls._region(table[rest], log_from, duration, 1.0).distance(table[fold])
+        for fold in np.unique(fold_of):
+            inside = fold_of == fold
+            held_out[inside] = cls._region(table[~inside], log_from, duration, 1.0).distance(table[inside])
         weights = 1 / ((len(sizes) + 1) * sizes[inverse])
         beyond = min(_LARGEST_SHARE, _GROUPS_BEYOND / (len(sizes) + 1))
         limit, usual = (weighted_quantile(held_out, weights, 1 - share) for share in (beyond, _USUAL_SHARE))

@@ -60,10 +60,10 @@ class FromFrontend:
     ) -> list[AnyArray]:
         """See `ModelInput`."""
         with FrameStore(self._frontend.frames(blocks, reader.rate)) as frames:
-            if not frames.frames:
+            if not frames.rows:
                 return []
             edges = segment_edges(reader.frames_read / reader.rate, seconds)
-            views = [frames.view(), *(frames.view(*self._range(edge, frames.frames)) for edge in edges)]
+            views = [frames.view(), *(frames.view(*self._range(edge, frames.rows)) for edge in edges)]
             return [store.put(self._frontend.parts(view)) for view in views]
 
     def _range(self, edge: Edge, frames: int) -> tuple[int, int]:

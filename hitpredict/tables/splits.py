@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Indices = NDArray[np.intp]
+_USUAL_FOLDS = 20
 
 
 def group_folds(groups: ArrayLike, folds: int = 5, seed: int = 0) -> NDArray[np.intp]:
@@ -27,6 +28,11 @@ def group_folds(groups: ArrayLike, folds: int = 5, seed: int = 0) -> NDArray[np.
         fold_of_group[group] = np.argmin(filled)
         filled[fold_of_group[group]] += sizes[group]
     return fold_of_group[inverse]
+
+
+def usual_folds(groups: ArrayLike) -> NDArray[np.intp]:
+    """Fold numbers as `group_folds` gives them, of twenty folds, or of as many as there are groups."""
+    return group_folds(groups, min(_USUAL_FOLDS, len(np.unique(np.asarray(groups)))))
 
 
 def train_and_held_out(fold_of_row: ArrayLike) -> Iterator[tuple[Indices, Indices]]:

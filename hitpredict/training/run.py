@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict import __version__
-from hitpredict.audio.write import atomic
 from hitpredict.errors import CheckpointError, HitpredictError, UsageError
 from hitpredict.evaluation.baselines import Baselines
 from hitpredict.evaluation.evaluate import evaluate, warn
 from hitpredict.evaluation.report import card_of
-from hitpredict.files.owned import locked
+from hitpredict.files.owned import atomic, locked
 from hitpredict.frontends import maker_of, zero_of
 from hitpredict.model_folder.folder import SCHEMA, ModelFolder
 from hitpredict.model_folder.predictions import Predictions, predict_network
@@ -36,7 +35,7 @@ from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.windows import placed
 from hitpredict.tables import label_inputs, targets
 from hitpredict.tables.join import TrainingData, filled
-from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION
+from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION, usual_folds
 from hitpredict.training.checks import check_collapse, check_tables, crossing, other_input, split_of
 
 _REFERENCE_QUANTILES = 201
@@ -397,7 +396,8 @@ def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
     # Deviations come second in summaries of arrays and in the MFCC statistics; logarithms make them symmetric.
     halves = not features.is_vector or features.name == "mfcc_stats"
     log_from = table.shape[1] // 2 if halves else table.shape[1]
-    return Domain.fit(table, log_from, data.durations[rows], data.groups[rows])
+    groups = data.groups[rows]
+    return Domain.fit(table, log_from, data.durations[rows], groups, usual_folds(groups))
 
 
 def _dump(path: Path, data: Any) -> None:

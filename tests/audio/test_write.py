@@ -14,8 +14,9 @@ from hitpredict.audio.archive import TarWriter
 from hitpredict.audio.clip import Clip
 from hitpredict.audio.read import read_audio
 from hitpredict.audio.sound import Sound
-from hitpredict.audio.write import atomic, wav_bytes, wav_chunks, wav_size, write_audio
+from hitpredict.audio.write import wav_bytes, wav_chunks, wav_size, write_audio
 from hitpredict.errors import InputError, UsageError
+from hitpredict.files.owned import atomic
 from tests.helpers.sounds import tune
 
 

@@ -10,15 +10,15 @@ from scipy import fft, sparse, stats
 from hitpredict.features.descriptors import chroma, kernels, spectral, tuning
 from hitpredict.features.descriptors.constant_q import chroma_energies
 from hitpredict.features.descriptors.mono import MonoTrack
-from hitpredict.features.descriptors.spool import Spool
 from hitpredict.features.descriptors.statistics import summary
+from hitpredict.frontends.store import Spool
 from tests.helpers.sounds import tune
 
 
 @pytest.mark.parametrize("memory", [1, 2**20])
 def test_spool_gives_back_what_was_appended(memory):
     rows = np.arange(300, dtype=np.float32).reshape(100, 3)
-    spool = Spool(3, memory)
+    spool = Spool(memory)
     for part in np.array_split(rows, 7):
         spool.append(part)
     np.testing.assert_array_equal(spool.read(10, 20), rows[10:20])

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hitpredict.audio.write import atomic
 from hitpredict.errors import EnvironmentProblem
-from hitpredict.files.owned import locked, opened, scratch_folder, sweep
+from hitpredict.files.owned import atomic, locked, opened, scratch_folder, sweep
 from tests.helpers.processes import environment
 
 HOLD = """
 import sys
 from pathlib import Path
-from hitpredict.audio.write import atomic
+from hitpredict.files.owned import atomic
 from hitpredict.files.owned import locked, scratch_folder
 target = Path(sys.argv[1])
 with locked(target), scratch_folder(target.parent) as folder, atomic(target) as file:

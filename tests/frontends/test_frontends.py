@@ -13,9 +13,8 @@ from hitpredict.errors import UsageError
 from hitpredict.frontends import FRONTENDS, Fbank, LogMel, MfccStats, compute, from_json, to_json
 from hitpredict.frontends.mel import dct, filterbank, in_bands, weighted
 from hitpredict.frontends.resample import linear_int16_mono, soxr_mono
-from hitpredict.frontends.stft import BATCH, overlapping, spectra
+from hitpredict.frontends.stft import BATCH, hann, overlapping, spectra
 from hitpredict.frontends.store import FrameStore
-from hitpredict.frontends.windows import hann
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hitpredict.audio.clip import Clip
 
-_FILE = Path(__file__).parent.parent / "benchmarks" / "peers" / "features_librosa.py"
+_FILE = Path(__file__).parents[2] / "benchmarks" / "peers" / "features_librosa.py"
 
 
 def _load() -> ModuleType:

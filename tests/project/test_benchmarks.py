@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.processes import run
 
-HERE = Path(__file__).parent.parent / "benchmarks"
+HERE = Path(__file__).parents[2] / "benchmarks"
 _spec = importlib.util.spec_from_file_location("measure", HERE / "measure.py")
 measure = importlib.util.module_from_spec(_spec)
 sys.modules["measure"] = measure

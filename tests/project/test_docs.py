@@ -13,7 +13,7 @@ import typer.main
 from hitpredict import recipes
 from hitpredict.cli.app import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SEPARATORS = {"|", "&&", "||", ";", ">", "<", ">>"}
 

@@ -9,7 +9,7 @@ import pyloudnorm
 import pytest
 import soundfile as sf
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def load_script():

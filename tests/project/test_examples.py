@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.sounds import saved, tune
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hitpredict.features.kinds import make_kind
 from tests.helpers.processes import python
 from tests.helpers.sounds import saved, tune
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 PLAIN = """
 import sys
 for name in sys.argv.pop(1).split():

@@ -8,7 +8,7 @@ import pytest
 from hitpredict import recipes
 from tests.helpers.processes import in_terminal, run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HMN = {"228", "[0, 1]"}
 HIPHOP = {"1,617"}
 OTHER_HMN = {"0.086", "0.094", *HMN}

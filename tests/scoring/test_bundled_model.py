@@ -19,7 +19,7 @@ from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.scorer import Scorer
 
 FOLDER = Path(hitpredict.models.__file__).parent
-SCRIPT = Path(__file__).parent.parent / "examples" / "build_bundled_model.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "build_bundled_model.py"
 RATE = 22050
 
 

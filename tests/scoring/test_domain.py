@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from hitpredict.scoring.domain import Domain
+from hitpredict.tables.splits import usual_folds
 
 MEANS = 6
+
+
+def fitted(features, log_from, durations, groups):
+    return Domain.fit(features, log_from, durations, groups, usual_folds(groups))
 
 
 def table(seed, rows=1500):
@@ -20,7 +25,7 @@ def table(seed, rows=1500):
 @pytest.fixture(scope="module")
 def domain():
     features, durations, groups = table(0)
-    return Domain.fit(features, MEANS, durations, groups)
+    return fitted(features, MEANS, durations, groups)
 
 
 def test_songs_like_the_training_songs_pass(domain):
@@ -53,7 +58,7 @@ def test_outliers_and_silence_in_the_table_change_little(domain):
     features, durations, groups = table(0)
     features[::300] = 0
     features[1::300] *= 30
-    dirty = Domain.fit(features, MEANS, durations, groups)
+    dirty = fitted(features, MEANS, durations, groups)
     fresh = table(5)[0]
     assert 0.65 < np.median(dirty.distance(fresh) / domain.distance(fresh)) < 1.05
 
@@ -79,7 +84,7 @@ def wide(seed, rows=136, columns=518, groups=35):
 @pytest.fixture(scope="module")
 def few():
     features, groups = wide(0)
-    return Domain.fit(features, 518, np.full(136, 12.0), groups)
+    return fitted(features, 518, np.full(136, 12.0), groups)
 
 
 def test_few_songs_of_wide_features_still_have_a_region(few):
@@ -92,7 +97,7 @@ def test_few_songs_of_wide_features_still_have_a_region(few):
 def test_one_odd_group_does_not_set_the_limit():
     features, groups = wide(0)
     features[groups < 1, :100] *= 20
-    odd = Domain.fit(features, 518, np.full(136, 12.0), groups)
+    odd = fitted(features, 518, np.full(136, 12.0), groups)
     other = np.random.default_rng(3).normal(size=(30, 518)) * 5
     assert (odd.distance(other) > 1).all()
 
@@ -102,13 +107,13 @@ def test_of_songs_of_new_groups_the_announced_share_is_flagged(groups, share):
     found = []
     for seed in range(6):
         features, durations, _ = table(seed, rows=2 * groups)
-        region = Domain.fit(features, MEANS, durations, np.arange(len(features)) // 2)
+        region = fitted(features, MEANS, durations, np.arange(len(features)) // 2)
         found.append((region.distance(table(50 + seed)[0]) > 1).mean())
     assert np.mean(found) == pytest.approx(share, rel=0.5)
 
 
 def test_a_table_that_never_varies_has_a_region():
-    still = Domain.fit(np.ones((20, 4)), 4, np.zeros(20), np.arange(20))
+    still = fitted(np.ones((20, 4)), 4, np.zeros(20), np.arange(20))
     assert np.isfinite(still.distance(np.array([[1.0, 1, 1, 1], [2, 1, 1, 1]]))).all()
     assert still.duration == (0, 0)
 
@@ -116,7 +121,7 @@ def test_a_table_that_never_varies_has_a_region():
 def test_durations_that_are_not_known_are_left_out():
     features, durations, groups = table(0)
     durations[:700] = np.nan
-    assert Domain.fit(features, MEANS, durations, groups).duration[0] == pytest.approx(103, abs=4)
+    assert fitted(features, MEANS, durations, groups).duration[0] == pytest.approx(103, abs=4)
 
 
 def test_files_of_earlier_versions_load():

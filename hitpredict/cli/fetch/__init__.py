@@ -5,24 +5,17 @@ from typing import Any
 
 import typer
 
-from hitpredict.cli.fetch import charts as fetch_charts
-from hitpredict.cli.fetch import deezer as fetch_deezer
-from hitpredict.cli.fetch import fma as fetch_fma
-from hitpredict.cli.fetch import spotgentrack as fetch_spotgentrack
-from hitpredict.cli.fetch import spotify as fetch_spotify
-from hitpredict.cli.fetch import synth as fetch_synth
-from hitpredict.cli.fetch import weights as fetch_weights
-from hitpredict.cli.fetch import zalo2019 as fetch_zalo2019
+from hitpredict.cli.fetch import charts, deezer, fma, spotgentrack, spotify, synth, weights, zalo2019
 
 _SOURCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-    "fma": (fetch_fma.fma, fetch_fma.COMMAND),
-    "spotgentrack": (fetch_spotgentrack.spotgentrack, fetch_spotgentrack.COMMAND),
-    "zalo2019": (fetch_zalo2019.zalo2019, fetch_zalo2019.COMMAND),
-    "deezer": (fetch_deezer.deezer, fetch_deezer.COMMAND),
-    "spotify": (fetch_spotify.spotify, fetch_spotify.COMMAND),
-    "charts": (fetch_charts.charts, fetch_charts.COMMAND),
-    "weights": (fetch_weights.weights, fetch_weights.COMMAND),
-    "synth": (fetch_synth.synth, fetch_synth.COMMAND),
+    "fma": (fma.fma, fma.COMMAND),
+    "spotgentrack": (spotgentrack.spotgentrack, spotgentrack.COMMAND),
+    "zalo2019": (zalo2019.zalo2019, zalo2019.COMMAND),
+    "deezer": (deezer.deezer, deezer.COMMAND),
+    "spotify": (spotify.spotify, spotify.COMMAND),
+    "charts": (charts.charts, charts.COMMAND),
+    "weights": (weights.weights, weights.COMMAND),
+    "synth": (synth.synth, synth.COMMAND),
 }
 
 

@@ -59,7 +59,7 @@ def charts(
     if not _ready(output, inputs, force, skip_existing):
         messages.note(f"{output}: the tables exist already, left as they are")
         return 0
-    from hitpredict.datasets.extras import needs
+    from hitpredict.errors import needs
 
     with needs("fetch"):
         from hitpredict.datasets.charts import Window, tidy
@@ -129,9 +129,9 @@ def _write(charts: "Charts", output: Path, messages: Messages, weeks: int) -> No
     import pyarrow.compute as pc
     import pyarrow.parquet
 
-    from hitpredict.audio.write import atomic
     from hitpredict.datasets.charts import charts_table, curves_table, manifest, measures_table
     from hitpredict.datasets.manifest import now, write_tracks
+    from hitpredict.files.owned import atomic
     from hitpredict.tables.label_inputs import ALL_REGIONS
 
     measured, curved = measures_table(charts), curves_table(charts, weeks)

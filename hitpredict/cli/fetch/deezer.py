@@ -42,7 +42,7 @@ def deezer(
         raise UsageError("give one of --chart, --playlist, --search, --artist or --isrc")
     if not shared.wanted(output, force, skip_existing, messages):
         return 0
-    from hitpredict.datasets.extras import needs
+    from hitpredict.errors import needs
 
     with needs("fetch"), shared.network(offline, messages, output) as web:
         from hitpredict.datasets.deezer import Deezer, Query, collection

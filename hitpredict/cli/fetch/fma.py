@@ -50,7 +50,7 @@ def fma(
     messages = Messages(quiet, verbose)
     if not shared.wanted(output, force, skip_existing, messages):
         return 0
-    from hitpredict.datasets.extras import needs
+    from hitpredict.errors import needs
 
     with needs("fetch"), shared.network(offline, messages, output) as web:
         from hitpredict.datasets.fma import BIAS, BIASED, Fma

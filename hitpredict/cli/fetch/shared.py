@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.progress import Progress, watched
-from hitpredict.cli.transfers import Transfers
+from hitpredict.cli.progress import Progress, Transfers, watched
 from hitpredict.errors import InputError, UsageError
 
 if TYPE_CHECKING:

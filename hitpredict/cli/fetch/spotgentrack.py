@@ -34,7 +34,7 @@ def spotgentrack(
     messages = Messages(quiet, verbose)
     if not shared.wanted(output, force, skip_existing, messages):
         return 0
-    from hitpredict.datasets.extras import needs
+    from hitpredict.errors import needs
 
     with needs("fetch"), shared.network(offline, messages, output) as web:
         from hitpredict.datasets import spotgentrack as source

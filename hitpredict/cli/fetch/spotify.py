@@ -51,7 +51,7 @@ def spotify(
     credentials = _credentials()
     if not shared.wanted(output, force, skip_existing, messages):
         return 0
-    from hitpredict.datasets.extras import needs
+    from hitpredict.errors import needs
 
     with needs("fetch"), shared.network(offline, messages, output) as web:
         from hitpredict.datasets.deezer import Deezer

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hitpredict.audio.write import atomic
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import Progress, watched
 from hitpredict.errors import InputError, UsageError
+from hitpredict.files.owned import atomic
 
 if TYPE_CHECKING:
     from hitpredict.datasets.synth import Settings, Song

@@ -42,7 +42,7 @@ def weights(
     """Print the table of weights, or fetch some of them."""
     if not (names or show):
         raise UsageError("give the names of weights, or --list")
-    from hitpredict.datasets.extras import needs
+    from hitpredict.errors import needs
 
     messages = Messages(quiet, verbose)
     with needs("fetch"), shared.network(offline, messages) as web:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.web.answers import brief
 from hitpredict.datasets.web.disk import full_disk_explained, need_room, plain
 from hitpredict.errors import InputError
+from hitpredict.files.owned import atomic
 
 _HIGHEST_RATIO = 200
 _SMALL = 100 * 10**6

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import platformdirs
 
-from hitpredict.audio.write import atomic
 from hitpredict.datasets.web.disk import plain
 from hitpredict.datasets.web.hashes import matches
 from hitpredict.errors import EnvironmentProblem
+from hitpredict.files.owned import atomic
 
 VARIABLE = "HITPREDICT_CACHE"
 

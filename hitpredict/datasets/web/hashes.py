@@ -4,8 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from hitpredict.audio.write import atomic
 from hitpredict.errors import EnvironmentProblem
+from hitpredict.files.owned import atomic
 
 
 def hash_of(path: Path, digest: str) -> str:

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from hitpredict.audio.write import atomic
-from hitpredict.files.owned import locked, opened
+from hitpredict.files.owned import atomic, locked, opened
 
 
 class Part:

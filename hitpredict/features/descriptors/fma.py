@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.features.descriptors import chroma, constant_q, spectral
 from hitpredict.features.descriptors.mono import MonoTrack
-from hitpredict.features.descriptors.spool import Spool
 from hitpredict.features.descriptors.statistics import STATISTICS, summary
 from hitpredict.features.descriptors.tuning import Peaks, maxima
+from hitpredict.frontends.store import Spool
 
 Channels = NDArray[np.float32]
 
@@ -81,7 +81,7 @@ class Fma518:
         with (
             closing(Peaks(rate)) as tones,
             closing(Peaks(assumed)) as strong,
-            closing(Spool(spectral.N_MELS, _MEL_MEMORY)) as mels,
+            Spool(_MEL_MEMORY) as mels,
         ):
             rows, kept = _scan(track, rate, assumed, tones, strong, mels)
             yield from _plain(rows)

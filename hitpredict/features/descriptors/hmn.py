@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.features.descriptors import chroma, constant_q, spectral
 from hitpredict.features.descriptors.mono import MonoTrack
-from hitpredict.features.descriptors.spool import Spool
 from hitpredict.features.descriptors.tuning import Peaks, maxima
+from hitpredict.frontends.store import Spool
 
 _N_MFCC = 48
 _BINS_PER_OCTAVE = 36
@@ -49,7 +49,7 @@ class Hmn207:
         with (
             MonoTrack(blocks) as track,
             closing(Peaks(rate)) as tones,
-            closing(Spool(spectral.N_MELS, _MEL_MEMORY)) as mels,
+            Spool(_MEL_MEMORY) as mels,
         ):
             rows, mel_sum = np.empty((track.frames, 20), np.float32), np.zeros(spectral.N_MELS)
             for batch in track.batches():

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.features.descriptors.mono import HOP
+from hitpredict.frontends.stft import hann
 
 OCTAVES = 7
 _LOWEST_HZ = 440.0 * 2.0 ** (-45 / 12)
@@ -78,7 +79,7 @@ def _wave(length: float, cycles: float, size: int) -> NDArray[np.complex64]:
     """`cycles` per sample for `length` samples in the middle of `size`, absolute values adding up to 1."""
     time = np.arange(-length // 2, length // 2)
     wave = np.exp(1j * (time * 2 * np.pi * cycles))
-    wave *= 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(time.size) / time.size)
+    wave *= hann(time.size, dtype=np.float64)
     wave /= np.abs(wave).sum()
     result = np.zeros(size, np.complex64)
     start = (size - time.size) // 2

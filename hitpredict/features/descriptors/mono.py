@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError
-from hitpredict.features.descriptors.spool import Spool
+from hitpredict.frontends.resample import mixed
+from hitpredict.frontends.store import Spool
 
 N_FFT = 2048
 HOP = 512
@@ -42,10 +43,10 @@ class MonoTrack:
     """
 
     def __init__(self, blocks: Iterable[Samples]):
-        self._store = Spool(1, _MEMORY)
+        self._store = Spool(_MEMORY)
         try:
             for block in blocks:
-                self._store.append(_mixed(block)[:, None])
+                self._store.append(mixed(block)[:, None])
             if not self._store.rows:
                 raise InputError("the sound holds no samples")
         except BaseException:
@@ -83,12 +84,3 @@ class MonoTrack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._store.close()
-
-
-def _mixed(block: Samples) -> NDArray[np.float32]:
-    """The mean of the channels; one by one, since decoders interleave them and a reduction would crawl."""
-    total: NDArray[np.float32] = block[0].astype(np.float32)
-    for channel in block[1:]:
-        total += channel
-    total /= np.float32(len(block))
-    return total

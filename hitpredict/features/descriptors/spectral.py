@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hitpredict.features.descriptors.mono import HOP, N_FFT, Batch
 from hitpredict.frontends.mel import Bands, dct, filterbank, in_bands, weighted
+from hitpredict.frontends.stft import hann
 
 Spectra = NDArray[np.float32]
 Rows = NDArray[np.float32]
@@ -28,10 +29,6 @@ _ROUNDING = 5e-6
 
 
 @lru_cache
-def _hann() -> NDArray[np.float64]:
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-
-
 @lru_cache
 def frequencies(rate: float) -> NDArray[np.float32]:
     """The centre of each bin in Hz."""
@@ -44,7 +41,7 @@ def magnitudes(batch: Batch) -> Spectra:
     The transform is done in double precision: what lies 120 dB below the loudest partial (above the cut-off of a
     lossy codec, say) decides the valleys of the spectral contrast.
     """
-    spectrum = np.fft.rfft(batch.windows * _hann(), axis=1)
+    spectrum = np.fft.rfft(batch.windows * hann(N_FFT, dtype=np.float64), axis=1)
     return np.abs(spectrum.astype(np.complex64))
 
 

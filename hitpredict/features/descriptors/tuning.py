@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from hitpredict.features.descriptors.mono import N_FFT
 from hitpredict.features.descriptors.spectral import Spectra, frequencies
-from hitpredict.features.descriptors.spool import Spool
+from hitpredict.frontends.store import Spool
 
 _LOWEST_HZ, _HIGHEST_HZ = 150.0, 4000.0
 _THRESHOLD = np.float32(0.1)
@@ -44,7 +44,7 @@ class Peaks:
     def __init__(self, rate: float):
         self._rate = rate
         self._first, self._stop = _bins(rate)
-        self._store = Spool(2, _MEMORY)
+        self._store = Spool(_MEMORY)
 
     def add(self, spectra: Spectra, maxima: NDArray[np.int64]) -> None:
         """Take in the peaks of some more frames, refined by a parabola.

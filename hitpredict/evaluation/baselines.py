@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.evaluation.curve_baselines import CurveBaselines
-from hitpredict.evaluation.evaluate import Floats
 from hitpredict.tables.join import TrainingData, filled
 from hitpredict.tables.label_inputs import REGION, WEEKS
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

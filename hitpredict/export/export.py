@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
-from hitpredict.export.graph import _estimator_graph, _half, _network_graph
-from hitpredict.export.metadata import _with_metadata, metadata_of
-from hitpredict.export.parity import TOLERANCE, ParityError, _difference
+from hitpredict.export.graph import estimator_graph, halved, network_graph
+from hitpredict.export.metadata import metadata_of, with_metadata
+from hitpredict.export.parity import TOLERANCE, ParityError, difference_of
 from hitpredict.model_folder.folder import ModelFolder
 
 
@@ -31,9 +31,9 @@ def export(folder: ModelFolder, samples: Sequence[NDArray[np.float32]] | None = 
         raise UsageError(f"{folder.folder}: random-normal draws anew for every song; there is no model to export")
     # First, for it tells what cannot be exported at all.
     metadata = metadata_of(folder)
-    graph = _estimator_graph(folder) if (folder.folder / "estimator.onnx").exists() else _network_graph(folder)
-    data = _with_metadata(_half(graph) if fp16 else graph, metadata)
-    difference = _difference(folder, data, samples)
+    graph = estimator_graph(folder) if (folder.folder / "estimator.onnx").exists() else network_graph(folder)
+    data = with_metadata(halved(graph) if fp16 else graph, metadata)
+    difference = difference_of(folder, data, samples)
     limit = 100 * TOLERANCE if fp16 else TOLERANCE
     if not difference <= limit:
         raise ParityError(f"{folder.folder}: the ONNX model differs by {difference:.2g} (limit {limit:g}); not written")

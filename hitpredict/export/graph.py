@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from hitpredict.export.parity import _random_inputs
+from hitpredict.export.parity import random_inputs
 from hitpredict.files.owned import scratch_folder
 from hitpredict.model_folder.folder import ModelFolder
 
 _LARGE = 64
 
 
-def _estimator_graph(folder: ModelFolder) -> bytes:
+def estimator_graph(folder: ModelFolder) -> bytes:
     """The estimator, preceded where needed by what makes its one vector of several inputs, or of arrays."""
     import onnx
     from onnx import TensorProto, helper
@@ -68,12 +68,12 @@ def _summary_nodes(name: str) -> tuple[list[Any], str]:
     return [shape, *made], both
 
 
-def _network_graph(folder: ModelFolder) -> bytes:
+def network_graph(folder: ModelFolder) -> bytes:
     import torch
 
     model = folder.network
     names = _input_names(folder)
-    example = tuple(torch.as_tensor(batch) for batch in _random_inputs(folder, 2, seed=0))
+    example = tuple(torch.as_tensor(batch) for batch in random_inputs(folder, 2, seed=0))
     batch = torch.export.Dim("N", min=1, max=2**20)
     second = {"classification": ["probabilities"], "curve": ["curve"]}
     outputs = ["score", *second.get(folder.recipe["task"], [])]
@@ -152,7 +152,7 @@ def _input_names(folder: ModelFolder) -> list[str]:
     return ["features"] if count == 1 else [f"features_{number}" for number in range(count)]
 
 
-def _half(graph: bytes) -> bytes:
+def halved(graph: bytes) -> bytes:
     """Large weights stored at half precision and widened when the file is loaded; all arithmetic stays as it is."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -164,7 +164,7 @@ def _half(graph: bytes) -> bytes:
         if values.dtype != np.float32 or not np.abs(values).max() < np.finfo(np.float16).max:
             continue
         name = each.name
-        each.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        each.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}halved"))
         casts.append(helper.make_node("Cast", [each.name], [name], name=f"Widen_{len(casts)}", to=TensorProto.FLOAT))
     nodes = [*casts, *proto.graph.node]
     del proto.graph.node[:]

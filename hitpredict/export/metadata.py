@@ -60,7 +60,7 @@ def _spearman(path: Path) -> float | None:
     return None if found is None else float(found)
 
 
-def _with_metadata(graph: bytes, metadata: dict[str, str]) -> bytes:
+def with_metadata(graph: bytes, metadata: dict[str, str]) -> bytes:
     import onnx
     from onnx import helper
 

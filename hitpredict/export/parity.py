@@ -18,7 +18,7 @@ class ParityError(HitpredictError):
     """The exported model answers differently from the trained one."""
 
 
-def _random_inputs(folder: ModelFolder, size: int, seed: int) -> list[NDArray[np.float32]]:
+def random_inputs(folder: ModelFolder, size: int, seed: int) -> list[NDArray[np.float32]]:
     """Batches that look like the training data in location and spread."""
     random = np.random.default_rng(seed)
     batches = []
@@ -45,9 +45,9 @@ def run(data: bytes, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float6
     return np.asarray(session.run(["score"], dict(zip(names, inputs, strict=True)))[0], np.float64)
 
 
-def _difference(folder: ModelFolder, data: bytes, samples: Sequence[NDArray[np.float32]] | None) -> float:
+def difference_of(folder: ModelFolder, data: bytes, samples: Sequence[NDArray[np.float32]] | None) -> float:
     """The largest difference between the model and its export, relative to the size and spread of the scores."""
-    batches = [_random_inputs(folder, size, seed=size) for size in _BATCHES]
+    batches = [random_inputs(folder, size, seed=size) for size in _BATCHES]
     if samples is not None:
         batches.append(list(samples))
     worst = 0.0
@@ -70,7 +70,7 @@ def _expected(folder: ModelFolder, inputs: Sequence[NDArray[np.float32]]) -> NDA
 
 def change_report(folder: ModelFolder, before: bytes, after: bytes, what: str) -> str:
     """One line on how much a smaller file changes the scores of a random sample of 256 inputs."""
-    inputs = _random_inputs(folder, 256, seed=7)
+    inputs = random_inputs(folder, 256, seed=7)
     first, second = run(before, inputs), run(after, inputs)
     spread = float(np.std(first)) or 1.0
     change = np.abs(first - second)

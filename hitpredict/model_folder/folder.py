@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError
 from hitpredict.scoring import metadata
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain

@@ -19,7 +19,7 @@ from hitpredict.scoring.records import ModelReference
 
 Device = Literal["auto", "cpu", "cuda"]
 MODEL_SCHEMA = "hitpredict.model/1"
-BUNDLED = Path(__file__).parent / "models"
+BUNDLED = Path(__file__).parents[1] / "models"
 _SILENT = 4
 _LARGEST = 2**31
 _LONGEST_NAME = 1000

@@ -8,8 +8,7 @@ import pytest
 
 from hitpredict.cli import progress
 from hitpredict.cli.messages import say
-from hitpredict.cli.progress import Progress, watched
-from hitpredict.cli.transfers import Transfers
+from hitpredict.cli.progress import Progress, Transfers, watched
 
 
 class Screen(io.StringIO):

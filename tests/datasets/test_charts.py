@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from scipy.stats import kurtosis, skew
-from test_charts_readers import BILLBOARD, FIRST, NEW, OLD, PAGE
 
 from hitpredict.datasets.chart_readers import COLUMNS, Chart
 from hitpredict.datasets.charts import Window, artists, charts_table, curves_table, manifest, measures_table, tidy
 from hitpredict.datasets.manifest import read_tracks
 from hitpredict.datasets.popularity_measures import CURVE_WEEKS
 from hitpredict.errors import InputError, UsageError
+from tests.datasets.test_chart_readers import BILLBOARD, FIRST, NEW, OLD, PAGE
 from tests.helpers.processes import run
 
 START = date(2019, 1, 4)

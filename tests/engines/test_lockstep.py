@@ -4,7 +4,6 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from test_frontends import overwritten
 
 from hitpredict import Scorer
 from hitpredict.audio import read
@@ -15,6 +14,7 @@ from hitpredict.features.descriptors import Hmn207
 from hitpredict.files.arrays import ArrayStore
 from hitpredict.frontends import LogMel, MfccStats
 from hitpredict.scoring.inputs import model_inputs
+from tests.frontends.test_frontends import overwritten
 from tests.helpers.sounds import encoded, tune
 
 

@@ -172,7 +172,7 @@ def test_an_export_that_differs_is_refused(models, monkeypatch):
     proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1.01], np.float32), "more"))
     proto.graph.node.append(onnx.helper.make_node("Mul", ["before", "more"], ["score"]))
     del proto.metadata_props[:]
-    monkeypatch.setattr("hitpredict.export.graph._estimator_graph", lambda _: proto.SerializeToString())
+    monkeypatch.setattr("hitpredict.export.export.estimator_graph", lambda _: proto.SerializeToString())
     with pytest.raises(ParityError, match=r"differs by .* \(limit 0.0001\); not written"):
         export(folder)
 

@@ -313,7 +313,7 @@ def test_an_export_that_differs_is_not_written(tables, tmp_path, monkeypatch):
     graph = export(folder).data
     assert graph
     with __import__("torch").no_grad():
-        monkeypatch.setattr("hitpredict.export.graph._network_graph", lambda _: _strip(graph))
+        monkeypatch.setattr("hitpredict.export.export.network_graph", lambda _: _strip(graph))
         folder.network.network.output.bias.add_(5.0)
     with pytest.raises(ParityError, match="differs by"):
         export(folder)

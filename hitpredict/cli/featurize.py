@@ -11,10 +11,9 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import failures_in, nothing_given, sources
+from hitpredict.cli.inputs import Failed, failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Record
@@ -96,7 +95,7 @@ def featurize(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     failures: options.Failures = None,
-    max_bytes: options.MaxBytes = MAX_BYTES,
+    max_bytes: options.MaxBytes = None,
     timeout: options.Timeout = options.TIMEOUT,
     memory: options.Memory = None,
     force: options.Force = False,
@@ -147,7 +146,7 @@ class _Run:
         jobs: int | None,
         messages: Messages,
         bar: Progress,
-        failed: list[str],
+        failed: Failed,
         limits: Limits,
     ):
         from hitpredict.features.kinds import described, make_kind
@@ -187,7 +186,7 @@ class _Run:
         if self._engine is Engine.ray:
             from hitpredict.engines import ray
 
-            return ray.run(prepare, arguments, found, self._jobs, _path)
+            return ray.run(prepare, arguments, found, self._jobs, _path, self._limits)
         from hitpredict.engines import local
 
         return local.run(prepare, arguments, found, self._jobs, _path, limits=self._limits)
@@ -214,13 +213,13 @@ class _Run:
 
         def render(records: Iterator[Record], file: IO[bytes]) -> None:
             rows = (_unpacked(record, folder) for record in records)
-            write_table(rows, self._columns, form.value, file, dtype.value, self._made)
+            write_table(self._warning_of_large(rows, form), self._columns, form.value, file, dtype.value, self._made)
 
         with Journal(output, {"kind": self._made}, failures, force, self._messages.note) as journal:
             folder = journal.arrays() if self._has_large_rows else None
             for source, row in self.rows(journal.remaining(found, self._bar.skip), folder):
                 journal.write(source, _packed(row))
-            journal.finish(render)
+            journal.finish(render, self._failed.put)
         self.described += journal.taken_up
 
     def to_stdout(self, found: Iterator[Source], form: TableFormat, dtype: Precision) -> None:
@@ -232,6 +231,7 @@ class _Run:
             raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
         with scratch_folder() as scratch:
             rows = self._passing(found, Path(scratch) if self._has_large_rows else None)
+            rows = self._warning_of_large(rows, form)
             if binary:
                 write_table(rows, self._columns, form.value, binary_stdout(), dtype.value, self._made)
                 return
@@ -239,6 +239,20 @@ class _Run:
             for row in rows:
                 write(row)
                 sys.stdout.flush()
+
+    def _warning_of_large(self, rows: Iterator[Any], form: TableFormat) -> Iterator[Any]:
+        """The rows, with a note before the first that takes much memory to write."""
+        from hitpredict.tables.write import is_costly_cell
+
+        noted = form is not TableFormat.parquet
+        for row in rows:
+            if not noted and is_costly_cell(row.values):
+                noted = True
+                self._messages.note(
+                    f"{row.path}: an array of {row.values.nbytes / 1e6:.0f} MB takes about 6 times its size of memory "
+                    "as a cell of Parquet, with pyarrow before 23 once its size; Arrow and NPZ (-f) take none"
+                )
+            yield row
 
     def _passing(self, found: Iterator[Source], folder: Path | None) -> Iterator[Any]:
         """Rows whose files go when the next one is asked for."""

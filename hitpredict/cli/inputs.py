@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
-from hitpredict.audio.source import STDIN, Source
+from hitpredict.audio.source import MAX_FETCHED, STDIN, Source
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output_paths import refuse_input
 from hitpredict.cli.streams import is_terminal
@@ -57,7 +57,7 @@ def _in_words_of_options(source: Source) -> Source:
     if not source.problem:
         return source
     hint = f"it as --files-from {STDIN if source.path in STDIN_NAMES else source.path}"
-    problem = source.problem.replace("the list to files_from", hint).replace("max_bytes", "--max-bytes")
+    problem = source.problem.replace("the list to files_from", hint)
     return replace(source, problem=problem)
 
 
@@ -67,14 +67,14 @@ def sources(
     files_from: str | None,
     null: bool,
     messages: Messages,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
     outputs: Sequence[Path | None] = (),
 ) -> Iterator[Sources]:
     """The sources that INPUT… and `--files-from` name, lazily; spooled copies are deleted at the end.
 
-    Without either, standard input is the input. max_bytes: the most that a stream may hold of one sound. outputs: no
-    input may be one of them. Raises `UsageError` for one that is, and when standard input is wanted twice, and
-    `EnvironmentProblem` without a folder for temporary files.
+    Without either, standard input is the input. max_bytes: the most that one sound may have that comes through a
+    stream or from a URL, None for the defaults. outputs: no input may be one of them. Raises `UsageError` for one
+    that is, and when standard input is wanted twice, and `EnvironmentProblem` without a folder for temporary files.
     """
     if sum(name in STDIN_NAMES for name in (*inputs, files_from)) > 1:
         raise UsageError("standard input (-) can be read only once")
@@ -82,8 +82,9 @@ def sources(
         inputs = [STDIN]
     skipped: list[str] = []
     with scratch_folder() as folder:
-        named = entries(_names(inputs, files_from, null), skipped)
-        yield Sources(named, Scratch(folder, max_bytes), skipped, outputs)
+        streamed, fetched = (MAX_BYTES, MAX_FETCHED) if max_bytes is None else (max_bytes, max_bytes)
+        named = entries(_names(inputs, files_from, null), skipped, fetched)
+        yield Sources(named, Scratch(folder, streamed), skipped, outputs)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
 
@@ -105,26 +106,38 @@ def _names(inputs: list[str], files_from: str | None, null: bool) -> Iterator[st
             raise InputError(f"--files-from {files_from}: {error.strerror}") from error
 
 
-@contextmanager
-def failures_in(path: Path | None, null: bool) -> Iterator[list[str]]:
-    """A list for the names of failed inputs, in the end written so that `--files-from` reads them back.
+class Failed(list[str]):
+    """The names of failed inputs. path: the file that lists them, if any. null: names end in NUL there."""
 
-    It is written whatever ends the work, but for a usage error: nothing has been tried then.
+    def __init__(self, path: Path | None, null: bool):
+        super().__init__()
+        self._path, self._end = path, b"\0" if null else b"\n"
+        self._written: int | None = None
+
+    def put(self) -> None:
+        """Put the list into its place, so that `--files-from` reads it back, unless it is there as it is now.
+
+        Done before an output appears: whoever finds the output finds its list, whenever the run was killed.
+        """
+        if self._path is None or self._written == len(self):
+            return
+        with atomic(self._path) as file:
+            file.writelines(os.fsencode(name) + self._end for name in dict.fromkeys(self))
+        self._written = len(self)
+
+
+@contextmanager
+def failures_in(path: Path | None, null: bool) -> Iterator[Failed]:
+    """A list for the names of failed inputs, in the end put into its place.
+
+    That is done whatever ends the work, but for a usage error: nothing has been tried then.
     """
-    failed: list[str] = []
+    failed = Failed(path, null)
     try:
         yield failed
     except UsageError:
         raise
     except BaseException:
-        _write_failures(path, failed, null)
+        failed.put()
         raise
-    _write_failures(path, failed, null)
-
-
-def _write_failures(path: Path | None, failed: list[str], null: bool) -> None:
-    if path is None:
-        return
-    end = b"\0" if null else b"\n"
-    with atomic(path) as file:
-        file.writelines(os.fsencode(name) + end for name in dict.fromkeys(failed))
+    failed.put()

@@ -90,7 +90,10 @@ def test_the_doors_are_used():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("def late():\n    from hitpredict.tables.join import load", "scoring.a of the light world imports tables.join"),
+        (
+            "def late():\n    from hitpredict.tables.join import load",
+            "scoring.a of the light world imports tables.join",
+        ),
         ("import rich.table", "scoring.a imports rich, which cli alone knows"),
         ("from hitpredict.cli import messages", "scoring.a imports cli.messages, of the command line"),
         ("from hitpredict.audio import read", "folders import each other: "),

@@ -19,10 +19,16 @@ def app(reported: Callable[..., Any]) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    commands.command("list", help="List the bundled models, one a line: name, then file.")(reported(list_models))
-    commands.command("show", help="Show a model's card: what it is, how good it is, what it is not for.")(
-        reported(show)
-    )
+    commands.command(
+        "list",
+        help="List the bundled models, one a line: name, then file.",
+        epilog="Example: hitpredict models list",
+    )(reported(list_models))
+    commands.command(
+        "show",
+        help="Show a model's card: what it is, how good it is, what it is not for.",
+        epilog="Examples: hitpredict models show · hitpredict models show --json model.onnx",
+    )(reported(show))
     return commands
 
 

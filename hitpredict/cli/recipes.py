@@ -9,7 +9,8 @@ from hitpredict.cli import options
 from hitpredict.cli.streams import is_terminal
 
 COMMAND: dict[str, Any] = {
-    "help": "List the recipes, in a pipe one a line: name, task, features, source, summary; or show one."
+    "help": "List the recipes, in a pipe one a line: name, task, features, source, summary; or show one.",
+    "epilog": "Examples: hitpredict recipes · hitpredict recipes hmn > mine.toml",
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.helpers.commands import EVERY, FEATURIZE, MUTATE, ON_INPUTS, SCORE
+from tests.helpers.commands import FEATURIZE, MUTATE, ON_INPUTS, SCORE
 from tests.helpers.processes import finished, python, run, start
 from tests.helpers.sounds import saved, tune
 
@@ -156,14 +156,6 @@ def test_surprises_are_one_line_for_one_input(tmp_path):
     assert len(plain.complaints) == 2
     assert plain.err.startswith(f"hitpredict: {song}: unexpected ZeroDivisionError: on purpose")
     assert wordy.err.count("Traceback") == 2
-
-
-@pytest.mark.parametrize("command", EVERY, ids=str)
-def test_usage_errors_name_the_command(command):
-    outcome = run(*command.words, "--no-such-option")
-    assert outcome.code == 2
-    assert "--no-such-option" in outcome.err
-    assert f"hitpredict {command}" in outcome.err
 
 
 def cuda_works() -> bool:

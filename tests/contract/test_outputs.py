@@ -2,10 +2,8 @@
 
 import os
 import signal
-import subprocess
 import tarfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ import soundfile
 
 from hitpredict.audio.read import read_audio
 from tests.helpers.commands import MUTATE, SCORE
-from tests.helpers.processes import PROGRAM, environment, finished, measured, run, start
+from tests.helpers.processes import finished, measured, run, start
 from tests.helpers.sounds import encoded, saved, tune
 
 
@@ -229,21 +227,6 @@ def test_pipes_and_devices_are_not_replaced(tmp_path, command):
     assert outcome.code == 2
     assert len(outcome.complaints) == 1
     assert pipe.is_fifo()
-
-
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("command", [SCORE, MUTATE], ids=str)
-def test_a_full_disk_is_one_line(tmp_path, command):
-    with Path("/dev/full").open("wb") as full:
-        process = subprocess.run(
-            [*PROGRAM, *command.call(saved(tmp_path))],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            env=environment(),
-            check=False,
-        )
-    assert process.returncode == 3
-    assert process.stderr.decode().splitlines() == ["hitpredict: No space left on device"]
 
 
 def test_output_may_not_be_an_input(tmp_path):

@@ -11,19 +11,12 @@ import pyarrow.parquet
 import pytest
 import soundfile
 
-from tests.helpers.commands import EVERY, MUTATE, ON_INPUTS, SCORE
+from tests.helpers.commands import MUTATE, ON_INPUTS, SCORE
 from tests.helpers.processes import environment, in_terminal, run, start
 from tests.helpers.sounds import encoded, saved, tune
 
 ESCAPE = b"\x1b["
 MANY = 400
-
-
-@pytest.mark.parametrize("command", EVERY, ids=str)
-def test_success_says_nothing_on_standard_error(tmp_path, command):
-    outcome = run(*command.call(saved(tmp_path)) if command.takes_inputs else command.words)
-    assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out
 
 
 def test_standard_output_of_score_is_records_alone(tmp_path):

@@ -8,9 +8,10 @@ import select
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -93,6 +94,63 @@ def finished(process: subprocess.Popen[bytes]) -> Outcome:
 def python(code: str, *arguments: object, cwd: Path | None = None) -> Outcome:
     """Run a few lines of Python in a fresh process."""
     return run(*arguments, cwd=cwd, program=(sys.executable, "-c", code))
+
+
+FORKS = """
+import json, os, sys
+from hitpredict.cli.app import main
+
+streams, stdout = sys.argv[2:]
+for number, arguments in enumerate(json.loads(sys.argv[1])):
+    def opened(kind):
+        return os.open(f"{streams}/{number}.{kind}", os.O_CREAT | os.O_WRONLY)
+    if not os.fork():
+        if stdout == "gone":
+            reader, out = os.pipe()
+            os.close(reader)
+        else:
+            out = os.open("/dev/full", os.O_WRONLY) if stdout == "full" else opened("out")
+        os.dup2(out, 1)
+        os.dup2(opened("err"), 2)
+        if stdout == "closed":
+            os.close(1)
+            sys.stdout = None
+        sys.argv[:] = ["hitpredict", *arguments]
+        try:
+            main()
+        finally:
+            os.write(opened("modules"), " ".join({name.split(".")[0] for name in sys.modules}).encode())
+    os.write(opened("code"), str(os.waitstatus_to_exitcode(os.wait()[1])).encode())
+"""
+
+
+@dataclass(frozen=True)
+class Forked(Outcome):
+    """modules: the packages that the process had imported by its end."""
+
+    modules: frozenset[str]
+
+
+def forked(calls: Iterable[Sequence[str]], folder: Path, stdout: str = "file", **env: str) -> list[Forked]:
+    """Run the program for each list of arguments, one after another in `folder`; what all import is loaded once.
+
+    stdout: a `file`, or `gone` for a pipe that nobody reads, `full` for a full disk, `closed` for none at all.
+    """
+    calls = list(calls)
+    with tempfile.TemporaryDirectory() as streams:
+        program = (sys.executable, "-c", FORKS, json.dumps(calls), streams, stdout)
+        done = run(cwd=folder, env=env, program=program)
+        assert done.code == 0, done.err
+
+        def left(number: int, kind: str) -> bytes:
+            path = Path(streams, f"{number}.{kind}")
+            return path.read_bytes() if path.exists() else b""
+
+        def outcome(number: int) -> Forked:
+            code, out, err, modules = (left(number, kind) for kind in ("code", "out", "err", "modules"))
+            return Forked(int(code), out, err.decode(), frozenset(modules.decode().split()))
+
+        return [outcome(number) for number in range(len(calls))]
 
 
 def shell(script: str, cwd: Path, **env: str) -> Outcome:

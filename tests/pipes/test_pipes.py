@@ -127,8 +127,6 @@ def test_streams_of_sox_are_read(tmp_path):
         "hitpredict mutate song.wav --gain=-30:-1:0.5 | head -c 3000",
         "hitpredict mutate long.wav --gain -3 | head -c 3000",
         "(sleep 1; hitpredict mutate song.wav --gain=-30:-1:0.5 -n) | true",
-        "(sleep 1; hitpredict models list) | true",
-        "(sleep 1; hitpredict models show) | true",
     ],
 )
 def test_a_reader_that_leaves_is_no_error(tmp_path, script):

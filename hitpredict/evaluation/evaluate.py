@@ -64,7 +64,7 @@ def evaluate(
     truth = target.truth(data.labels)
     known = np.flatnonzero(np.isfinite(truth))
     truth, groups, scored = truth[known], data.groups[known], predictions.take(known)
-    others = baselines.predict(data.summary)
+    others = {name: calibration.cut(scores) for name, scores in baselines.predict(data.summary).items()}
     result = {
         "schema": SCHEMA,
         "target": target.name,

@@ -25,6 +25,10 @@ class FolderModel(ModelFolder):
         """The recipe's name."""
         return str(self.recipe["name"])
 
+    def predict(self, data: TrainingData) -> Predictions:
+        """Predictions for every track of `data`, held to the target's scale as scores are."""
+        return super().predict(data).cut(self.calibration.low, self.calibration.high)
+
     @cached_property
     def baselines(self) -> Baselines:
         """The baselines, fitted on its training part."""
@@ -68,7 +72,7 @@ class OnnxModel:
         self.from_labels: list[dict[str, Any]] = [region] if region else []
 
     def predict(self, data: TrainingData) -> Predictions:
-        """Predictions for every track of `data`; of longer arrays the mean over their windows."""
+        """Predictions for every track of `data`, as `FolderModel.predict` gives them."""
         count = len(data.inputs) - len(self.from_labels)
         if count != len(self._windows):
             raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {count} were given")
@@ -79,7 +83,8 @@ class OnnxModel:
             outputs = self._session.outputs(inputs)
             found.append([by_owner(np.asarray(output, np.float64), owners, len(part)) for output in outputs])
         task = "curve" if self.target.combine == "log-sum" else "other"
-        return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], task)
+        answers = Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], task)
+        return answers.cut(self.calibration.low, self.calibration.high)
 
 
 def opened(model: str) -> Any:

@@ -1,7 +1,7 @@
 """What a trained model answers for the rows of a table."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -35,6 +35,10 @@ class Predictions:
         """The predictions of some rows."""
         probabilities, curve = (None if part is None else part[rows] for part in (self.probabilities, self.curve))
         return Predictions(self.score[rows], probabilities, curve)
+
+    def cut(self, low: float, high: float) -> "Predictions":
+        """The predictions with scores held to a scale from `low` to `high`."""
+        return replace(self, score=np.clip(self.score, low, high))
 
 
 def predict_network(

@@ -62,6 +62,10 @@ class Calibration:
         """Plain numbers and strings, for the model file."""
         return asdict(self)
 
+    def cut(self, scores: ArrayLike) -> Floats:
+        """Scores (N,) held to the scale, as they are told."""
+        return np.clip(np.asarray(scores, np.float64), self.low, self.high)
+
     def interval(self, scores: ArrayLike) -> tuple[Floats, Floats]:
         """Lower and upper ends, shape (N,) each, for scores of shape (N,), all on the target's scale."""
         centre = np.asarray(scores, np.float64)

@@ -129,6 +129,8 @@ def _trained(work: _Work) -> dict[str, Any]:
     predictions = _fit(work)
     held_out = np.concatenate([parts[CALIBRATION], parts[TEST]])
     check_collapse(recipe, predictions.score[held_out], values, target)
+    low, high = _ends(target, config)
+    predictions = predictions.cut(low, high)
     truth = target.truth(data.labels)
     # Of curves that the data do not hold to their end the sum is not known.
     known = parts[CALIBRATION][np.isfinite(truth[parts[CALIBRATION]])]
@@ -136,7 +138,8 @@ def _trained(work: _Work) -> dict[str, Any]:
         truth[known],
         predictions.score[known],
         data.groups[known],
-        **dict(zip(("low", "high"), _ends(target, config), strict=True)),
+        low=low,
+        high=high,
     )
     config["reference"] = {
         "name": _reference(data, parts[CALIBRATION], request.labels),

@@ -206,6 +206,14 @@ def sweep(place: Path) -> None:
                 _remove_abandoned(place / name)
 
 
+def unlock_abandoned(target: Path) -> None:
+    """Remove the lock that a killed process has left beside `target`, if there is one and nobody has it now."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        _remove_abandoned(target.with_name(f".{target.name}.lock"))
+
+
 def _remove_abandoned(path: Path) -> None:
     descriptor = os.open(path, _TO_LOCK)
     try:

@@ -14,7 +14,7 @@ import typer
 from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import failures_in, nothing_given, sources
+from hitpredict.cli.inputs import Failed, failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Record
@@ -147,7 +147,7 @@ class _Run:
         jobs: int | None,
         messages: Messages,
         bar: Progress,
-        failed: list[str],
+        failed: Failed,
         limits: Limits,
     ):
         from hitpredict.featurizing import described, make_kind
@@ -220,7 +220,7 @@ class _Run:
             folder = journal.arrays() if self._has_large_rows else None
             for source, row in self.rows(journal.remaining(found, self._bar.skip), folder):
                 journal.write(source, _packed(row))
-            journal.finish(render)
+            journal.finish(render, self._failed.put)
         self.described += journal.taken_up
 
     def to_stdout(self, found: Iterator[Source], form: TableFormat, dtype: Precision) -> None:

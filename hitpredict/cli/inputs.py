@@ -106,26 +106,38 @@ def _names(inputs: list[str], files_from: str | None, null: bool) -> Iterator[st
             raise InputError(f"--files-from {files_from}: {error.strerror}") from error
 
 
-@contextmanager
-def failures_in(path: Path | None, null: bool) -> Iterator[list[str]]:
-    """A list for the names of failed inputs, in the end written so that `--files-from` reads them back.
+class Failed(list[str]):
+    """The names of failed inputs. path: the file that lists them, if any. null: names end in NUL there."""
 
-    It is written whatever ends the work, but for a usage error: nothing has been tried then.
+    def __init__(self, path: Path | None, null: bool):
+        super().__init__()
+        self._path, self._end = path, b"\0" if null else b"\n"
+        self._written: int | None = None
+
+    def put(self) -> None:
+        """Put the list into its place, so that `--files-from` reads it back, unless it is there as it is now.
+
+        Done before an output appears: whoever finds the output finds its list, whenever the run was killed.
+        """
+        if self._path is None or self._written == len(self):
+            return
+        with atomic(self._path) as file:
+            file.writelines(os.fsencode(name) + self._end for name in dict.fromkeys(self))
+        self._written = len(self)
+
+
+@contextmanager
+def failures_in(path: Path | None, null: bool) -> Iterator[Failed]:
+    """A list for the names of failed inputs, in the end put into its place.
+
+    That is done whatever ends the work, but for a usage error: nothing has been tried then.
     """
-    failed: list[str] = []
+    failed = Failed(path, null)
     try:
         yield failed
     except UsageError:
         raise
     except BaseException:
-        _write_failures(path, failed, null)
+        failed.put()
         raise
-    _write_failures(path, failed, null)
-
-
-def _write_failures(path: Path | None, failed: list[str], null: bool) -> None:
-    if path is None:
-        return
-    end = b"\0" if null else b"\n"
-    with atomic(path) as file:
-        file.writelines(os.fsencode(name) + end for name in dict.fromkeys(failed))
+    failed.put()

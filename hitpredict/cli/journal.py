@@ -131,8 +131,11 @@ class Journal:
         self._file.flush()
         self._written += 1
 
-    def finish(self, render: Callable[[Iterator[Record], IO[bytes]], None]) -> None:
-        """Render the records of this run into the output file, which appears whole, and remove the journal."""
+    def finish(self, render: Callable[[Iterator[Record], IO[bytes]], None], before: Callable[[], None]) -> None:
+        """Render the records of this run into the output file, which appears whole, and remove the journal.
+
+        before: puts into its place what must be there when the output appears.
+        """
         if dropped := self._found - self.taken_up:
             self._note(
                 f"{self._output}: {self.taken_up:,} records of the interrupted run are taken up, {dropped:,} dropped: "
@@ -140,6 +143,7 @@ class Journal:
             )
         with atomic(self._output) as file:
             render(self._records(), file)
+            before()
         self._path.unlink()
         shutil.rmtree(self._arrays, ignore_errors=True)
 

@@ -21,7 +21,7 @@ from hitpredict.audio.source import Source
 from hitpredict.audio.write import Encoding
 from hitpredict.cli import options
 from hitpredict.cli.clipping import Clipping, Cut
-from hitpredict.cli.inputs import failures_in, nothing_given, sources
+from hitpredict.cli.inputs import Failed, failures_in, nothing_given, sources
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import cleared, distinct
 from hitpredict.cli.progress import Progress, sum_up, watched
@@ -274,7 +274,7 @@ def _write_all(
     sink: Sink,
     jobs: int | None,
     messages: Messages,
-    failed: list[str],
+    failed: Failed,
     bar: Progress,
 ) -> int:
     """Write every variant; gives how many, and adds to `failed`."""
@@ -297,6 +297,7 @@ def _write_all(
                 messages.failure(error if named else InputError(f"{variant.called}: {error}"))
             else:
                 written += 1
+        failed.put()
     clipping.tell(messages)
     return written
 

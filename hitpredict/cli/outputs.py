@@ -7,6 +7,7 @@ from pathlib import Path
 from hitpredict.audio.source import Source
 from hitpredict.cli.output import check_writable
 from hitpredict.errors import UsageError
+from hitpredict.owned import unlock_abandoned
 
 Named = str | os.PathLike[str] | None
 
@@ -24,6 +25,10 @@ def cleared(
     of the same work has written and this one replaces. Raises `UsageError` when something is in the way.
     """
     distinct(outputs, inputs)
+    for path in outputs.values():
+        # A run that goes no further than this would leave it for ever.
+        if path is not None:
+            unlock_abandoned(path)
     keep = [
         check_writable(path, force or path in own or _is_empty_list(option, path), skip_existing and not place)
         for place, (option, path) in enumerate(outputs.items())

@@ -14,7 +14,7 @@ import typer
 from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import failures_in, nothing_given, sources
+from hitpredict.cli.inputs import Failed, failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import Format, Table, chosen_format, render, stream_to_stdout
@@ -213,7 +213,7 @@ class _Run:
         arguments: tuple[Any, ...],
         jobs: int | None,
         messages: Messages,
-        failed: list[str],
+        failed: Failed,
         order: _Order,
         limits: Limits,
     ):
@@ -248,7 +248,9 @@ class _Run:
         with Journal(output, settings, failures, force, self._messages.note) as journal:
             remaining = journal.remaining(found, bar.skip)
             self.rows(remaining, lambda source, record: journal.write(source, record.to_json()), bar)
-            journal.finish(lambda records, file: render(self._order.of(records, getitem), form, _TABLE, file))
+            journal.finish(
+                lambda records, file: render(self._order.of(records, getitem), form, _TABLE, file), self._failed.put
+            )
         self.scored += journal.taken_up
 
     def in_order(self, found: Iterable[Source], write: Callable[[ScoreRecord], None], bar: Progress) -> None:

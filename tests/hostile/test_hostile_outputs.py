@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import finished, run, start
+from processes import finished, python, run, start
 from sounds import encoded, saved, tune
 
 from hitpredict.datasets.collection import Collection
@@ -272,3 +272,56 @@ def test_pictures_follow_the_rule_of_outputs(tmp_path, name):
     assert (outcome.code, len(outcome.complaints)) == (2, 1)
     assert f"{name}: exists already; use --force" in outcome.err
     assert (tmp_path / name).read_text() == "precious"
+
+
+KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from hitpredict.cli.app import main
+moment, place = sys.argv[1], Path.replace
+def replace(self, target):
+    last = Path(target).name.startswith("out.")
+    if last and moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    place(self, target)
+    if last:
+        os.kill(os.getpid(), signal.SIGKILL)
+Path.replace = replace
+del sys.argv[1]
+main()
+"""
+LISTING = [*((*words, "-o", OUTPUT) for words in COMMANDS), ("mutate", "--gain", "-1", "-o", "out.tar")]
+
+
+@pytest.mark.parametrize("asked", LISTING, ids=lambda words: words[0])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_output_that_exists_has_its_list_of_failures(songs, asked, moment):
+    asked = (*asked, "a.wav", "missing.wav", "b.wav", "-j", "1", "--failures", "failed")
+    output = songs / asked[asked.index("-o") + 1]
+    assert python(KILLED_AT, moment, *asked, cwd=songs).code == -signal.SIGKILL
+    assert output.exists() == (moment == "after")
+    assert (songs / "failed").read_text() == "missing.wav\n"
+    again = run(*asked, *(["--force"] if moment == "after" or asked[0] == "mutate" else []), cwd=songs)
+    assert again.code == 1
+    assert (songs / "failed").read_text() == "missing.wav\n"
+    names = {"a.wav", "b.wav", "c.wav", "failed", output.name}
+    assert {path.name for path in songs.iterdir()} == names
+
+
+@pytest.mark.parametrize("ask", [(), ("--skip-existing",)], ids=str)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
+def test_locks_of_the_dead_go_also_where_nothing_is_to_be_done(songs, command, ask):
+    asked = (*command, "a.wav", "-o", OUTPUT)
+    assert python(KILLED_AT, "after", *asked, cwd=songs).code == -signal.SIGKILL
+    assert (songs / ".out.csv.lock").exists()
+    assert run(*asked, *ask, cwd=songs).code == (0 if ask else 2)
+    assert not (songs / ".out.csv.lock").exists()
+
+
+def test_locks_of_the_living_stay(songs):
+    process = waiting(songs, "score", "a.wav", records=1)
+    (songs / OUTPUT).write_text("precious")
+    assert run("score", "a.wav", "-o", OUTPUT, "--skip-existing", cwd=songs).code == 0
+    assert (songs / ".out.csv.lock").exists()
+    process.kill()
+    finished(process)

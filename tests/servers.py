@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 class Reply:
     """One answer. cut: close the connection after this many bytes. delay: seconds before each hundred bytes.
 
-    raw: sent piece by piece instead of everything else, status line and headers included; then the connection ends.
+    raw: sent piece by piece instead of everything else, status line and headers (the first piece) included; then the
+    connection ends.
     """
 
     body: bytes = b""
@@ -106,6 +107,8 @@ def serving() -> Iterator[Server]:
                 for piece in reply.raw:
                     self.wfile.write(piece)
                     self.wfile.flush()
+                    if self.command == "HEAD":
+                        break
                 return
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():

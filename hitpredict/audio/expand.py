@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from hitpredict.audio.archive import DamagedTarError, Forwards, Member, members
 from hitpredict.audio.formats import HEAD_BYTES, NAMES, TAR, has_audio_suffix, is_hidden, recognised, refusal
-from hitpredict.audio.source import STDIN, Source, open_regular
+from hitpredict.audio.source import MAX_FETCHED, STDIN, Source, open_regular
 from hitpredict.errors import HitpredictError, InputError
 
 Found = TypeVar("Found")
@@ -70,24 +70,27 @@ def expand(inputs: Iterable[str], scratch: Scratch, *, skipped: list[str] | None
             yield entry
 
 
-def entries(inputs: Iterable[str], skipped: list[str]) -> Iterator[Source | Stream]:
-    """The sources that can be named before any sound is read, and the streams between them, in order."""
+def entries(inputs: Iterable[str], skipped: list[str], max_fetched: int = MAX_FETCHED) -> Iterator[Source | Stream]:
+    """The sources that can be named before any sound is read, and the streams between them, in order.
+
+    max_fetched: the most bytes that one URL may have, unless it is a tar.
+    """
     for text in inputs:
         if len(text) > _LONGEST_NAME:
             yield Source(
                 f"{text[:60]}…", problem=f"a name of {len(text):,} characters or more; is this a list of names?"
             )
         else:
-            yield from _survived(text, _named(text, skipped))
+            yield from _survived(text, _named(text, skipped, max_fetched))
 
 
-def _named(text: str, skipped: list[str]) -> Iterator[Source | Stream]:
+def _named(text: str, skipped: list[str], max_fetched: int) -> Iterator[Source | Stream]:
     if text in STDIN_NAMES:
         yield Stream(text, lambda: nullcontext(sys.stdin.buffer))
     elif "://" in text:
         from hitpredict.audio.remote import expand_url
 
-        yield from expand_url(text, skipped)
+        yield from expand_url(text, skipped, max_fetched)
     elif Path(text).is_dir():
         yield from _expand_folder(text, skipped)
     elif Path(text).name.endswith(MANIFEST_SUFFIX):

@@ -1,29 +1,45 @@
 """Audio behind URLs (`s3://`, `gs://`, `https://`, `file://`, `memory://`…), through fsspec."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hitpredict.audio.formats import has_audio_suffix, is_hidden
-from hitpredict.audio.source import Source
+from hitpredict.audio.source import MAX_FETCHED, Source
 from hitpredict.errors import EnvironmentProblem, InputError
 
 if TYPE_CHECKING:
     from hitpredict.audio.expand import Stream
 
 
-def expand_url(url: str, skipped: list[str]) -> "Iterator[Source | Stream]":
-    """The sound files at or below a URL, sorted; each is fetched only when it is opened. A tar is a stream."""
+_CHUNK = 2**20
+# What stores say of a file that another one by its name would not share, in their various spellings.
+_TELLING = {
+    *("checksum", "contentmd5", "crc32c", "created", "digest", "etag", "generation", "lastmodified", "md5", "md5hash"),
+    *("modified", "mtime", "sha256", "updated", "versionid"),
+}
+
+
+def expand_url(url: str, skipped: list[str], max_bytes: int = MAX_FETCHED) -> "Iterator[Source | Stream]":
+    """The sound files at or below a URL, sorted; each is fetched only when it is opened. A tar is a stream.
+
+    max_bytes: the most that is fetched of one file that is no tar.
+    """
     from hitpredict.audio.expand import Stream
 
     system, path = _opened(url)
     protocol = url.split("://", 1)[0]
+    # To tell whether it is a folder, fsspec reads the whole of what a web server gives no type.
+    name = urlsplit(path).path if _is_web(system) else path
+    named = _is_web(system) and (has_audio_suffix(name) or name.endswith(".tar"))
     try:
-        if not system.isdir(path):
-            if path.endswith(".tar"):
+        if named or not system.isdir(path):
+            if name.endswith(".tar"):
                 yield Stream(url, lambda: _reading(system, path))
             else:
-                yield Source(url, url=url)
+                yield Source(url, url=url, max_bytes=max_bytes)
             return
         names = [f"{protocol}://{str(name).removeprefix(f'{protocol}://')}" for name in sorted(system.find(path))]
     except Exception as error:
@@ -35,14 +51,19 @@ def expand_url(url: str, skipped: list[str]) -> "Iterator[Source | Stream]":
     if not sounds:
         yield Source(url, problem="there are no audio files")
     for name in sounds:
-        yield Source(name, url=name)
+        yield Source(name, url=name, max_bytes=max_bytes)
 
 
 @contextmanager
 def _reading(system: Any, path: str) -> Iterator[IO[bytes]]:
+    # A web server need not have ranges, which fsspec asks for unless the block size is 0; what it streams comes short.
     try:
-        with system.open(path, "rb") as stream:
-            yield stream
+        if _is_web(system):
+            with system.open(path, "rb", block_size=0) as stream:
+                yield io.BufferedReader(stream, _CHUNK)
+        else:
+            with system.open(path, "rb") as stream:
+                yield stream
     except OSError:
         raise
     except Exception as error:
@@ -50,15 +71,45 @@ def _reading(system: Any, path: str) -> Iterator[IO[bytes]]:
         raise OSError(str(error)) from error
 
 
-def fetched(url: str) -> bytes:
-    """The bytes behind a URL. Raises `InputError`."""
+def fetched(url: str, max_bytes: int = MAX_FETCHED) -> IO[bytes]:
+    """The bytes behind a URL, in memory. Raises `InputError`, also when there are more than `max_bytes`."""
     system, path = _opened(url)
+    data = io.BytesIO()
     try:
-        return bytes(system.cat_file(path))
+        with _reading(system, path) as stream:
+            while data.tell() <= max_bytes and (chunk := stream.read(_CHUNK)):
+                data.write(chunk)
     except FileNotFoundError as error:
         raise InputError(f"{url}: no such file") from error
     except Exception as error:
         raise InputError(f"{url}: cannot be read: {error}") from error
+    if data.tell() > max_bytes:
+        raise InputError(f"{url}: has more than {max_bytes / 1e9:g} GB; max_bytes allows more")
+    data.seek(0)
+    return data
+
+
+def version(url: str) -> dict[str, str] | None:
+    """What the store says of the file behind a URL now: its size, times, tags and checksums, as far as it does.
+
+    None where that would not tell it from another file of its size and name.
+    """
+    try:
+        system, path = _opened(url)
+        found = {_plain(name): str(value) for name, value in system.info(path).items() if value is not None}
+    except Exception:
+        # Each store has exceptions of its own; what cannot be read is told when it is fetched.
+        return None
+    known = {name: value for name, value in found.items() if name in _TELLING}
+    return {**known, "size": found.get("size", "")} if known else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _is_web(system: Any) -> bool:
+    return "http" in system.protocol
 
 
 def _opened(url: str) -> tuple[Any, str]:

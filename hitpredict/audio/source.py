@@ -11,6 +11,8 @@ from typing import IO, Any
 from hitpredict.errors import InputError
 
 STDIN = "-"
+MAX_FETCHED = 2 * 10**9
+"""Most bytes that are fetched from a URL for one sound, which are held in memory: 3 hours of a CD's quality."""
 _BUFFER = 2**16
 
 
@@ -22,7 +24,7 @@ class Source:
     file: the file on disk that holds it, or None when `data` does.
     span: the first byte and the number of bytes within `file`, for a member of an archive on disk.
     data: the encoded bytes, for what came from a stream and is small.
-    url: an fsspec URL, fetched when it is opened.
+    url: an fsspec URL, fetched when it is opened. max_bytes: the most that is fetched.
     temporary: `file` is a spooled copy, to be deleted by whoever has read it.
     problem: why it cannot be opened at all.
     given_id: the track's id in a manifest.
@@ -33,6 +35,7 @@ class Source:
     span: tuple[int, int] | None = None
     data: bytes | None = None
     url: str | None = None
+    max_bytes: int = MAX_FETCHED
     temporary: bool = False
     problem: str | None = None
     given_id: str | None = None
@@ -61,7 +64,7 @@ class Source:
         if self.url is not None:
             from hitpredict.audio.remote import fetched
 
-            return io.BytesIO(fetched(self.url))
+            return fetched(self.url, self.max_bytes)
         assert self.file is not None
         try:
             file = open_regular(self.file)

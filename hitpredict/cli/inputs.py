@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
-from hitpredict.audio.source import STDIN, Source
+from hitpredict.audio.source import MAX_FETCHED, STDIN, Source
 from hitpredict.audio.write import atomic
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import refuse_input
@@ -58,7 +58,7 @@ def _in_words_of_options(source: Source) -> Source:
     if not source.problem:
         return source
     hint = f"it as --files-from {STDIN if source.path in STDIN_NAMES else source.path}"
-    problem = source.problem.replace("the list to files_from", hint).replace("max_bytes", "--max-bytes")
+    problem = source.problem.replace("the list to files_from", hint)
     return replace(source, problem=problem)
 
 
@@ -68,14 +68,14 @@ def sources(
     files_from: str | None,
     null: bool,
     messages: Messages,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
     outputs: Sequence[Path | None] = (),
 ) -> Iterator[Sources]:
     """The sources that INPUT… and `--files-from` name, lazily; spooled copies are deleted at the end.
 
-    Without either, standard input is the input. max_bytes: the most that a stream may hold of one sound. outputs: no
-    input may be one of them. Raises `UsageError` for one that is, and when standard input is wanted twice, and
-    `EnvironmentProblem` without a folder for temporary files.
+    Without either, standard input is the input. max_bytes: the most that one sound may have that comes through a
+    stream or from a URL, None for the defaults. outputs: no input may be one of them. Raises `UsageError` for one
+    that is, and when standard input is wanted twice, and `EnvironmentProblem` without a folder for temporary files.
     """
     if sum(name in STDIN_NAMES for name in (*inputs, files_from)) > 1:
         raise UsageError("standard input (-) can be read only once")
@@ -83,8 +83,9 @@ def sources(
         inputs = [STDIN]
     skipped: list[str] = []
     with scratch_folder() as folder:
-        named = entries(_names(inputs, files_from, null), skipped)
-        yield Sources(named, Scratch(folder, max_bytes), skipped, outputs)
+        streamed, fetched = (MAX_BYTES, MAX_FETCHED) if max_bytes is None else (max_bytes, max_bytes)
+        named = entries(_names(inputs, files_from, null), skipped, fetched)
+        yield Sources(named, Scratch(folder, streamed), skipped, outputs)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
 

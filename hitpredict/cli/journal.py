@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+from uuid import uuid4
 
 from hitpredict import __version__
 from hitpredict.audio.source import Source
@@ -27,8 +28,9 @@ class Journal:
     """Records go to `.NAME.partial` beside the output, line by line, until all are there; then to the output.
 
     A run that is killed leaves the journal. The next one for the same output takes from it the records of its own
-    inputs that are still the same (a file by size and times, what came through a stream by its hash), and makes the
-    others. Its output has the records of its inputs alone, in their order. No two runs have the same journal.
+    inputs that are still the same (a file by size and times, what came through a stream by its hash, a URL by what
+    its store says of it), and makes the others. Its output has the records of its inputs alone, in their order. No
+    two runs have the same journal.
     What is too large for a line lies in a file of the folder `.NAME.arrays`, whose name and size the record has as
     `file` and `bytes`.
 
@@ -199,8 +201,13 @@ def _key(source: Source) -> str:
 def _identity(source: Source) -> list[Any]:
     if source.data is not None:
         return [len(source.data), hashlib.sha256(source.data).hexdigest()]
+    if source.url is not None:
+        from hitpredict.audio.remote import version
+
+        # What says nothing of itself is the same as nothing before.
+        return [version(source.url) or uuid4().hex]
     if source.file is None:
-        return [source.url]
+        return []
     try:
         if source.temporary:
             with Path(source.file).open("rb") as file:

@@ -1,5 +1,6 @@
 """Words for people, on standard error: one line each, with nothing in it that could drive a terminal."""
 
+import re
 import sys
 
 from hitpredict.cells import shown
@@ -24,7 +25,8 @@ class Messages:
 
     def failure(self, error: HitpredictError) -> None:
         """One input that failed; with `-v` also where in the code."""
-        say(str(error))
+        # The library names parameters; whoever typed a command knows options.
+        say(re.sub(r"\bmax_bytes allows more$", "--max-bytes allows more", str(error)))
         for trace in getattr(error, "__notes__", []) if self.verbose else []:
             sys.stderr.write(shown(trace, lines=True))
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES
+from hitpredict.audio.expand import STDIN_NAMES
 from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
 from hitpredict.audio.write import Encoding
@@ -146,7 +146,7 @@ def mutate(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     failures: options.Failures = None,
-    max_bytes: options.MaxBytes = MAX_BYTES,
+    max_bytes: options.MaxBytes = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,

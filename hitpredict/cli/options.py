@@ -54,13 +54,13 @@ def _bytes(text: str | int) -> int:
 
 
 MaxBytes = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--max-bytes",
         metavar="SIZE",
         parser=_bytes,
         show_default=False,
-        help="Give up on a sound from a stream when it has more bytes than this [default: 10G].",
+        help="Give up on a sound from a stream or URL that has more bytes [default: 10G; from a URL 2G].",
     ),
 ]
 TIMEOUT = 3600.0

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hitpredict.audio.expand import MAX_BYTES
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.inputs import Failed, failures_in, nothing_given, sources
@@ -89,7 +88,7 @@ def score(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     failures: options.Failures = None,
-    max_bytes: options.MaxBytes = MAX_BYTES,
+    max_bytes: options.MaxBytes = None,
     timeout: options.Timeout = options.TIMEOUT,
     memory: options.Memory = None,
     force: options.Force = False,

@@ -23,6 +23,7 @@ from hitpredict.errors import EnvironmentProblem
 from hitpredict.featurizing import FeatureRow
 
 FORMATS = ("parquet", "arrow", "npz", "jsonl", "tsv", "csv")
+_LARGE_CELL = 50 * 10**6
 _GROUP_VALUES = 2**20
 """Numbers in one row group: about 4 MB of float32."""
 _PIECE = 2**20
@@ -52,6 +53,16 @@ def write_table(
         for row in rows:
             write(row)
         text.detach()
+
+
+def is_costly_cell(values: AnyArray) -> bool:
+    """Whether an array takes more than about 300 MB of memory to be written as a cell of Parquet.
+
+    pyarrow makes one page of a cell since its version 23, and holds it with its levels: six times the array's size.
+    """
+    import pyarrow
+
+    return values.nbytes > _LARGE_CELL and int(pyarrow.__version__.split(".")[0]) >= 23
 
 
 def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Callable[[FeatureRow], None]:

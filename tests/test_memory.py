@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from sounds import saved, tune
 from hitpredict import arrays
 from hitpredict.arrays import ArrayStore, StoredArray, blocks_of
 from hitpredict.audio.source import Source
-from hitpredict.featurizing import FeatureRow, make_kind, row_of
+from hitpredict.featurizing import FeatureRow, make_kind, row_of, values_of
+from hitpredict.frontends import store as frame_store
 from hitpredict.model_inputs import FromDescriptor, FromFrontend
 from hitpredict.tables import FORMATS, write_table
 from hitpredict.windows import batches_in_common, summary_of, windows_in_common
@@ -50,6 +52,40 @@ def test_a_table_of_a_long_sound_is_written_as_it_comes(long_song, tmp_path, kin
     assert outcome.code == 0, outcome.err
     assert used.peak < 240
     assert [path.name for path in tmp_path.iterdir()] == [f"t.{form}"]
+
+
+def test_arrays_that_take_much_memory_in_parquet_are_told(long_song, tmp_path):
+    words = ("featurize", "-k", "waveform", "--set", "sample_rate=16000", long_song)
+    told = f"{long_song}: an array of 77 MB takes about 6 times its size of memory as a cell of Parquet"
+    assert told in run(*words, "-o", tmp_path / "t.parquet").err
+    assert told in run(*words, "-f", "parquet").err
+    assert "Parquet" not in run(*words, "-o", tmp_path / "t.arrow").err
+
+
+def noise(seconds):
+    random = np.random.default_rng(0)
+    for _ in range(seconds):
+        yield 0.1 * random.standard_normal((1, 16000), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"), [*((kind, None) for kind in (*KINDS, "mfcc_stats")), ("vggish", "arrow"), ("vggish", "npz")]
+)
+def test_memory_does_not_grow_with_the_sound(tmp_path, monkeypatch, kind, form):
+    """By Python's account of its own and NumPy's memory, with all thresholds for files at nothing."""
+    monkeypatch.setattr(arrays, "_IN_MEMORY", 0)
+    monkeypatch.setattr(frame_store, "_IN_MEMORY", 1)
+    made, peaks = make_kind(kind, {}), []
+    for seconds in (5, 120, 300):
+        tracemalloc.start()
+        values = values_of(made, noise(seconds), 16000, ArrayStore(tmp_path))
+        if form:
+            row = FeatureRow("a", "a", values, float(seconds))
+            with (tmp_path / "table").open("wb") as file:
+                write_table([row], None, form, file)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 2**18, peaks
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -213,7 +213,7 @@ class _Run:
 
         def render(records: Iterator[Record], file: IO[bytes]) -> None:
             rows = (_unpacked(record, folder) for record in records)
-            write_table(rows, self._columns, form.value, file, dtype.value, self._made)
+            write_table(self._warning_of_large(rows, form), self._columns, form.value, file, dtype.value, self._made)
 
         with Journal(output, {"kind": self._made}, failures, force, self._messages.note) as journal:
             folder = journal.arrays() if self._has_large_rows else None
@@ -231,6 +231,7 @@ class _Run:
             raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
         with scratch_folder() as scratch:
             rows = self._passing(found, Path(scratch) if self._has_large_rows else None)
+            rows = self._warning_of_large(rows, form)
             if binary:
                 write_table(rows, self._columns, form.value, binary_stdout(), dtype.value, self._made)
                 return
@@ -238,6 +239,20 @@ class _Run:
             for row in rows:
                 write(row)
                 sys.stdout.flush()
+
+    def _warning_of_large(self, rows: Iterator[Any], form: TableFormat) -> Iterator[Any]:
+        """The rows, with a note before the first that takes much memory to write."""
+        from hitpredict.tables import is_costly_cell
+
+        noted = form is not TableFormat.parquet
+        for row in rows:
+            if not noted and is_costly_cell(row.values):
+                noted = True
+                self._messages.note(
+                    f"{row.path}: an array of {row.values.nbytes / 1e6:.0f} MB takes about 6 times its size of memory "
+                    "as a cell of Parquet, with pyarrow before 23 once its size; Arrow and NPZ (-f) take none"
+                )
+            yield row
 
     def _passing(self, found: Iterator[Source], folder: Path | None) -> Iterator[Any]:
         """Rows whose files go when the next one is asked for."""

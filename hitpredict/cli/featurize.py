@@ -186,7 +186,7 @@ class _Run:
         if self._engine is Engine.ray:
             from hitpredict.engines import ray
 
-            return ray.run(prepare, arguments, found, self._jobs, _path)
+            return ray.run(prepare, arguments, found, self._jobs, _path, self._limits)
         from hitpredict.engines import local
 
         return local.run(prepare, arguments, found, self._jobs, _path, limits=self._limits)

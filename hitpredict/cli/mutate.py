@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from itertools import chain, groupby, islice
@@ -28,6 +28,7 @@ from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import is_pipe
 from hitpredict.cli.variants import Place, Sink, sink_for
 from hitpredict.engines import threads
+from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations import STEPS, Recipe, parse, product
 from hitpredict.mutations.recipe import divided, run
@@ -147,6 +148,7 @@ def mutate(
     null: options.Null = False,
     failures: options.Failures = None,
     max_bytes: options.MaxBytes = None,
+    timeout: options.Timeout = options.TIMEOUT,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -190,7 +192,7 @@ def mutate(
             return 1 if failed else 0
         total = found.count() if visible else None
         with Progress("variants", visible, None if total is None else (len(head) + total) * len(chosen)) as bar:
-            written = _write_all(chain(head, found), chosen, sink, jobs, messages, failed, bar)
+            written = _write_all(chain(head, found), chosen, sink, jobs, messages, failed, bar, timeout)
     sum_up(messages, bar, {"variants written": written, "failed": len(failed)}, output, failures)
     return 1 if failed else 0
 
@@ -276,10 +278,12 @@ def _write_all(
     messages: Messages,
     failed: Failed,
     bar: Progress,
+    seconds: float,
 ) -> int:
-    """Write every variant; gives how many, and adds to `failed`."""
-    clipping, before, written = Clipping(), None, 0
-    with closing(threads.run(_variants(found, recipes, sink, jobs, messages), jobs, _called)) as results, sink:
+    """Write every variant; gives how many, and adds to `failed`. seconds: for the work on one input."""
+    clipping, before, written, told = Clipping(), None, 0, ""
+    variants = _variants(found, recipes, sink, jobs, messages, seconds)
+    with closing(threads.run(variants, jobs, _called)) as results, sink:
         for variant, result in bar.over(results):
             if before and before is not variant.source:
                 before.discard()
@@ -288,13 +292,16 @@ def _write_all(
                 if isinstance(result, InputError):
                     raise result
                 place, cut = result
-                if isinstance(failure := threads.attempted(place, variant, _called), InputError):
+                if isinstance(failure := threads.attempted(variant.budget.timed(place), variant, _called), InputError):
                     raise failure
                 clipping.add(variant.called, cut)
             except InputError as error:
                 failed.append(variant.source.path)
                 named = variant.source.path in str(error)
-                messages.failure(error if named else InputError(f"{variant.called}: {error}"))
+                # What is wrong with an input as a whole is said once, not for each of its variants.
+                if not named or str(error) != told:
+                    messages.failure(error if named else InputError(f"{variant.called}: {error}"))
+                told = str(error)
             else:
                 written += 1
         failed.put()
@@ -306,6 +313,7 @@ def _write_all(
 class _Variant:
     source: Source
     recipe: Recipe
+    budget: Budget = field(compare=False)
     name: str = ""
 
     @property
@@ -317,41 +325,49 @@ Made = tuple[Place, Cut]
 
 
 def _variants(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages, seconds: float
 ) -> Iterator[tuple[_Variant, Callable[[], Made]]]:
     """The work, lazily: what comes after a stretch is a call for each variant, the stretch is done once."""
-    with closing(threads.run(_stretches(found, recipes, sink, messages), jobs, _first_called)) as stretches:
+    with closing(threads.run(_stretches(found, recipes, sink, messages, seconds), jobs, _first_called)) as stretches:
         for variants, sound in stretches:
             for variant in variants:
                 if isinstance(sound, InputError):
                     yield variant, partial(_raise, sound)
                 else:
-                    yield variant, partial(_made, variant, sound, sink)
+                    yield variant, variant.budget.timed(partial(_made, variant, sound, sink))
 
 
 def _stretches(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages
+    found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages, seconds: float
 ) -> Iterator[tuple[list[_Variant], Callable[[], Sound]]]:
     """Calls that stretch a sound, each with the neighbouring variants that begin with this stretch."""
     for source in found:
-        read = threads.attempted(partial(_read, source, recipes, sink, messages), source, _path)
+        budget = Budget(source.path, seconds)
+        read = threads.attempted(budget.timed(partial(_read, source, recipes, sink, messages, budget)), source, _path)
         if isinstance(read, InputError):
-            yield [_Variant(source, recipes[0])], partial(_raise, read)
+            yield [_Variant(source, recipes[0], budget)], partial(_raise, read)
         elif read:
             wanted, sound = read
             for plan, alike in groupby(wanted, lambda variant: divided(variant.recipe.plan)[0]):
-                yield list(alike), partial(run, plan, sound)
+                yield list(alike), budget.timed(partial(run, plan, sound))
 
 
-def _read(source: Source, recipes: list[Recipe], sink: Sink, messages: Messages) -> tuple[list[_Variant], Sound] | None:
+def _read(
+    source: Source, recipes: list[Recipe], sink: Sink, messages: Messages, budget: Budget
+) -> tuple[list[_Variant], Sound] | None:
     """The variants that are wanted of a source, and its sound; None where all are there already."""
     from hitpredict.audio.read import read_sound
 
     if source.problem:
         raise InputError(f"{source.path}: {source.problem}")
     named = [(recipe, sink.claim(source, recipe)) for recipe in recipes]
-    wanted = [_Variant(source, recipe, name) for recipe, name in named if name is not None]
-    return (wanted, read_sound(source, partial(_note, messages, source))) if wanted else None
+    wanted = [_Variant(source, recipe, budget, name) for recipe, name in named if name is not None]
+    return (wanted, _within(read_sound(source, partial(_note, messages, source)), budget)) if wanted else None
+
+
+def _within(sound: Sound, budget: Budget) -> Sound:
+    """The same sound, that breaks off when the time is up."""
+    return replace(sound, parts=lambda: map(budget.check, sound.parts()))
 
 
 def _path(source: Source) -> str:
@@ -380,7 +396,7 @@ def _made(variant: _Variant, stretched: Sound, sink: Sink) -> Made:
     title = f"{stretched.name} [{recipe.label}]" if recipe.steps else stretched.name
     artist = {"artist": stretched.tags["artist"]} if stretched.tags.get("artist") else {}
     comment = json.dumps(recipe.to_json(), separators=(",", ":"))
-    changed = run(divided(recipe.plan)[1], stretched)
+    changed = _within(run(divided(recipe.plan)[1], stretched), variant.budget)
     cut = Cut(changed.frames)
     watched = changed if sink.bits == "float" else changed.each(cut.watch)
     tags = {**artist, "title": title, "comment": comment}

@@ -1,10 +1,17 @@
 """What the work on one input may take: time, and addresses in memory."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import current_thread, main_thread
+from time import monotonic
+from typing import TypeVar
+
+from hitpredict.errors import InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,45 @@ def alarm(seconds: float | None) -> Iterator[None]:
 
 def _ring(number: int, frame: object) -> None:
     raise TimeUpError
+
+
+def late(name: str, seconds: float | None) -> InputError:
+    """What is said of an input that was given up."""
+    return InputError(f"{name}: given up after {seconds:g} s; a higher timeout allows more")
+
+
+class Budget:
+    """Seconds that the work on one input may take, added up over the threads that have a part of it.
+
+    No thread can be stopped from outside: whatever passes on the blocks of a sound asks, and work in foreign code is
+    not interrupted.
+    """
+
+    def __init__(self, name: str, seconds: float):
+        self._name, self._seconds, self._spent = name, seconds, 0.0
+        self._lock, self._thread = threading.Lock(), threading.local()
+
+    def timed(self, call: Callable[[], T]) -> Callable[[], T]:
+        """A part of the work. It raises `InputError` when the time is up."""
+
+        def run() -> T:
+            self._thread.begun = begun = monotonic()
+            try:
+                self.check(None)
+                return call()
+            finally:
+                self._thread.begun = None
+                with self._lock:
+                    self._spent += monotonic() - begun
+
+        return run
+
+    def check(self, passing: T) -> T:
+        """Pass something on. Raises `InputError` when the time is up."""
+        begun = getattr(self._thread, "begun", None)
+        if self._spent + (monotonic() - begun if begun else 0) > self._seconds:
+            raise late(self._name, self._seconds)
+        return passing
 
 
 @contextmanager

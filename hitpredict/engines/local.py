@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from hitpredict.engines.limits import UNLIMITED, Limits, TimeUpError, addresses, alarm
+from hitpredict.engines.limits import UNLIMITED, Limits, TimeUpError, addresses, alarm, late
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
 
 Item = TypeVar("Item")
@@ -69,7 +69,7 @@ def attempt(
     except HitpredictError:
         raise
     except TimeUpError:
-        return _late(describe(item), seconds)
+        return late(describe(item), seconds)
     except Exception as error:
         # One strange input must not take the others with it; `-v` shows where it happened.
         failure = InputError(f"{describe(item)}: {_in_words(error)}; -v shows where")
@@ -85,10 +85,6 @@ def _in_words(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error}"
 
 
-def _late(name: str, seconds: float | None) -> InputError:
-    return InputError(f"{name}: given up after {seconds:g} s; a higher timeout allows more")
-
-
 def _pooled(
     prepare: Callable[..., Callable[[Item], Result]],
     arguments: tuple[Any, ...],
@@ -97,42 +93,60 @@ def _pooled(
     describe: Callable[[Item], str],
     limits: Limits,
 ) -> Iterator[tuple[Item, Result | InputError]]:
-    from pebble import ProcessPool
-
-    context = multiprocessing.get_context("spawn")
-    given = (prepare, arguments, limits.memory)
-    pool: Any = ProcessPool(jobs, initializer=_prepare, initargs=given, context=context)
-    # What does not hear the alarm of its own process is killed.
-    patience = None if limits.seconds is None else limits.seconds + _GRACE_SECONDS
+    pool = Pool(prepare, arguments, jobs, describe, limits)
     waiting: deque[tuple[Item, Future[Result | InputError]]] = deque()
     try:
         for item in items:
-            waiting.append((item, pool.submit(_work, patience, item, describe, limits.seconds)))
+            waiting.append((item, pool.begun(item)))
             while waiting and (len(waiting) >= jobs * _WAITING_PER_JOB or waiting[0][1].done()):
-                yield _collected(*waiting.popleft(), describe, limits.seconds)
+                yield waiting[0][0], pool.result(*waiting.popleft())
         while waiting:
-            yield _collected(*waiting.popleft(), describe, limits.seconds)
-        pool.close()
+            yield waiting[0][0], pool.result(*waiting.popleft())
+        pool.processes.close()
     except BaseException:
-        pool.stop()
+        pool.processes.stop()
         raise
     finally:
-        pool.join()
+        pool.processes.join()
 
 
-def _collected(
-    item: Item, future: "Future[Result | InputError]", describe: Callable[[Item], str], seconds: float | None
-) -> tuple[Item, Result | InputError]:
-    from pebble import ProcessExpired
+class Pool:
+    """Processes that do the same work on one item at a time within limits, and are replaced when they die."""
 
-    try:
-        return item, future.result()
-    except TimeoutError:
-        return item, _late(describe(item), seconds)
-    except BrokenProcessPool as error:
-        raise EnvironmentProblem("the worker processes do not start; is there memory for them?") from error
-    except ProcessExpired as expired:
-        return item, InputError(f"{describe(item)}: the process that worked on it {_end(expired.exitcode)}")
+    def __init__(
+        self,
+        prepare: Callable[..., Callable[[Any], Any]],
+        arguments: tuple[Any, ...],
+        jobs: int,
+        describe: Callable[[Any], str],
+        limits: Limits,
+    ):
+        from pebble import ProcessPool
+
+        given = (prepare, arguments, limits.memory)
+        context = multiprocessing.get_context("spawn")
+        self.processes: Any = ProcessPool(jobs, initializer=_prepare, initargs=given, context=context)
+        self._describe, self._seconds = describe, limits.seconds
+
+    def begun(self, item: Any) -> "Future[Any]":
+        """Work on an item as soon as a process is free."""
+        # What does not hear the alarm of its own process is killed.
+        patience = None if self._seconds is None else self._seconds + _GRACE_SECONDS
+        future: Future[Any] = self.processes.submit(_work, patience, item, self._describe, self._seconds)
+        return future
+
+    def result(self, item: Any, future: "Future[Any]") -> Any:
+        """What came of it, or an `InputError`. Raises `EnvironmentProblem` when no process starts."""
+        from pebble import ProcessExpired
+
+        try:
+            return future.result()
+        except TimeoutError:
+            return late(self._describe(item), self._seconds)
+        except BrokenProcessPool as error:
+            raise EnvironmentProblem("the worker processes do not start; is there memory for them?") from error
+        except ProcessExpired as expired:
+            return InputError(f"{self._describe(item)}: the process that worked on it {_end(expired.exitcode)}")
 
 
 def _end(code: int) -> str:

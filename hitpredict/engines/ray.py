@@ -5,7 +5,8 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from hitpredict.engines.local import attempt
+from hitpredict.engines.limits import UNLIMITED, Limits
+from hitpredict.engines.local import Pool
 from hitpredict.errors import EnvironmentProblem, InputError
 
 Item = TypeVar("Item")
@@ -18,6 +19,7 @@ def run(
     items: Iterable[Item],
     jobs: int | None,
     describe: Callable[[Item], str] = str,
+    limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[Item, Result | InputError]]:
     """Like `engines.local.run`, on the cluster that `RAY_ADDRESS` names, or one started on this machine.
 
@@ -44,7 +46,8 @@ def run(
         workers = jobs or max(1, int(resources.get("CPU", 1)) - 1)
         compute = ray.data.ActorPoolStrategy(size=workers)
         worker: Any = _Worker
-        results = dataset.map(worker, fn_constructor_args=(prepare, arguments, describe), compute=compute, num_cpus=1)
+        given = (prepare, arguments, describe, limits)
+        results = dataset.map(worker, fn_constructor_args=given, compute=compute, num_cpus=1)
         for item, row in zip(everything, results.iter_rows(), strict=True):
             yield item, pickle.loads(row["result"])
     finally:
@@ -53,13 +56,17 @@ def run(
 
 
 class _Worker:
-    """An actor that has loaded what the work needs."""
+    """An actor with a process of its own for the work: that one can be stopped, and may die."""
 
     def __init__(
-        self, prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], describe: Callable[[Any], str]
+        self,
+        prepare: Callable[..., Callable[[Any], Any]],
+        arguments: tuple[Any, ...],
+        describe: Callable[[Any], str],
+        limits: Limits,
     ):
-        self._work, self._describe = prepare(*arguments), describe
+        self._pool = Pool(prepare, arguments, 1, describe, limits)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, bytes]:
         item = pickle.loads(row["item"])
-        return {"result": pickle.dumps(attempt(self._work, item, self._describe))}
+        return {"result": pickle.dumps(self._pool.result(item, self._pool.begun(item)))}

@@ -12,11 +12,11 @@ import onnx
 import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from processes import finished, measured, run, start
+from processes import finished, measured, python, run, start
 from sounds import saved, tune
 
 from hitpredict.audio.expand import Scratch, expand, read_list
-from hitpredict.engines import local, threads
+from hitpredict.engines import local, ray, threads
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import InputError
 from hitpredict.runtime import bundled
@@ -110,6 +110,50 @@ def test_what_takes_too_long_is_given_up(prepare, jobs, monkeypatch):
     results = list(local.run(prepare, (), [0.1, 300.0, 0.1], jobs, limits=Limits(seconds=3)))
     assert [isinstance(result, InputError) for _, result in results] == [False, True, False]
     assert str(results[1][1]) == "300.0: given up after 3 s; a higher timeout allows more"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("prepare", [dawdling, deaf])
+def test_what_takes_too_long_on_ray_is_given_up(prepare, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    results = list(ray.run(prepare, (), [0.1, 300.0, 0.1], 1, limits=Limits(seconds=3)))
+    assert [isinstance(result, InputError) for _, result in results] == [False, True, False]
+    assert str(results[1][1]) == "300.0: given up after 3 s; a higher timeout allows more"
+
+
+WITHOUT_END = """
+import sys, time
+from dataclasses import replace
+import numpy as np
+from hitpredict.audio import read
+from hitpredict.cli.app import main
+whole, frames = read.read_sound, int(sys.argv.pop(1))
+def dripping():
+    while True:
+        time.sleep(0.02)
+        yield np.zeros((1, 100), np.float32)
+def read_sound(source, note):
+    sound = whole(source, note)
+    return replace(sound, frames=frames, parts=dripping) if "slow" in source.path else sound
+read.read_sound = read_sound
+main()
+"""
+
+
+@pytest.mark.parametrize("frames", [10**6, 10**8], ids=["in a thread", "in its turn"])
+@pytest.mark.parametrize("steps", [("--gain", "-1,-2"), ("--pitch", "1"), ("--pitch", "1", "--gain", "-1,-2")], ids=str)
+def test_a_sound_whose_variants_take_too_long_is_given_up(tmp_path, frames, steps):
+    for name in ("a.wav", "slow.wav", "z.wav"):
+        saved(tmp_path, name, tune(1, channels=1))
+    asked = ("a.wav", "slow.wav", "z.wav", "--timeout", 4, "-j", "2", "-o", "out")
+    outcome = python(WITHOUT_END, frames, "mutate", *steps, *asked, cwd=tmp_path)
+    assert outcome.code == 1
+    assert outcome.complaints == ["hitpredict: slow.wav: given up after 4 s; a higher timeout allows more"]
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert {name.split(".")[0] for name in made} == {"a", "z"}
+    assert len(made) == 2 * (2 if "-1,-2" in steps else 1)
 
 
 def hoarding():

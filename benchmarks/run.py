@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import descriptors
@@ -24,6 +25,7 @@ from measure import Pairs, in_turn, piped, process
 from hitpredict import read_audio
 from hitpredict.audio.clip import Clip
 from hitpredict.audio.write import write_audio
+from hitpredict.featurizing import KINDS
 
 HERE = Path(__file__).parent
 SONG = HERE.parent / "examples" / "song.ogg"
@@ -165,6 +167,63 @@ def memory(folder: Path, size: Size) -> str:
     return "\n".join([title, "", "| | input | peak memory | wall | CPU |", "|---|---|---|---|---|", *rows])
 
 
+def featurize_memory(folder: Path, size: Size) -> str:
+    """Peak memory of describing a long file, beside the same on its first 30 seconds."""
+    hours = size.hours / 2
+    checkpoints, rows = embedding_settings(folder), []
+    for kind in KINDS:
+        # VGGish is the only network of its published size here, and slow.
+        minutes = hours * 60 / (12 if kind == "vggish_embedding" else 1)
+        short, long = (mono_song(folder, seconds) for seconds in (min(30, minutes * 30), minutes * 60))
+        for form in ("arrow", "npz", "parquet") if kind == "logmel" else ("arrow",):
+            command = [*HITPREDICT, "featurize", "-k", kind, *checkpoints.get(kind, [])]
+            command += ["-o", folder / f"table.{form}", "--force"]
+            brief, cost = process([*command, short]), process([*command, long])
+            name = f"`-k {kind} -o table.{form}`"
+            more = cost.peak_mb - brief.peak_mb
+            rows.append(
+                f"| {name} | {minutes:g} minutes | {brief.peak_mb:.0f} MB | {cost.peak_mb:.0f} MB | {round(more)} MB "
+                f"| {cost.cpu:.1f} s |"
+            )
+    title = "## Peak memory: `hitpredict featurize` on a long sound (mono, 22.05 kHz), beside its first 30 s"
+    head = "| | length | of 30 s | of all | more | CPU |\n|---|---|---|---|---|---|"
+    about = (
+        "AST and wav2vec 2.0 are small ones with random weights, VGGish has its own size; each embedding is a row. "
+        f"pyarrow {metadata.version('pyarrow')}. CPU is that of the long sound."
+    )
+    return "\n".join([title, "", head, *rows, "", about])
+
+
+def mono_song(folder: Path, seconds: float) -> Path:
+    """So much of the example song again and again, mono at 22.05 kHz, as WAV."""
+    path, clip = folder / f"{seconds:g}.wav", read_audio(SONG)
+    samples, rate = clip.samples.mean(axis=0)[::2], clip.rate // 2
+    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
+        left = round(seconds * rate)
+        while left > 0:
+            file.write(samples[:left])
+            left -= len(samples)
+    return path
+
+
+def embedding_settings(folder: Path) -> dict[str, list[object]]:
+    """Options for each kind of embedding, with networks of random weights that lie in the folder."""
+    import torch
+    import transformers
+
+    from hitpredict.networks.vggish import VggishNetwork
+
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    torch.manual_seed(0)
+    transformers.ASTModel(transformers.ASTConfig(**small)).save_pretrained(folder / "ast")
+    convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+    config = transformers.Wav2Vec2Config(**small, **convolutions)
+    transformers.Wav2Vec2Model(config).save_pretrained(folder / "wav2vec2")
+    torch.save(VggishNetwork().state_dict(), folder / "vggish.pth")
+    places = {"ast": "checkpoint=ast", "wav2vec2": "checkpoint=wav2vec2", "vggish_embedding": "weights=vggish.pth"}
+    return {kind: ["--set", "pool=none", "--set", place.replace("=", f"={folder}/")] for kind, place in places.items()}
+
+
 def described(folder: Path, size: Size) -> str:
     """Descriptor tables of a folder, against librosa scripts; start-up and compilation count on both sides."""
     batch, rows = copies(folder, size, size.described), []
@@ -206,6 +265,7 @@ SECTIONS: dict[str, Callable[[Path, Size], str]] = {
     "mutate": mutate,
     "sweep": sweep,
     "memory": memory,
+    "featurize-memory": featurize_memory,
     "descriptors": described,
     "parity": parity,
 }

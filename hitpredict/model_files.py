@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from hitpredict.errors import UsageError
+from hitpredict.owned import sweep
 
 CONFIG, CHECKPOINTS, REQUEST = "config.json", "checkpoints", "request.json"
 _FILES = {
@@ -22,15 +23,16 @@ _FILES = {
 
 def check_replaceable(folder: Path) -> None:
     """Raises `UsageError` where something is that is no model folder, or holds more than training writes."""
-    for place in (folder, _aside(folder)):
-        if not os.path.lexists(place):
-            continue
-        if place.is_symlink() or not place.is_dir():
-            raise UsageError(f"{place}: is no folder, and is not replaced; name another for the model")
-        if not _is_model(place):
-            raise UsageError(f"{place}: is no model folder, and is not replaced; name another, or move it away")
-        if more := _more_than(_FILES, place):
-            raise UsageError(f"{place}: also holds {more}, which training did not write; move it away first")
+    # A kill may have left a part of the one that was set aside.
+    check_work(_aside(folder))
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder, and is not replaced; name another for the model")
+    if not _is_model(folder):
+        raise UsageError(f"{folder}: is no model folder, and is not replaced; name another, or move it away")
+    if more := _more_than(_FILES, folder):
+        raise UsageError(f"{folder}: also holds {more}, which training did not write; move it away first")
 
 
 def clear_work(folder: Path) -> None:
@@ -47,6 +49,7 @@ def check_work(folder: Path) -> None:
     ours = not hasattr(os, "geteuid") or folder.lstat().st_uid == os.geteuid()
     if folder.is_symlink() or not folder.is_dir() or not ours:
         raise UsageError(f"{folder}: is a link, no folder, or somebody else's; training needs the name, move it away")
+    sweep(folder)
     if more := _more_than({*_FILES, CHECKPOINTS, REQUEST}, folder):
         raise UsageError(f"{folder}: holds {more}, which no training has left; move it away")
 

@@ -14,11 +14,13 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.plugins import TorchCheckpointIO
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from hitpredict.audio.write import atomic
 from hitpredict.augment import from_config
 from hitpredict.errors import CheckpointError, EnvironmentProblem, TrainingError, UsageError
 from hitpredict.frontends import maker_of
@@ -191,7 +193,9 @@ class _Fit(lightning.LightningModule):
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         kept = _rows_until(self._log, self.current_epoch)
         row = f"{self.current_epoch + 1},{train:.6g},{validation:.6g},{rate:.6g}"
-        self._log.write_text("\n".join(["epoch,training_loss,validation_loss,learning_rate", *kept, row]) + "\n")
+        text = "\n".join(["epoch,training_loss,validation_loss,learning_rate", *kept, row]) + "\n"
+        with atomic(self._log) as file:
+            file.write(text.encode())
 
     def configure_optimizers(self) -> Any:
         spec = self._spec
@@ -208,6 +212,21 @@ class _Fit(lightning.LightningModule):
         if spec.get("schedule") == "cosine":
             return {"optimizer": optimizer, "lr_scheduler": _cosine(optimizer, spec)}
         return optimizer
+
+
+class _Patience(EarlyStopping):
+    """A fit that has been stopped stays stopped when it is taken up; Lightning would run another epoch."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+class _Checkpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole; Lightning's come by the folder of temporary files, where kills leave them."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        with atomic(path) as file:
+            torch.save(checkpoint, file)
 
 
 def _rows_until(log: Path, epoch: int) -> list[str]:
@@ -312,19 +331,18 @@ def _run(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     module = _Fit(model, parameters, loss, metrics or {}, spec, options.seed, train, folder / "training.csv", refresh)
-    best = ModelCheckpoint(
+    saved = partial(
+        ModelCheckpoint,
         folder,
-        "best",
-        **_watched(spec, "checkpoint"),
-        save_last=True,
         enable_version_counter=False,
         # A checkpoint from within an epoch would be resumed in the middle of it.
         save_on_train_epoch_end=True,
     )
-    best.CHECKPOINT_NAME_LAST = "last"
-    callbacks: list[Any] = [best]
+    # Of every epoch, and after the best: what the last one says of the best is true then. Lightning's own `save_last`
+    # leaves out the epochs that were not the best.
+    callbacks: list[Any] = [saved("best", **_watched(spec, "checkpoint")), saved("last")]
     if spec.get("patience"):
-        callbacks.append(EarlyStopping(**_watched(spec, "monitor"), patience=spec["patience"], check_finite=False))
+        callbacks.append(_Patience(**_watched(spec, "monitor"), patience=spec["patience"], check_finite=False))
     if options.progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     last = folder / "last.ckpt"
@@ -333,6 +351,7 @@ def _run(
         trainer = _trainer(
             max_epochs=spec["epochs"],
             callbacks=callbacks,
+            plugins=[_Checkpoints()],
             accelerator=options.accelerator,
             devices=options.devices,
             # Processes of their own for each device, that take their shares of each batch.

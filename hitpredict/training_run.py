@@ -156,7 +156,9 @@ def _trained(work: _Work) -> dict[str, Any]:
 
 def _begin(work: Path, request: Request, data: TrainingData, sides: NDArray[np.str_]) -> None:
     """Make the folder of a run, or take up the one that was left. Raises `UsageError` when that was another run."""
-    if request.resume:
+    asked = work / REQUEST
+    # The request goes first of all that a finished run removes: without it what is left is not whole.
+    if request.resume and asked.exists():
         check_work(work)
     else:
         clear_work(work)
@@ -164,13 +166,13 @@ def _begin(work: Path, request: Request, data: TrainingData, sides: NDArray[np.s
     rows = hashlib.sha256(data.labels.tobytes() + "\0".join([*data.track_ids, *sides]).encode()).hexdigest()
     tables = [[Path(each.path).name, each.kind] for each in data.inputs]
     run = json.dumps([request.recipe.to_json(), request.seed, tables, rows, request.precision, request.devices])
-    asked = work / REQUEST
     if asked.exists() and asked.read_text(encoding="utf-8") != run:
         raise UsageError(
             f"--resume: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
             "out --resume to begin anew"
         )
-    asked.write_text(run, encoding="utf-8")
+    with atomic(asked) as file:
+        file.write(run.encode())
 
 
 def _quantiles(scores: NDArray[np.float64]) -> list[float]:
@@ -395,6 +397,6 @@ def _dump(path: Path, data: Any) -> None:
 
 def _finish(work: Path, folder: Path) -> None:
     """Put the finished folder in its place; what only `resume` needs goes."""
-    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
     (work / REQUEST).unlink()
+    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
     put_in_place(work, folder)

@@ -69,7 +69,9 @@ def run(
     return Outcome(done.returncode, done.stdout, done.stderr.decode())
 
 
-def start(*arguments: object, cwd: Path | None = None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def start(
+    *arguments: object, cwd: Path | None = None, stdin: int = subprocess.DEVNULL, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start and go on, with pipes for standard output and standard error; in a process group of its own."""
     return subprocess.Popen(
         [*PROGRAM, *map(str, arguments)],
@@ -77,7 +79,7 @@ def start(*arguments: object, cwd: Path | None = None, stdin: int = subprocess.D
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=cwd,
-        env=environment(),
+        env=environment(**(env or {})),
         start_new_session=True,
     )
 

@@ -3,7 +3,8 @@
     python benchmarks/hostile/kills.py [--count 200] [--seed 0]
 
 Half of the kills hit the command alone, half all of its processes. Between a kill and the next run inputs may change,
-other inputs may be asked for, and a second run may be started beside the first.
+other inputs may be asked for, and a second run may be started beside the first. A quarter of the cases are trainings,
+which may replace an older model, and after a kill begin anew or go on with --resume.
 """
 
 import io
@@ -32,7 +33,16 @@ _ORPHANS_SECONDS = 20
 _SCORE = ("score", "-q", "-j", 2)
 _FEATURIZE = ("featurize", "-q", "-j", 2, "-k", "mfcc_stats")
 _MUTATE = ("mutate", "-q", "-j", 2, "--gain=-1,-2")
-_TRAIN = ("train", "-q", "-r", "mlp", "--set", "epochs=40", "--set", "patience=100", "--target", "popularity")
+# One that needs all its epochs, one that stops early, one that pre-trains in stages, and one without epochs.
+_TRAIN: dict[str, tuple[object, ...]] = {
+    "train mlp": ("-r", "mlp", "--set", "epochs=40", "--set", "patience=100"),
+    "train mlp that stops": ("-r", "mlp", "--set", "learning_rate=0.02", "--set", "patience=4"),
+    "train hmn": ("-r", "hmn", "--set", "network.compression=2", "--set", "autoencoder_epochs=8", "--set", "epochs=12"),
+    "train linear": (
+        "-r",
+        "linear",
+    ),
+}
 
 
 def attack(count: int, seed: int, deadline: float) -> Tally:
@@ -78,6 +88,7 @@ def _make(folder: Path) -> None:
         times[name] = time.monotonic() - start
     for form in ("jsonl", "csv", "parquet"):
         _reference(folder, (*_SCORE, folder / "b"), f"done/other.{form}", (0,))
+    _reference(folder, (*_jobs(folder)["train linear"][0], "--seed", 1), "done/older", (0,))
     (folder / "times.json").write_text(json.dumps(times))
 
 
@@ -98,7 +109,8 @@ def _jobs(folder: Path) -> dict[str, tuple[tuple[object, ...], str, Path | None]
     jobs["mutate folder"] = ((*_MUTATE, folder / "few"), "variants/", None)
     jobs["mutate tar"] = ((*_MUTATE, folder / "few"), "variants.tar", None)
     tables = ("--features", folder / "features.csv", "--labels", folder / "labels.jsonl")
-    jobs["train"] = ((*_TRAIN, *tables), "model", None)
+    for number, (name, recipe) in enumerate(_TRAIN.items()):
+        jobs[name] = (("train", "-q", *recipe, "--target", "popularity", *tables), f"model{number}", None)
     return jobs
 
 
@@ -126,7 +138,7 @@ class _Place:
         self.folder.mkdir()
         self.tmp.mkdir()
         self.path = self.folder / self.output
-        self.failures = () if job == "train" else ("--failures", self.folder / f"{self.output}.failed")
+        self.failures = () if job in _TRAIN else ("--failures", self.folder / f"{self.output}.failed")
         self.seconds = json.loads((seeds / "times.json").read_text())[job]
         self.end = "/" if output.endswith("/") else ""
 
@@ -154,13 +166,20 @@ class _Place:
         """What the command that takes up a killed one says besides."""
         if self.job == "mutate folder":
             return ("--skip-existing",)
-        return ("--resume",) if self.job == "train" else ()
+        return ("--resume",) if self.job in _TRAIN else ()
 
 
 def _killed(place: _Place, random: np.random.Generator, tally: Tally, *more: object) -> bool:
     """Start, and kill at a random moment; whether it was still at work then."""
     process = place.start(*more)
-    time.sleep(float(random.uniform(0.02, 1.1)) * place.seconds)
+    if place.job in _TRAIN and random.random() < 0.75:
+        # Most of its time goes by before it writes anything.
+        work, deadline = place.folder / f".{place.path.name}.partial", time.monotonic() + _LIMIT_SECONDS
+        while process.poll() is None and not work.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(float(random.uniform(0, 0.6)) * place.seconds)
+    else:
+        time.sleep(float(random.uniform(0.02, 1.1)) * place.seconds)
     return _kill(process, random, tally, place.job)
 
 
@@ -172,6 +191,7 @@ def _kill(process: "subprocess.Popen[bytes]", random: np.random.Generator, tally
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     tally.counts["kills" if not ended else "ended before the kill"] += 1
+    tally.counts["kills of train"] += int(job in _TRAIN and not ended)
     deadline = time.monotonic() + _ORPHANS_SECONDS
     while _alive(process.pid):
         if time.monotonic() > deadline:
@@ -196,15 +216,12 @@ def _alive(group: int) -> bool:
 
 def _finish(place: _Place, tally: Tally, *more: object) -> Ended | None:
     """Take up what was killed and check that it ends well."""
-    if place.path.is_file() or (place.job == "train" and place.path.exists()):
+    if place.path.is_file() or (place.job in _TRAIN and place.path.exists()):
         # It was killed after its output had come into its place.
         tally.counts["killed when the output was there"] += 1
         ended = place.run(*more, "--force")
     else:
         ended = place.run(*more, *place.again)
-    if place.job == "train" and ended.code == 2 and "resume" in ended.err:
-        # It was killed before it had anything to keep.
-        ended = place.run(*more)
     clean = tally.check(ended, [0, 1], f"{place.job}: the run after the kill", place.folder)
     return ended if clean else None
 
@@ -237,7 +254,7 @@ def _bytes(path: Path) -> dict[str, bytes]:
 def _repeatedly(seeds: Path, folder: Path, random: np.random.Generator, tally: Tally, job: str) -> None:
     """Killed once, twice or three times, then taken up."""
     place = _Place(folder, job, seeds)
-    for turn in range(int(random.integers(1, 4)) if job != "train" else 1):
+    for turn in range(int(random.integers(1, 4))):
         if not _killed(place, random, tally, *(place.again if turn else ())):
             _same(place, place.reference, tally, f"{job}, ended before the kill")
             return
@@ -245,6 +262,30 @@ def _repeatedly(seeds: Path, folder: Path, random: np.random.Generator, tally: T
             # Killed after its output had come into its place; another run would only be refused.
             break
     if _finish(place, tally):
+        _same(place, place.reference, tally, job)
+
+
+def _trained(seeds: Path, folder: Path, random: np.random.Generator, tally: Tally, job: str) -> None:
+    """Killed once, twice or three times, perhaps while it replaces a model; then begun anew, or gone on with."""
+    place = _Place(folder, job, seeds)
+    older = place.reference.with_name("older")
+    force: tuple[str, ...] = ("--force",) if random.random() < 0.4 else ()
+    if force:
+        shutil.copytree(older, place.path)
+        tally.counts["older models replaced"] += 1
+    for _ in range(int(random.integers(1, 4))):
+        if not _killed(place, random, tally, *force, *(place.again if random.random() < 0.5 else ())):
+            _same(place, place.reference, tally, f"{job}, ended before the kill")
+            return
+        if place.path.exists() and _bytes(place.path) not in (_bytes(older), _bytes(place.reference)):
+            tally.fault(f"{job}: a part of a model after the kill", place.folder)
+        if place.path.exists() and not force:
+            tally.counts["killed when the output was there"] += 1
+            force = ("--force",)
+    resume = place.again if random.random() < 0.5 else ()
+    tally.counts["train --resume" if resume else "train anew"] += 1
+    ended = place.run(*force, *resume)
+    if tally.check(ended, [0], f"{job}: the run after the kill {' '.join(resume)}", place.folder):
         _same(place, place.reference, tally, job)
 
 
@@ -303,15 +344,15 @@ def _two(seeds: Path, folder: Path, random: np.random.Generator, tally: Tally, j
 
 _Way = Callable[[Path, Path, np.random.Generator, Tally, str], None]
 _WAYS: dict[str, tuple[float, _Way, tuple[str, ...]]] = {
-    "score": (0.26, _repeatedly, ("score jsonl", "score csv", "score parquet")),
-    "score of archives": (0.1, _repeatedly, ("score tar", "score stream")),
-    "featurize": (0.15, _repeatedly, ("featurize jsonl", "featurize csv", "featurize parquet")),
-    "mutate to a folder": (0.09, _repeatedly, ("mutate folder",)),
-    "mutate to a tar": (0.06, _repeatedly, ("mutate tar",)),
-    "train": (0.05, _repeatedly, ("train",)),
-    "changed inputs": (0.11, _changed, ("score jsonl", "score csv", "featurize csv")),
-    "other inputs": (0.08, _other, ("score jsonl", "score csv", "score parquet")),
-    "two at once": (0.1, _two, ("score jsonl", "score parquet", "featurize csv", "train")),
+    "score": (0.2, _repeatedly, ("score jsonl", "score csv", "score parquet")),
+    "score of archives": (0.08, _repeatedly, ("score tar", "score stream")),
+    "featurize": (0.11, _repeatedly, ("featurize jsonl", "featurize csv", "featurize parquet")),
+    "mutate to a folder": (0.07, _repeatedly, ("mutate folder",)),
+    "mutate to a tar": (0.05, _repeatedly, ("mutate tar",)),
+    "train": (0.25, _trained, tuple(_TRAIN)),
+    "changed inputs": (0.09, _changed, ("score jsonl", "score csv", "featurize csv")),
+    "other inputs": (0.06, _other, ("score jsonl", "score csv", "score parquet")),
+    "two at once": (0.09, _two, ("score jsonl", "score parquet", "featurize csv", "train mlp")),
 }
 
 

@@ -1,6 +1,8 @@
 """Attacks on the folders that training writes: what is not its own is never removed, and one run has a folder."""
 
 import json
+import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -145,3 +147,37 @@ def test_a_damaged_log_of_epochs_loses_what_is_damaged(tmp_path):
     odd = (b"[[]", b"", b"\xff,1", b"9" * 5000 + b",1", "²,1".encode(), b"7,0.1,0.2,0.01")
     log.write_bytes(b"\n".join([b"epoch,training_loss", b"1,0.5,0.6,0.01", *odd]) + b"\n")
     assert training._rows_until(log, 5) == ["1,0.5,0.6,0.01"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP], ids=lambda end: end.name)
+@pytest.mark.parametrize("recipe", ["linear", "mlp"])
+def test_signals_at_any_moment_leave_no_model_and_no_temporary_files(tables, tmp_path, recipe, end):
+    """What stays is the folder that the next run takes up or removes, and nothing that is not whole."""
+    moments, place, codes = random.Random(0), tmp_path / "tmp", []
+    more = ("--set", "training.epochs=30", "--set", "training.patience=30") if recipe == "mlp" else ()
+    call = asked(tables, "--recipe", recipe, *more, "-q", "-o")
+    place.mkdir()
+    since = time.monotonic()
+    assert run(*call, tmp_path / "whole").code == 0
+    seconds = time.monotonic() - since
+    for _ in range(3):
+        process = start(*call, tmp_path / "m", env={"TMPDIR": str(place)})
+        time.sleep(seconds * moments.uniform(0.1, 1))
+        process.send_signal(end)
+        outcome = finished(process)
+        codes.append(outcome.code)
+        # Python itself, before it runs a line of the program, dies of signals.
+        assert outcome.code in (128 + end, -end, 0)
+        assert outcome.complaints == []
+        names = {path.name for path in tmp_path.iterdir()} - {"tmp", "whole"}
+        assert names <= ({"m"} if outcome.code == 0 else {".m.partial"})
+        assert not list(tmp_path.rglob("*.part"))
+        # torch makes itself a folder there, whatever it is used for.
+        assert [path.name for path in place.iterdir() if not path.name.startswith("torchinductor_")] == []
+        if outcome.code:
+            assert run(*call, tmp_path / "m", *(("--resume",) if moments.random() < 0.5 else ())).code == 0
+        assert content(tmp_path / "m") == content(tmp_path / "whole")
+        assert not (tmp_path / ".m.partial").exists()
+        shutil.rmtree(tmp_path / "m")
+    assert 128 + end in codes

@@ -35,7 +35,8 @@ def fit(
     """Fit the estimator of a recipe on the training rows.
 
     spec: `name` and its parameters. values: on the target scale (N,), class numbers for a classifier. classes: their
-    number, 0 for regression. names: the features'. Raises `UsageError` for an unknown estimator.
+    number, 0 for regression. names: the features'. Raises `UsageError` for an unknown estimator or parameter, and
+    values it cannot have.
     """
     name = spec["name"]
     if name not in ESTIMATORS:
@@ -45,8 +46,12 @@ def fit(
         # With larger leaves than a quarter of the drawn rows a small table could not be split at all.
         room = max(1, int(len(features) * parameters.get("subsample", 1.0) / 4))
         parameters["min_samples_leaf"] = min(parameters["min_samples_leaf"], room)
-    model = ESTIMATORS[name](classes, seed, parameters)
-    model.fit(features, values.astype(np.int64) if classes else values)
+    try:
+        model = ESTIMATORS[name](classes, seed, parameters)
+        model.fit(features, values.astype(np.int64) if classes else values)
+    except TypeError as error:
+        # scikit-learn's errors of values that a parameter cannot have are of this class too.
+        raise UsageError(f"estimator {name}: {error}") from error
     return Fitted(_to_onnx(model, features.shape[1], classes), _coefficients(model, names))
 
 

@@ -200,10 +200,13 @@ class _Fit(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         spec = self._spec
         name = spec.get("optimizer", "adam")
-        if name not in OPTIMIZERS:
+        if not isinstance(name, str) or name not in OPTIMIZERS:
             raise UsageError(f"training.optimizer {name!r}: must be one of {', '.join(OPTIMIZERS)}")
         arguments = {key: spec[key] for key in ("weight_decay", "betas") if key in spec}
-        optimizer = OPTIMIZERS[name](self._fitted, lr=spec["learning_rate"], **arguments)
+        try:
+            optimizer = OPTIMIZERS[name](self._fitted, lr=spec["learning_rate"], **arguments)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"training.optimizer {name}: {error}") from error
         if spec.get("schedule") == "plateau":
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
                 optimizer, factor=spec.get("factor", 0.9), patience=0, threshold=0

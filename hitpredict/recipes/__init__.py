@@ -154,9 +154,10 @@ def _check_entries(data: Mapping[str, Any]) -> None:
             raise UsageError(f"training.{key}={training[key]}: is not a metric of {data['task']}")
     for window in data.get("scaling", {}).get("windows", []):
         _check_window(window)
+    _check_given(data)
     for key in ("epochs", "batch_size", "patience"):
         value = training.get(key, 1)
-        if not (isinstance(value, int) and value >= 1):
+        if not (isinstance(value, int) and value >= 1) or isinstance(value, bool):
             raise UsageError(f"training.{key}={value}: must be a whole number from 1")
     rate = training.get("learning_rate", 1.0)
     if not (isinstance(rate, int | float) and 0 <= rate < float("inf")):
@@ -164,6 +165,16 @@ def _check_entries(data: Mapping[str, Any]) -> None:
     shares = target.get("quantiles", [0.5])
     if not (isinstance(shares, list) and shares and all(isinstance(each, float) and 0 < each < 1 for each in shares)):
         raise UsageError(f"target.quantiles={shares}: must be a list of shares between 0 and 1")
+
+
+def _check_given(data: Mapping[str, Any]) -> None:
+    """Raises `UsageError` where an entry is missing that nothing stands in for."""
+    for table in ("estimator",) if data.get("estimator") else ("network", "loss"):
+        if not isinstance(data.get(table, {}).get("name"), str):
+            raise UsageError(f"{table}.name: recipe {data.get('name')} must name its {table}")
+    for key in () if data.get("estimator") else ("epochs", "batch_size", "learning_rate"):
+        if key not in data.get("training", {}):
+            raise UsageError(f"training.{key}: recipe {data.get('name')} must give it")
 
 
 def _check_window(window: Any) -> None:

@@ -5,7 +5,9 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import onnx
@@ -112,15 +114,30 @@ def test_what_takes_too_long_is_given_up(prepare, jobs, monkeypatch):
     assert str(results[1][1]) == "300.0: given up after 3 s; a higher timeout allows more"
 
 
+def _workers(mark: str) -> list[int]:
+    """The processes for work that have a mark in their environment."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.environ().get("HITPREDICT_ON_RAY") == mark and "spawn_main" in " ".join(each.cmdline()):
+                found.append(each.pid)
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("prepare", [dawdling, deaf])
 def test_what_takes_too_long_on_ray_is_given_up(prepare, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    monkeypatch.setenv("HITPREDICT_ON_RAY", mark := uuid4().hex)
     results = list(ray.run(prepare, (), [0.1, 300.0, 0.1], 1, limits=Limits(seconds=3)))
     assert [isinstance(result, InputError) for _, result in results] == [False, True, False]
     assert str(results[1][1]) == "300.0: given up after 3 s; a higher timeout allows more"
+    deadline = time.monotonic() + 60
+    while _workers(mark):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 WITHOUT_END = """

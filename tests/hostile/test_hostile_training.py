@@ -161,9 +161,11 @@ def test_signals_at_any_moment_leave_no_model_and_no_temporary_files(tables, tmp
     since = time.monotonic()
     assert run(*call, tmp_path / "whole").code == 0
     seconds = time.monotonic() - since
-    for _ in range(3):
+    for number in range(3):
         process = start(*call, tmp_path / "m", env={"TMPDIR": str(place)})
-        time.sleep(seconds * moments.uniform(0.1, 1))
+        while number < 2 and process.poll() is None and not (tmp_path / ".m.partial").exists():
+            time.sleep(0.01)
+        time.sleep(seconds * (0, moments.uniform(0, 0.3), moments.uniform(0.1, 0.7))[number])
         process.send_signal(end)
         outcome = finished(process)
         codes.append(outcome.code)
@@ -171,11 +173,13 @@ def test_signals_at_any_moment_leave_no_model_and_no_temporary_files(tables, tmp
         assert outcome.code in (128 + end, -end, 0)
         assert outcome.complaints == []
         names = {path.name for path in tmp_path.iterdir()} - {"tmp", "whole"}
-        assert names <= ({"m"} if outcome.code == 0 else {".m.partial"})
+        # The signal may come when the model already is in its place; it is whole then, as is compared below.
+        assert names in ({"m"}, {".m.partial"}, set())
+        assert outcome.code or names == {"m"}
         assert not list(tmp_path.rglob("*.part"))
         # torch makes itself a folder there, whatever it is used for.
         assert [path.name for path in place.iterdir() if not path.name.startswith("torchinductor_")] == []
-        if outcome.code:
+        if names != {"m"}:
             assert run(*call, tmp_path / "m", *(("--resume",) if moments.random() < 0.5 else ())).code == 0
         assert content(tmp_path / "m") == content(tmp_path / "whole")
         assert not (tmp_path / ".m.partial").exists()

@@ -21,7 +21,7 @@ from typing import IO, TypeVar
 from uuid import uuid4
 
 from hitpredict.audio.archive import DamagedTarError, Forwards, Member, members
-from hitpredict.audio.formats import HEAD_BYTES, NAMES, TAR, has_audio_suffix, is_hidden, recognised, refusal
+from hitpredict.audio.formats import HEAD_BYTES, NAME_LIST, TAR, has_audio_suffix, is_hidden, recognised, refusal
 from hitpredict.audio.source import MAX_FETCHED, STDIN, Source, open_regular
 from hitpredict.errors import HitpredictError, InputError
 
@@ -201,7 +201,7 @@ def _expand_file(path: str, skipped: list[str]) -> Iterator[Source]:
             file.seek(0)
             yield from _expand_tar(file, path, partial(_listed, path, os.fstat(file.fileno()).st_size), skipped)
         else:
-            yield Source(path, file=path, problem=refusal(form) if form is NAMES else None)
+            yield Source(path, file=path, problem=refusal(form) if form is NAME_LIST else None)
 
 
 def _member_of_archive(path: str) -> Source | None:

@@ -23,7 +23,7 @@ from hitpredict.audio.formats import (
     HEAD_BYTES,
     INSTALL_FFMPEG,
     MP3,
-    Format,
+    FileFormat,
     Reader,
     ffmpeg_is_there,
     recognised,
@@ -221,7 +221,7 @@ def _decoder(source: Source, stream: IO[bytes]) -> _Decoder:
         raise InputError(f"{source.path}: not audio that can be read ({_reason(error)}); {hint}") from error
 
 
-def _format(source: Source, stream: IO[bytes]) -> Format | None:
+def _format(source: Source, stream: IO[bytes]) -> FileFormat | None:
     head = stream.read(HEAD_BYTES)
     if not head:
         raise InputError(f"{source.path}: the file is empty (0 bytes)")

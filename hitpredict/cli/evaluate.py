@@ -169,7 +169,7 @@ def _opened(model: str) -> tuple[Any, Any]:
         from hitpredict.evaluation import models as evaluation_models
     except ImportError as error:
         raise EnvironmentProblem(f"needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
-    return evaluation, evaluation_models.opened(model)
+    return evaluation, evaluation_models.opened_model(model)
 
 
 def _unseen(data: Any, models: list[Any], everything: bool, messages: Messages) -> Any:

@@ -30,11 +30,11 @@ from hitpredict.cli.streams import is_pipe
 from hitpredict.engines import threads
 from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError, UsageError
-from hitpredict.mutations import STEPS, Recipe, parse, product
-from hitpredict.mutations.recipe import divided, run
+from hitpredict.mutations import STEPS, Chain, parse, product
+from hitpredict.mutations.chain import applied, divided
 
 
-class Engine(StrEnum):
+class PitchEngine(StrEnum):
     """What shifts pitch and tempo."""
 
     pedalboard = "pedalboard"
@@ -128,7 +128,7 @@ def mutate(
     with_original: Annotated[
         bool, typer.Option("--with-original", help="Also give the unchanged sound, as the first variant.")
     ] = False,
-    engine: Annotated[Engine, typer.Option(help="What shifts pitch and tempo.")] = Engine.pedalboard,
+    engine: Annotated[PitchEngine, typer.Option(help="What shifts pitch and tempo.")] = PitchEngine.pedalboard,
     quality: Annotated[Quality, typer.Option(help="Draft is about three times as fast.")] = Quality.best,
     seed: Annotated[int, typer.Option(min=0, max=options.LAST_SEED, help="Seed of whatever is random (noise).")] = 0,
     output: Annotated[
@@ -205,7 +205,7 @@ def _recipes(
     engine: str,
     quality: str,
     seed: int,
-) -> list[Recipe]:
+) -> list[Chain]:
     choices = _choices(order, steps)
     if file and choices:
         raise UsageError("--recipe and mutation options exclude each other; put the steps into the recipe")
@@ -214,7 +214,7 @@ def _recipes(
     if file:
         recipes = _read_recipes(file)
     if with_original:
-        recipes = [Recipe((), **shared), *recipes]
+        recipes = [Chain((), **shared), *recipes]
     if not recipes:
         raise UsageError("no change was asked for; give one, such as --pitch +2 (see hitpredict mutate --help)")
     return list(dict.fromkeys(recipes))
@@ -229,7 +229,7 @@ def _choices(order: Sequence[str], steps: dict[str, list[str] | bool | None]) ->
     return choices
 
 
-def _read_recipes(file: Path) -> list[Recipe]:
+def _read_recipes(file: Path) -> list[Chain]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -243,14 +243,12 @@ def _read_recipes(file: Path) -> list[Recipe]:
         raise UsageError(f"--recipe {file}: not JSON: {error}") from error
     flat = [recipe for entry in entries for recipe in (entry if isinstance(entry, list) else [entry])]
     try:
-        return [Recipe.from_json(entry) for entry in flat]
+        return [Chain.from_json(entry) for entry in flat]
     except UsageError as error:
         raise UsageError(f"--recipe {file}: {error}") from error
 
 
-def _rehearse(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages, failed: list[str]
-) -> None:
+def _rehearse(found: Iterator[Source], recipes: list[Chain], sink: Sink, messages: Messages, failed: list[str]) -> None:
     """Open every input, name on standard error what would be written, and add to `failed` what cannot be opened."""
     good = []
     for source in found:
@@ -272,7 +270,7 @@ def _opened(source: Source) -> None:
 
 def _write_all(
     found: Iterator[Source],
-    recipes: list[Recipe],
+    recipes: list[Chain],
     sink: Sink,
     jobs: int | None,
     messages: Messages,
@@ -312,7 +310,7 @@ def _write_all(
 @dataclass(frozen=True)
 class _Variant:
     source: Source
-    recipe: Recipe
+    recipe: Chain
     budget: Budget = field(compare=False)
     name: str = ""
 
@@ -325,7 +323,7 @@ Made = tuple[Place, Cut]
 
 
 def _variants(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink, jobs: int | None, messages: Messages, seconds: float
+    found: Iterator[Source], recipes: list[Chain], sink: Sink, jobs: int | None, messages: Messages, seconds: float
 ) -> Iterator[tuple[_Variant, Callable[[], Made]]]:
     """The work, lazily: what comes after a stretch is a call for each variant, the stretch is done once."""
     with closing(threads.run(_stretches(found, recipes, sink, messages, seconds), jobs, _first_called)) as stretches:
@@ -338,7 +336,7 @@ def _variants(
 
 
 def _stretches(
-    found: Iterator[Source], recipes: list[Recipe], sink: Sink, messages: Messages, seconds: float
+    found: Iterator[Source], recipes: list[Chain], sink: Sink, messages: Messages, seconds: float
 ) -> Iterator[tuple[list[_Variant], Callable[[], Sound]]]:
     """Calls that stretch a sound, each with the neighbouring variants that begin with this stretch."""
     for source in found:
@@ -349,11 +347,11 @@ def _stretches(
         elif read:
             wanted, sound = read
             for plan, alike in groupby(wanted, lambda variant: divided(variant.recipe.plan)[0]):
-                yield list(alike), budget.timed(partial(run, plan, sound))
+                yield list(alike), budget.timed(partial(applied, plan, sound))
 
 
 def _read(
-    source: Source, recipes: list[Recipe], sink: Sink, messages: Messages, budget: Budget
+    source: Source, recipes: list[Chain], sink: Sink, messages: Messages, budget: Budget
 ) -> tuple[list[_Variant], Sound] | None:
     """The variants that are wanted of a source, and its sound; None where all are there already."""
     from hitpredict.audio.read import read_sound
@@ -396,7 +394,7 @@ def _made(variant: _Variant, stretched: Sound, sink: Sink) -> Made:
     title = f"{stretched.name} [{recipe.label}]" if recipe.steps else stretched.name
     artist = {"artist": stretched.tags["artist"]} if stretched.tags.get("artist") else {}
     comment = json.dumps(recipe.to_json(), separators=(",", ":"))
-    changed = _within(run(divided(recipe.plan)[1], stretched), variant.budget)
+    changed = _within(applied(divided(recipe.plan)[1], stretched), variant.budget)
     cut = Cut(changed.frames)
     watched = changed if sink.bits == "float" else changed.each(cut.watch)
     tags = {**artist, "title": title, "comment": comment}

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_steps
-from hitpredict.scoring.scorer import Target
+from hitpredict.scoring.scorer import ScoreScale
 from hitpredict.tables.cells import shown
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -27,7 +27,7 @@ _NEARLY = 0.5
 class ScorePrinter:
     """Print records as they come, on the scale of the model's target."""
 
-    def __init__(self, target: Target, stream: IO[str] | None = None):
+    def __init__(self, target: ScoreScale, stream: IO[str] | None = None):
         self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
         self._target = target
         self._first: ScoreRecord | None = None

@@ -17,7 +17,7 @@ from hitpredict.cli.output_paths import distinct
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.files.owned import atomic
-from hitpredict.mutations import Recipe
+from hitpredict.mutations import Chain
 
 _MADE_AHEAD = 2**24
 """Samples, over all channels, up to which a variant is made in memory while others are; longer ones in their turn."""
@@ -31,14 +31,14 @@ class Sink:
     def __init__(self, bits: Encoding):
         self.bits: Encoding = bits
 
-    def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
+    def plan(self, sources: Iterable[Source], recipes: list[Chain]) -> None:
         """Find what cannot work before any work is done. Raises `UsageError`."""
 
-    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+    def names(self, sources: Iterable[Source], recipes: list[Chain]) -> Iterator[str]:
         """The files that would be written."""
         return iter(())
 
-    def claim(self, source: Source, recipe: Recipe) -> str | None:
+    def claim(self, source: Source, recipe: Chain) -> str | None:
         """A name for a variant that is about to be made; None when it is there already. `InputError` if it is taken."""
         return ""
 
@@ -87,7 +87,7 @@ def sink_for(
 class _Nothing(Sink):
     """For output that exists and is to be kept."""
 
-    def claim(self, source: Source, recipe: Recipe) -> str | None:
+    def claim(self, source: Source, recipe: Chain) -> str | None:
         return None
 
 
@@ -106,7 +106,7 @@ class _OneFile(Sink):
         super().__init__(bits)
         self._path = path
 
-    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+    def names(self, sources: Iterable[Source], recipes: list[Chain]) -> Iterator[str]:
         yield str(self._path)
 
     def take(self, name: str, sound: Sound) -> Place:
@@ -120,14 +120,14 @@ class _Tar(Sink):
         super().__init__(bits)
         self._path, self._names = path, _Names(".wav")
 
-    def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
+    def plan(self, sources: Iterable[Source], recipes: list[Chain]) -> None:
         self._names.plan(sources, recipes)
 
-    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+    def names(self, sources: Iterable[Source], recipes: list[Chain]) -> Iterator[str]:
         if self._path:
             yield str(self._path)
 
-    def claim(self, source: Source, recipe: Recipe) -> str | None:
+    def claim(self, source: Source, recipe: Chain) -> str | None:
         return self._names.claim(source, recipe, InputError)
 
     def take(self, name: str, sound: Sound) -> Place:
@@ -167,16 +167,16 @@ class _Folder(Sink):
         if folder.suffix:
             raise UsageError(f"{folder}: {folder.suffix} is no audio suffix (known: {', '.join(SUFFIXES)}, .tar)")
 
-    def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> None:
+    def plan(self, sources: Iterable[Source], recipes: list[Chain]) -> None:
         sources = list(sources)
         there = {f"-o {name}": self._existing(name) for name in self._names.plan(sources, recipes)}
         replaced = {name: path for name, path in there.items() if check_writable(path, self._force, self._skip)}
         distinct(replaced, (source.file for source in sources))
 
-    def names(self, sources: Iterable[Source], recipes: list[Recipe]) -> Iterator[str]:
+    def names(self, sources: Iterable[Source], recipes: list[Chain]) -> Iterator[str]:
         return (str(self._folder / name) for name in self._names.plan(sources, recipes))
 
-    def claim(self, source: Source, recipe: Recipe) -> str | None:
+    def claim(self, source: Source, recipe: Chain) -> str | None:
         name = self._names.claim(source, recipe, InputError)
         path = self._existing(name)
         if path and not self._force:
@@ -221,7 +221,7 @@ class _Names:
     def __init__(self, suffix: str):
         self._suffix, self._owners, self._root = suffix, dict[str, str](), Path.cwd()
 
-    def plan(self, sources: Iterable[Source], recipes: list[Recipe]) -> list[str]:
+    def plan(self, sources: Iterable[Source], recipes: list[Chain]) -> list[str]:
         """The names of all variants. Raises `UsageError` where two are the same."""
         sources = list(sources)
         places = {_absolute(source.path).parent for source in sources if _on_disk(source)}
@@ -231,7 +231,7 @@ class _Names:
         trial._root = self._root
         return [trial.claim(source, recipe, UsageError) for source in sources for recipe in recipes]
 
-    def claim(self, source: Source, recipe: Recipe, error: type[UsageError] | type[InputError]) -> str:
+    def claim(self, source: Source, recipe: Chain, error: type[UsageError] | type[InputError]) -> str:
         name = str(self._folder_of(source) / f"{source.stem}.{recipe.label}{self._suffix}")
         # Case does not tell files apart everywhere.
         key = name.casefold()

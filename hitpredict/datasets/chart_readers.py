@@ -29,7 +29,7 @@ COLUMNS = pa.schema(
         ("artist", pa.string()),
     ]
 )
-SUFFIXES = {".csv", ".json", ".html", ".htm", ".parquet"}
+CHART_SUFFIXES = {".csv", ".json", ".html", ".htm", ".parquet"}
 BILLBOARD_REGION = "billboard-hot-100"
 _FRIDAY = 4
 _GZIP = b"\x1f\x8b"
@@ -47,7 +47,7 @@ class Chart:
     period: Period
 
 
-def read(path: Path) -> Chart:
+def read_chart(path: Path) -> Chart:
     """Read one chart file.
 
     Known by their content: Spotify's CSV charts of both its chart sites (region and dates come from the file

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hitpredict.datasets.chart_readers import SUFFIXES, Chart, Period
+from hitpredict.datasets.chart_readers import CHART_SUFFIXES, Chart, Period
 from hitpredict.datasets.manifest import Track
 from hitpredict.datasets.popularity_measures import (
     CURVE_WEEKS,
@@ -22,7 +22,7 @@ from hitpredict.datasets.popularity_measures import (
     Integers,
     curves,
     measures,
-    over_regions,
+    summed_over_regions,
 )
 from hitpredict.errors import InputError, UsageError
 from hitpredict.tables.label_inputs import ALL_REGIONS
@@ -110,7 +110,7 @@ def files(inputs: Iterable[str], passed_over: Callable[[Path], None] = lambda _:
             yield path
             continue
         for found in sorted(path.rglob("*")):
-            if found.suffix.lower() in SUFFIXES:
+            if found.suffix.lower() in CHART_SUFFIXES:
                 yield found
             elif found.is_file():
                 passed_over(found)
@@ -254,14 +254,14 @@ def curves_table(charts: Charts, weeks: int = CURVE_WEEKS) -> Any:
         return table
     found = Curves(*(part[summed] for part in vars(found).values()))
     track = charts.track[histories.start[found.history]]
-    total = over_regions(found, track, histories.last[found.history] + histories.period)
+    total = summed_over_regions(found, track, histories.last[found.history] + histories.period)
     return pa.concat_tables([table, _curve_rows(charts, total, pa.array([ALL_REGIONS] * len(total.start)))])
 
 
 def _curve_rows(charts: Charts, found: Curves, region: Any) -> Any:
     rows = charts.histories.start[found.history]
     offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32) * found.curve.shape[1])
-    credited = [artists(charts.names.get(name, (None, None))[1]) for name in charts.tracks]
+    credited = [credited_names(charts.names.get(name, (None, None))[1]) for name in charts.tracks]
     return pa.table(
         {
             "region": region,
@@ -292,11 +292,11 @@ def manifest(charts: Charts, retrieved: str) -> Iterator[Track]:
         if labels[0]:
             title, artist = charts.names.get(name, (None, None))
             values = dict(zip(("chart_regions", "chart_max", "chart_sum"), labels, strict=True))
-            ids = tuple(artists(artist))
+            ids = tuple(credited_names(artist))
             yield Track(name, "charts", retrieved, title=title, artist=artist, artist_ids=ids, labels=values)
 
 
-def artists(credit: str | None) -> list[str]:
+def credited_names(credit: str | None) -> list[str]:
     """The names in a credit line, in lower case: too many rather than too few, because splits keep them together."""
     return [part.strip().casefold() for part in _TOGETHER.split(credit or "") if part.strip()]
 

@@ -24,7 +24,7 @@ from hitpredict.errors import InputError
 OFFICIAL = "https://api.deezer.com"
 REQUESTS, SECONDS = 50, 5.0
 LICENCE = "Deezer terms of use"
-FOLDER = "previews"
+_FOLDER = "previews"
 _PAGE = 100
 # A preview has half a megabyte and 30 s.
 _LARGEST, _LONGEST, _LONGEST_PREVIEW = 8 * 10**6, 300.0, 90
@@ -81,7 +81,7 @@ class Deezer:
         What is there already is kept if it is sound. Raises `InputError` for what is not; a host that cannot be had
         costs a track each, and after three in a row the run.
         """
-        name = f"{FOLDER}/{track['id']:d}.mp3"
+        name = f"{_FOLDER}/{track['id']:d}.mp3"
         target = output / name
         if target.exists() and not flaw(target):
             return name

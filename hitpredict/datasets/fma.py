@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from hitpredict.datasets.fma_tables import as_track, in_subset, read_genres, read_tracks_csv, write_features
 from hitpredict.datasets.manifest import now, write_tracks
 from hitpredict.datasets.web.addresses import base
-from hitpredict.datasets.web.archives import opened, unpack
+from hitpredict.datasets.web.archives import opened_zip, unpack
 from hitpredict.datasets.web.cache import cache_folder
 from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.datasets.web.download import Web
@@ -86,7 +86,7 @@ class Fma:
         archive = self._web.download(
             f"{self._base}/{name}", folder / name, f"sha1:{self._sha1[part]}", most=_MEGABYTES[part] * 10**6
         )
-        with opened(archive):
+        with opened_zip(archive):
             return archive
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.files.arrays import Floats
+
 CURVE_WEEKS = 104
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
@@ -117,7 +118,7 @@ def curves(histories: Histories, weeks: int = CURVE_WEEKS) -> Curves:
     return Curves(history, start, curve, observed, np.clip(span // 7, 0, weeks), span >= 7 * (weeks + 1), left)
 
 
-def over_regions(found: Curves, track: Integers, end: Integers) -> Curves:
+def summed_over_regions(found: Curves, track: Integers, end: Integers) -> Curves:
     """The curves of each track added up over its regions, week by week of the calendar, from its first start anywhere.
 
     track: codes (count,) of the curves' tracks; end: (count,) day after the last chart of their regions. A region

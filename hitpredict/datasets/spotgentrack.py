@@ -60,9 +60,9 @@ def convert(tables: Mapping[str, Path], output: Path) -> tuple[Path, Mapping[str
     the sound features, and 228 need the lyrics' row as well; -1 stays -1. Of tracks listed twice the first counts.
     Raises `InputError` where a table lacks a column.
     """
-    tracks = read(tables[TRACKS], "id", (*_TEXTS[1:], "popularity", *HIGH_LEVEL))
-    artists = read(tables[ARTISTS], "id", ("name", "genres", "followers", "artist_popularity"))
-    albums = read(tables[ALBUMS], "id", ("name", "release_date"))
+    tracks = read_columns(tables[TRACKS], "id", (*_TEXTS[1:], "popularity", *HIGH_LEVEL))
+    artists = read_columns(tables[ARTISTS], "id", ("name", "genres", "followers", "artist_popularity"))
+    albums = read_columns(tables[ALBUMS], "id", ("name", "release_date"))
     for row in tracks.values():
         row.update(_metadata(row, artists))
     sound = _unique(_table(tables[SOUND], "track_id", LOW_LEVEL), "track_id")
@@ -80,7 +80,7 @@ def convert(tables: Mapping[str, Path], output: Path) -> tuple[Path, Mapping[str
     return manifest, {"tracks.jsonl": len(tracks), "hmn207.parquet": len(small), "hmn228.parquet": len(large)}
 
 
-def read(path: Path, key: str, columns: Sequence[str]) -> Columns:
+def read_columns(path: Path, key: str, columns: Sequence[str]) -> Columns:
     """Some columns of a table as rows by key; the first row of a key counts."""
     table = _table(path, key, columns)
     rows: Columns = {}

@@ -21,7 +21,7 @@ from hitpredict.errors import EnvironmentProblem, InputError
 
 OFFICIAL_TOKEN, OFFICIAL = "https://accounts.spotify.com", "https://api.spotify.com"
 LICENCE = "Spotify developer terms"
-BATCH = 50
+_BATCH = 50
 _IDENTIFIER = re.compile(r"(?:^|track[:/]|playlist[:/])([A-Za-z0-9]{22})(?:\?|$)")
 _WHOLE_IDENTIFIER = re.compile("[A-Za-z0-9]{22}")
 _GONE = (400, 403, 404, 410)
@@ -63,7 +63,7 @@ class Spotify:
     def playlist(self, identifier: str) -> Iterator[dict[str, Any]]:
         """The tracks of a playlist; local files, episodes and removed entries are left out."""
         where = f"{self._base}/v1/playlists/{identifier}"
-        old, new = (f"{where}/{name}?limit={BATCH}" for name in ("tracks", "items"))
+        old, new = (f"{where}/{name}?limit={_BATCH}" for name in ("tracks", "items"))
 
         def ask(url: str) -> Any:
             try:
@@ -160,7 +160,7 @@ def collection(
     def make(key: str) -> Track:
         if key not in known:
             wanted = [name for name in keys[keys.index(key) :] if name not in known and _IDENTIFIER.search(name)]
-            known.update(api.tracks(wanted[:BATCH]) if identifier_of(key) else {})
+            known.update(api.tracks(wanted[:_BATCH]) if identifier_of(key) else {})
         if key not in known:
             raise InputError(f"{key}: Spotify knows no such track")
         track = known[key]

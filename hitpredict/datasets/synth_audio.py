@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hitpredict.datasets.synth import Settings, Song, audio_path, generator, style_generator
 from hitpredict.datasets.web.disk import full_disk_explained
+from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic
 
 RATE = 22_050
@@ -29,8 +30,6 @@ _LEVELS = {"pad": 0.10, "lead": 0.45, "bass": 0.55, "kick": 0.9, "snare": 0.5, "
 _BANDS = tuple(62.5 * 2 ** (0.5 * i) for i in range(15))
 _ROOM_DB = 4.0
 _NOISE_KEY = 3
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Style:
         )
 
 
-def render(settings: Settings, song: Song) -> NDArray[np.float32]:
+def render_song(settings: Settings, song: Song) -> NDArray[np.float32]:
     """The song: float32 (frames,) at 22,050 Hz, RMS at -20 dBFS unless its peak would exceed 0.95."""
     frames = round(settings.seconds * RATE)
     rng = generator(settings.seed, _NOISE_KEY, song.number)
@@ -79,13 +78,13 @@ def render(settings: Settings, song: Song) -> NDArray[np.float32]:
     return mix.astype(np.float32)
 
 
-def contour(frames: int, depth: float, phase: float) -> Array:
+def contour(frames: int, depth: float, phase: float) -> Floats:
     """Gain in dB, (frames,): rises and falls twice between -depth and 0; phase: 0 to 1, where it begins."""
     turn = 2 * np.pi * (2 * np.arange(frames) / frames + phase)
     return depth * (0.5 * np.cos(turn) - 0.5)
 
 
-def shape(x: Array, cutoff: float, room: Sequence[float]) -> Array:
+def shape(x: Floats, cutoff: float, room: Sequence[float]) -> Floats:
     """Take off what is above `cutoff` hertz, 24 dB an octave, and below 25 Hz, with no phase shift.
 
     room: the gains in dB of the artist's room, at `_BANDS`; what stays the same from song to song.
@@ -108,7 +107,7 @@ def step_seconds(song: Song) -> float:
     return 60 / song.drivers["tempo"] / _STEPS_PER_BEAT
 
 
-def _music(frames: int, song: Song, style: Style, rng: np.random.Generator) -> Array:
+def _music(frames: int, song: Song, style: Style, rng: np.random.Generator) -> Floats:
     bus = np.zeros(frames)
     step = step_seconds(song)
     _play_pad(bus, song, style, step)
@@ -137,7 +136,7 @@ def _drum_at(stroke: int) -> str:
     return "hat" if part else ("kick", "snare")[beat % 2]
 
 
-def _place(bus: Array, sound: Array, at: int, level: float) -> None:
+def _place(bus: Floats, sound: Floats, at: int, level: float) -> None:
     end = min(at + sound.size, bus.size)
     bus[at:end] += level * sound[: max(end - at, 0)]
 
@@ -147,37 +146,37 @@ def _hertz(note: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _cycle(partials: int, slope: float, even: float) -> Array:
+def _cycle(partials: int, slope: float, even: float) -> Floats:
     """One cycle of a tone with this many harmonics."""
     n = np.arange(1, partials + 1)
     spectrum = np.zeros(_TABLE // 2 + 1, complex)
     spectrum[n] = -1j * np.where(n % 2, 1.0, even) * n**-slope
-    cycle: Array = np.fft.irfft(spectrum)
+    cycle: Floats = np.fft.irfft(spectrum)
     return cycle / _rms(cycle)
 
 
-def _tone(note: float, frames: int, style: Style, offset: float = 0.0) -> Array:
+def _tone(note: float, frames: int, style: Style, offset: float = 0.0) -> Floats:
     f = _hertz(note) + offset
     cycle = _cycle(int(_BRIGHTEST / _hertz(note)), style.slope, style.even)
     return np.take(cycle, (np.arange(frames) * (f * _TABLE / RATE)).astype(np.int64) & (_TABLE - 1))
 
 
 @lru_cache(maxsize=256)
-def _pluck(note: int, style: Style) -> Array:
+def _pluck(note: int, style: Style) -> Floats:
     """A struck note that dies away."""
     frames = round(3 * style.decay * RATE)
     t = np.arange(frames) / RATE
     envelope = np.clip(t / 0.003, 0, 1) * np.exp(-t / style.decay) * np.clip((t[-1] - t) / 0.02, 0, 1)
-    sound: Array = 0.5 * envelope * _tone(note, frames, style)
+    sound: Floats = 0.5 * envelope * _tone(note, frames, style)
     return sound
 
 
 @lru_cache(maxsize=16)
-def _drum(kind: str, pitch: float) -> Array:
+def _drum(kind: str, pitch: float) -> Floats:
     """One stroke; the same each time, as from a drum machine."""
-    t: Array = np.arange(round({"kick": 0.25, "snare": 0.2, "hat": 0.06}[kind] * RATE)) / RATE
+    t: Floats = np.arange(round({"kick": 0.25, "snare": 0.2, "hat": 0.06}[kind] * RATE)) / RATE
     noise = np.random.default_rng(0).standard_normal(t.size)
-    sounds: dict[str, Array] = {
+    sounds: dict[str, Floats] = {
         "kick": np.sin(2 * np.pi * (pitch * t + 3 * (1 - np.exp(-t / 0.02)))) * np.exp(-t / 0.07),
         "snare": (0.6 * noise + np.sin(2 * np.pi * 3.4 * pitch * t)) * np.exp(-t / 0.05),
         "hat": np.diff(noise, prepend=0.0) * np.exp(-t / 0.015),
@@ -185,7 +184,7 @@ def _drum(kind: str, pitch: float) -> Array:
     return sounds[kind]
 
 
-def _play_pad(bus: Array, song: Song, style: Style, step: float) -> None:
+def _play_pad(bus: Floats, song: Song, style: Style, step: float) -> None:
     """Soft chords, each swelling slowly so that it makes no onset."""
     bar = round(step * _STEPS_PER_BAR * RATE)
     overlap = bar // 4
@@ -198,7 +197,7 @@ def _play_pad(bus: Array, song: Song, style: Style, step: float) -> None:
                 _place(bus, envelope * tone, number * bar, _LEVELS["pad"])
 
 
-def _rms(x: Array) -> float:
+def _rms(x: Floats) -> float:
     return float(np.sqrt(np.mean(x**2)))
 
 
@@ -245,6 +244,6 @@ def writer(settings: Settings, folder: str) -> Callable[[Song], None]:
 
     def write(song: Song) -> None:
         with full_disk_explained(Path(folder)), atomic(Path(folder) / audio_path(settings, song)) as file:
-            file.write(encoded(render(settings, song), settings.format, song.number + 1))
+            file.write(encoded(render_song(settings, song), settings.format, song.number + 1))
 
     return write

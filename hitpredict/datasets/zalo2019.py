@@ -34,11 +34,11 @@ _TEST_PERCENT = 20
 _LARGEST_TEST_GROUP = 400
 _SEPARATORS = str.maketrans(",;", "..")
 
-Row = dict[str, str]
+_Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Part:
+class RepositoryFile:
     """One file of the repository: where it is, what it must be, and the columns it must have."""
 
     commit: str
@@ -50,26 +50,26 @@ class Part:
 
 _FEATURES_COMMIT = "cb245bc59e8fae1dd3fea3b45c2e8fccaf5a0723"
 _LABELS_COMMIT = "77e57f88fc478eb6881e561936612bed9e7877ff"
-PARTS: Mapping[str, Part] = {
-    "features": Part(
+PARTS: Mapping[str, RepositoryFile] = {
+    "features": RepositoryFile(
         _FEATURES_COMMIT,
         "audio-features/train_song_features2.csv",
         "02dada9d083a64311761e5d8e41f22402e5cbe4d065409850695325e0522635e",
         ("id", *FEATURES),
     ),
-    "metadata": Part(
+    "metadata": RepositoryFile(
         _FEATURES_COMMIT,
         "audio-features/train_song_metadata.csv",
         "c4a04ec98ce5cb0e77f50ae437b57a6af48b64c45d84bbe0e69b3a0aa031130a",
         ("id", "album", "genre"),
     ),
-    "rank": Part(
+    "rank": RepositoryFile(
         _LABELS_COMMIT,
         "data/train_rank.csv",
         "6d470b1a5b99f6bb88fc0967a23403ef8e5aa7cb257db88e7fee4fa1b5dd5916",
         ("ID", "label"),
     ),
-    "info": Part(
+    "info": RepositoryFile(
         _LABELS_COMMIT,
         "data/train_info.tsv",
         "48197885707304b1e5ef1cb1bddcad9fed431a534e1df233cd9ea0d75c052b08",
@@ -80,7 +80,7 @@ PARTS: Mapping[str, Part] = {
 
 
 def fetch(
-    web: Web, output: Path, mirror: str | None = None, parts: Mapping[str, Part] = PARTS
+    web: Web, output: Path, mirror: str | None = None, parts: Mapping[str, RepositoryFile] = PARTS
 ) -> tuple[Path, Mapping[str, int]]:
     """Write `features.csv.gz`, `tracks.csv.gz` and `tracks.jsonl`; gives the last's path and the size of each split.
 
@@ -109,7 +109,7 @@ def fetch(
     return manifest, Counter(row["split"] for row in tracks.values())
 
 
-def read_part(path: Path, part: Part) -> dict[str, Row]:
+def read_part(path: Path, part: RepositoryFile) -> dict[str, _Row]:
     """The rows of a file by track id. Raises `InputError` where columns are missing."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file, delimiter=part.delimiter)
@@ -118,7 +118,7 @@ def read_part(path: Path, part: Part) -> dict[str, Row]:
         return {row[part.columns[0]]: row for row in reader}
 
 
-def joined(tables: Mapping[str, Mapping[str, Row]]) -> tuple[dict[str, Row], dict[str, Row]]:
+def joined(tables: Mapping[str, Mapping[str, _Row]]) -> tuple[dict[str, _Row], dict[str, _Row]]:
     """Features and tracks of every song that has features, a rank and a description, in the order of the features."""
     rank, info, metadata = tables["rank"], tables["info"], tables["metadata"]
     features = {key: row for key, row in tables["features"].items() if key in rank and key in info}
@@ -142,7 +142,7 @@ def artists(text: str) -> list[tuple[str, str]]:
     return [("artist", name.strip()) for name in text.translate(_SEPARATORS).split(".") if name.strip()]
 
 
-def recording(row: Row) -> tuple[str, tuple[float, ...]]:
+def recording(row: _Row) -> tuple[str, tuple[float, ...]]:
     """What a song shares with another release of the same sound: its 40 MFCC statistics to four decimals."""
     return "recording", tuple(round(float(row[name]), 4) for name in MFCC)
 
@@ -175,7 +175,7 @@ def split_of_groups(groups: Iterable[int]) -> dict[int, str]:
     }
 
 
-def as_track(key: str, row: Row, features: Row, retrieved: str) -> Track:
+def as_track(key: str, row: _Row, features: _Row, retrieved: str) -> Track:
     """A song as a line of the manifest. `popularity` is the rank on the bundled model's scale: 100 for rank 1."""
     rank = int(row["chart_rank"])
     return Track(
@@ -195,7 +195,7 @@ def as_track(key: str, row: Row, features: Row, retrieved: str) -> Track:
     )
 
 
-def _write_table(path: Path, columns: Sequence[str], rows: Mapping[str, Row]) -> None:
+def _write_table(path: Path, columns: Sequence[str], rows: Mapping[str, _Row]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["track_id", *columns])

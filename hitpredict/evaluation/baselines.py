@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.evaluation.curve_baselines import CurveBaselines
+from hitpredict.files.arrays import Floats
 from hitpredict.tables.join import TrainingData, filled
 from hitpredict.tables.label_inputs import REGION, WEEKS
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

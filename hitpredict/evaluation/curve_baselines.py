@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from hitpredict.files.arrays import Floats
 
 
 def persistence(first: ArrayLike, weeks: int) -> Floats:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hitpredict.evaluation.metrics import group_bootstrap, mae, spearman
+from hitpredict.files.arrays import Floats
 
-Floats = NDArray[np.float64]
 Statistic = Callable[[NDArray[np.intp]], float]
 
 FLOOR = 3.0

@@ -15,6 +15,7 @@ from hitpredict.evaluation import metrics
 from hitpredict.evaluation.baselines import Baselines
 from hitpredict.evaluation.curve_baselines import CurveBaselines
 from hitpredict.evaluation.curves import curve_errors, measure_errors
+from hitpredict.files.arrays import Floats
 from hitpredict.model_folder.predictions import Predictions
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.tables.join import TrainingData
@@ -22,7 +23,6 @@ from hitpredict.tables.label_inputs import REGION, WEEKS
 from hitpredict.tables.targets import Target
 
 SCHEMA = "hitpredict.evaluation/1"
-Floats = NDArray[np.float64]
 Metric = Callable[[Floats, Floats], float]
 
 REGRESSION: dict[str, Metric] = {

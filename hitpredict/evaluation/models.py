@@ -87,6 +87,6 @@ class OnnxModel:
         return answers.cut(self.calibration.low, self.calibration.high)
 
 
-def opened(model: str) -> Any:
+def opened_model(model: str) -> Any:
     """A model to evaluate: a bundled one by name, a model folder, or an `.onnx` file. Raises `EnvironmentProblem`."""
     return OnnxModel(model) if model in bundled() or not Path(model).is_dir() else FolderModel(Path(model))

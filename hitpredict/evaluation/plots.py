@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.evaluation import metrics
+from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic
 from hitpredict.model_folder.predictions import Predictions
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.targets import Target
 
-Floats = NDArray[np.float64]
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 # The palette of Okabe and Ito, which colour-blind people can tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

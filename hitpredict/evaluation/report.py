@@ -67,10 +67,10 @@ def table_of(evaluation: Mapping[str, Any], name: str) -> str:
 
 
 Cell = Callable[[Mapping[str, Any] | None], str]
-Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
+_Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
-def tables_of(evaluation: Mapping[str, Any], name: str, cell: Cell | None = None) -> list[Rows]:
+def tables_of(evaluation: Mapping[str, Any], name: str, cell: Cell | None = None) -> list[_Table]:
     """The model's metrics beside the baselines', as a head and rows; of forecasts of curves also their errors by week
     and those of the popularity measures. cell: how an entry is written, by default in one line with three decimals."""
     cell = cell or _cell
@@ -79,7 +79,7 @@ def tables_of(evaluation: Mapping[str, Any], name: str, cell: Cell | None = None
     return [(["", *columns], cells), *(_curve_tables(evaluation["curve"], name, cell) if "curve" in evaluation else [])]
 
 
-def _curve_tables(curve: Mapping[str, Any], name: str, cell: Cell) -> list[Rows]:
+def _curve_tables(curve: Mapping[str, Any], name: str, cell: Cell) -> list[_Table]:
     errors = [
         [
             name if forecast == "model" else forecast,

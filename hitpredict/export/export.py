@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
-from hitpredict.export.graph import estimator_graph, halved, network_graph
+from hitpredict.export.graph import estimator_graph, half_precision, network_graph
 from hitpredict.export.metadata import metadata_of, with_metadata
 from hitpredict.export.parity import TOLERANCE, ParityError, difference_of
 from hitpredict.model_folder.folder import ModelFolder
@@ -32,7 +32,7 @@ def export(folder: ModelFolder, samples: Sequence[NDArray[np.float32]] | None = 
     # First, for it tells what cannot be exported at all.
     metadata = metadata_of(folder)
     graph = estimator_graph(folder) if (folder.folder / "estimator.onnx").exists() else network_graph(folder)
-    data = with_metadata(halved(graph) if fp16 else graph, metadata)
+    data = with_metadata(half_precision(graph) if fp16 else graph, metadata)
     difference = difference_of(folder, data, samples)
     limit = 100 * TOLERANCE if fp16 else TOLERANCE
     if not difference <= limit:

@@ -152,7 +152,7 @@ def _input_names(folder: ModelFolder) -> list[str]:
     return ["features"] if count == 1 else [f"features_{number}" for number in range(count)]
 
 
-def halved(graph: bytes) -> bytes:
+def half_precision(graph: bytes) -> bytes:
     """Large weights stored at half precision and widened when the file is loaded; all arithmetic stays as it is."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -35,7 +35,7 @@ def random_inputs(folder: ModelFolder, size: int, seed: int) -> list[NDArray[np.
     return batches
 
 
-def run(data: bytes, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+def answers(data: bytes, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Scores of an exported model for a batch of each input."""
     onnxruntime = quiet_onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -54,14 +54,14 @@ def difference_of(folder: ModelFolder, data: bytes, samples: Sequence[NDArray[np
     for inputs in batches:
         expected = _expected(folder, inputs)
         scale = max(float(np.abs(expected).max()), float(np.ptp(expected)), 1e-6)
-        worst = max(worst, float(np.abs(run(data, inputs) - expected).max()) / scale)
+        worst = max(worst, float(np.abs(answers(data, inputs) - expected).max()) / scale)
     return worst
 
 
 def _expected(folder: ModelFolder, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     if (folder.folder / "estimator.onnx").exists():
         table = np.stack([np.concatenate([summary_of(x) for x in row]) for row in zip(*inputs, strict=True)])
-        return run((folder.folder / "estimator.onnx").read_bytes(), [table])
+        return answers((folder.folder / "estimator.onnx").read_bytes(), [table])
     import torch
 
     with torch.inference_mode():
@@ -71,7 +71,7 @@ def _expected(folder: ModelFolder, inputs: Sequence[NDArray[np.float32]]) -> NDA
 def change_report(folder: ModelFolder, before: bytes, after: bytes, what: str) -> str:
     """One line on how much a smaller file changes the scores of a random sample of 256 inputs."""
     inputs = random_inputs(folder, 256, seed=7)
-    first, second = run(before, inputs), run(after, inputs)
+    first, second = answers(before, inputs), answers(after, inputs)
     spread = float(np.std(first)) or 1.0
     change = np.abs(first - second)
     return (

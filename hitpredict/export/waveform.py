@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import UsageError
-from hitpredict.export.parity import ParityError, run
+from hitpredict.export.parity import ParityError, answers
 from hitpredict.frontends import LogMel, compute, from_json
 from hitpredict.frontends.mel import filterbank
 from hitpredict.frontends.stft import hann
@@ -22,7 +22,7 @@ from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.scoring.windows import windows_of
 
 SCHEMA = "hitpredict.waveform-model/1"
-TOLERANCE = 1e-3
+_TOLERANCE = 1e-3
 _LENGTHS = (0.4, 1.0, 1.7, 2.4)
 
 
@@ -37,10 +37,10 @@ def with_front_end(data: bytes, folder: ModelFolder, exact: bytes | None = None)
     checked = data if exact is None else exact
     folded = _folded(checked, frontend, window)
     difference = _difference(checked, folded, frontend, window, folder)
-    if not difference <= TOLERANCE:
+    if not difference <= _TOLERANCE:
         raise ParityError(
             f"{folder.folder}: with its front-end the ONNX model differs by {difference:.2g} of the spread of scores "
-            f"(limit {TOLERANCE:g}); not written"
+            f"(limit {_TOLERANCE:g}); not written"
         )
     return folded if checked is data else _folded(data, frontend, window)
 
@@ -247,10 +247,10 @@ def _difference(plain: bytes, folded: bytes, frontend: LogMel, window: dict[str,
     """The largest difference of scores between NumPy's front-end and the folded one, relative to their spread."""
     expected, found = [], []
     for sounds in _sounds(frontend, int(window["length"])):
-        found += list(run(folded, [sounds]))
+        found += list(answers(folded, [sounds]))
         for sound in sounds:
             frames = compute(frontend, Clip(sound[None], frontend.sample_rate))
-            expected.append(run(plain, [windows_of(frames, window)]).mean())
+            expected.append(answers(plain, [windows_of(frames, window)]).mean())
     spread = max(float(np.std(folder.config["reference"]["scores"])), float(np.ptp(expected)), 1e-6)
     return float(np.abs(np.array(found) - expected).max()) / spread
 

@@ -39,7 +39,7 @@ class ArrayKind(Kind, Protocol):
 
 
 @dataclass(frozen=True)
-class FromFrontend:
+class FrontendKind:
     """A scoring front-end as a kind of features: its model input for the whole track."""
 
     frontend: Frontend
@@ -94,14 +94,14 @@ def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
     if name not in FRONTENDS:
         return cls(**typed)  # type: ignore[no-any-return]
     try:
-        return FromFrontend(made(cls, typed))
+        return FrontendKind(made(cls, typed))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
 
 
 def described(kind: Kind) -> dict[str, Any]:
     """Name and parameters of a kind, as plain data: what tables and models store."""
-    made: Any = kind.frontend if isinstance(kind, FromFrontend) else kind
+    made: Any = kind.frontend if isinstance(kind, FrontendKind) else kind
     return {"name": made.name, **asdict(made)}
 
 

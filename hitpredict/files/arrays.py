@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hitpredict.files.owned import scratch_folder
 
+Floats = NDArray[np.float64]
 _IN_MEMORY = 8 * 2**20
 BLOCK_VALUES = 2**18
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
 
-Mono = NDArray[np.float32]
+MonoSamples = NDArray[np.float32]
 _PIECE = 2**14
 
 
-def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mono]:
+def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[MonoSamples]:
     """Mean of the channels, resampled to `target` Hz with the SoX resampler at high quality."""
     if rate == target:
         yield from map(mixed, blocks)
@@ -25,7 +25,7 @@ def soxr_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mon
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[Mono]:
+def linear_int16_mono(blocks: Iterable[Samples], rate: int, target: int) -> Iterator[MonoSamples]:
     """16-bit samples, linear interpolation per channel without an anti-alias filter, mean of the channels.
 
     Bit for bit what `audioop.ratecv` did, which many feature tables were made with; values are in
@@ -60,9 +60,9 @@ def _cut(blocks: Iterable[Samples]) -> Iterator[Samples]:
         yield from (block[:, start : start + _PIECE] for start in range(0, block.shape[1], _PIECE))
 
 
-def mixed(block: Samples) -> Mono:
+def mixed(block: Samples) -> MonoSamples:
     """The mean of the channels; one after the other, which is faster than NumPy's mean over a short axis."""
-    total: Mono = block[0].astype(np.float32)
+    total: MonoSamples = block[0].astype(np.float32)
     for channel in block[1:]:
         total += channel
     if len(block) > 1:
@@ -76,7 +76,7 @@ def _int16(samples: Samples, out: Samples | None = None) -> Samples:
     return np.clip(scaled, -32768, 32767, out=scaled)
 
 
-def _mixed_int16(block: Samples, total: Mono, room: Mono) -> Mono:
+def _mixed_int16(block: Samples, total: MonoSamples, room: MonoSamples) -> MonoSamples:
     """`mixed(_int16(block))`, into `total`."""
     _int16(block[0], total)
     for channel in block[1:]:
@@ -86,7 +86,7 @@ def _mixed_int16(block: Samples, total: Mono, room: Mono) -> Mono:
     return total
 
 
-def _interpolate(samples: Samples, numerators: NDArray[np.int64], scale: int, first: int) -> Mono:
+def _interpolate(samples: Samples, numerators: NDArray[np.int64], scale: int, first: int) -> MonoSamples:
     after = -(-numerators // scale)
     back = after * scale - numerators
     before = np.maximum(after - 1, first)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hitpredict.frontends.mel import Matrix, in_bands, weighted
-from hitpredict.frontends.resample import Mono
+from hitpredict.frontends.resample import MonoSamples
 
 Frames = NDArray[np.float32]
 
@@ -22,7 +22,7 @@ BATCH = 32
 """Frames transformed at a time; few enough for their spectra to stay in the processor's cache."""
 
 
-def overlapping(blocks: Iterable[Mono], size: int, hop: int, pad: int = 0) -> Iterator[NDArray[np.float32]]:
+def overlapping(blocks: Iterable[MonoSamples], size: int, hop: int, pad: int = 0) -> Iterator[NDArray[np.float32]]:
     """Cut a stream into overlapping frames: arrays (n, size), n at most `BATCH`.
 
     They are views of memory that the next ones reuse. hop: at most size. pad: zeros put before and after the stream
@@ -42,13 +42,13 @@ def overlapping(blocks: Iterable[Mono], size: int, hop: int, pad: int = 0) -> It
             room[:held] = room[count * hop : count * hop + held]
 
 
-def _ended(blocks: Iterable[Mono], tail: Mono) -> Iterator[Mono]:
+def _ended(blocks: Iterable[MonoSamples], tail: MonoSamples) -> Iterator[MonoSamples]:
     yield from blocks
     if tail.size:
         yield tail
 
 
-def spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int) -> Iterator[NDArray[np.complex64]]:
+def spectra(frames: Iterable[NDArray[np.float32]], window: MonoSamples, n_fft: int) -> Iterator[NDArray[np.complex64]]:
     """Spectra (n, n_fft // 2 + 1) of batches of windowed frames (n, size), in memory that the next batch reuses.
 
     n: at most `BATCH`. size: as the window's, at most n_fft; the rest is zeros.
@@ -62,7 +62,9 @@ def spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int) -> 
         yield np.fft.rfft(samples, n_fft, norm="forward", out=room[: len(batch)])  # type: ignore[arg-type, misc]
 
 
-def mel_spectra(frames: Iterable[NDArray[np.float32]], window: Mono, n_fft: int, bank: Matrix) -> Iterator[Frames]:
+def mel_spectra(
+    frames: Iterable[NDArray[np.float32]], window: MonoSamples, n_fft: int, bank: Matrix
+) -> Iterator[Frames]:
     """Power spectra weighted by a mel filter bank: (n, n_mels) float32 for each batch of frames; see `spectra`."""
     bands = in_bands(bank)
     powers, squares = np.empty((2, BATCH, n_fft // 2 + 1), np.float32)

@@ -147,12 +147,12 @@ class ModelFolder:
         from safetensors.torch import load_file
 
         from hitpredict.networks.model import NetworkModel, Scaler
-        from hitpredict.networks.registry import build
+        from hitpredict.networks.registry import build_network
 
         features = self.config["features"]
         try:
             spec = {**self.recipe["network"], **self.config.get("network_state", {})}
-            network = build(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
+            network = build_network(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
             scalers = [Scaler(each["scaling"], each["width"]) for each in features]
             model = NetworkModel(
                 network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"]
@@ -164,7 +164,7 @@ class ModelFolder:
 
 
 def _checked(key: str, path: Path) -> Any:
-    return metadata.parsed(key, path.read_text(encoding="utf-8"))
+    return metadata.parsed_entry(key, path.read_text(encoding="utf-8"))
 
 
 class RegionFolder(ModelFolder):

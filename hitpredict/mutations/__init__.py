@@ -4,12 +4,12 @@ from typing import Any
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import UsageError
+from hitpredict.mutations.chain import Chain
 from hitpredict.mutations.parse import parse, product
-from hitpredict.mutations.recipe import Recipe
 from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.step import Step
 
-__all__ = ["STEPS", "Recipe", "mutate", "parse", "product"]
+__all__ = ["STEPS", "Chain", "mutate", "parse", "product"]
 
 
 def mutate(clip: Clip, *, engine: str = "pedalboard", quality: str = "best", seed: int = 0, **steps: Any) -> Clip:
@@ -20,7 +20,7 @@ def mutate(clip: Clip, *, engine: str = "pedalboard", quality: str = "best", see
     meaning, InputError for a clip that a step cannot be done on.
     """
     chain = [_step(op, value) for op, value in steps.items() if value is not None and value is not False]
-    return Recipe(tuple(chain), engine, quality, seed).apply(clip)
+    return Chain(tuple(chain), engine, quality, seed).apply(clip)
 
 
 def _step(op: str, value: Any) -> Step:

@@ -112,7 +112,7 @@ class Bitcrush(Step):
 
 
 @dataclass(frozen=True)
-class Mp3(Step):
+class Mp3Compression(Step):
     """Encodes as MP3 (LAME) at a constant bit rate and decodes; the result is aligned with the input.
 
     The format allows at most 160 kbit/s below 32 kHz, and 64 below 16 kHz: higher rates mean these. Sample

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from hitpredict.errors import UsageError
-from hitpredict.mutations.recipe import Recipe
+from hitpredict.mutations.chain import Chain
 from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.step import Parameter, Step
 
@@ -48,7 +48,7 @@ def parse(op: str, text: str = "") -> list[Step]:
 
 def product(
     choices: Sequence[Sequence[Step]], *, engine: str = "pedalboard", quality: str = "best", seed: int = 0
-) -> list[Recipe]:
+) -> list[Chain]:
     """A recipe for every combination of one step from each of `choices`; the first varies slowest.
 
     No choices give the empty recipe. UsageError above 10,000 combinations.
@@ -56,7 +56,7 @@ def product(
     count = math.prod(len(steps) for steps in choices)
     if count > MOST_VARIANTS:
         raise UsageError(f"these options ask for {count} variants; at most {MOST_VARIANTS} are possible")
-    return [Recipe(steps, engine, quality, seed) for steps in itertools.product(*choices)]
+    return [Chain(steps, engine, quality, seed) for steps in itertools.product(*choices)]
 
 
 def _steps(step: type[Step], item: str, text: str) -> list[Step]:

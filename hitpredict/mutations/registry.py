@@ -24,7 +24,7 @@ STEPS: dict[str, type[Step]] = {
         damage.Noise,
         damage.Distortion,
         damage.Bitcrush,
-        damage.Mp3,
+        damage.Mp3Compression,
         edit.Reverse,
         edit.Crop,
         edit.Roll,

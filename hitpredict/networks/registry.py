@@ -34,7 +34,7 @@ NETWORKS = {
 }
 
 
-def build(spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: int) -> nn.Module:
+def build_network(spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: int) -> nn.Module:
     """The network of a recipe for inputs of these shapes. Raises `UsageError` for an unknown name or parameter."""
     name = spec["name"]
     if name not in NETWORKS:

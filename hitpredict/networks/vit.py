@@ -62,7 +62,7 @@ class Attention(nn.Module):
         return result
 
 
-class Mlp(nn.Module):
+class FeedForward(nn.Module):
     """Two dense layers with GELU between them."""
 
     def __init__(self, dim: int, hidden: int) -> None:
@@ -83,7 +83,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attn = Attention(dim, heads, causal)
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
-        self.mlp = Mlp(dim, hidden)
+        self.mlp = FeedForward(dim, hidden)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:

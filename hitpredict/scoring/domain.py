@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hitpredict.files.arrays import Floats
 from hitpredict.scoring.calibration import weighted_quantile
 
-Floats = NDArray[np.float64]
 _FLOOR_SHARE = 0.03
 _BEND = 3.0
 _SHRINKAGE = 0.02

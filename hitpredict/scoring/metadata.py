@@ -21,7 +21,7 @@ _COLUMNS = 100_000
 _DIRECTIONS = 1000
 
 
-def parsed(key: str, content: str) -> Any:
+def parsed_entry(key: str, content: str) -> Any:
     """The value of a model's entry `key`, from its JSON. Raises ValueError when it cannot be worked with."""
     if len(content) > LONGEST_ENTRY:
         raise ValueError(f"{key}: is of {len(content)} characters, more than {LONGEST_ENTRY}")
@@ -228,7 +228,7 @@ def check_folder(config: Any) -> None:
     sides = table({"name": text(), "seed": number(0, 2**63, whole=True)}, others=listed(text(1000)))
     needed = {
         "recipe": table({"name": text(1000), "task": text(100), "published": anything}, others=anything),
-        "features": listed(FEATURES, 1, 100),
+        "features": listed(_FEATURES, 1, 100),
         "target": _label_target,
         "outputs": number(1, 10_000, whole=True),
         "split": sides,
@@ -254,10 +254,10 @@ WINDOW = either(
     ),
 )
 KIND = table({"name": text(100)}, others=anything)
-NAMES = listed(text(1000), 1, 10_000)
+_NAMES = listed(text(1000), 1, 10_000)
 REFERENCE = {"name": text(), "scores": _numbers(least=1)}
 SPREAD = _numbers(2, 2)
-FEATURES = table(
+_FEATURES = table(
     {
         "kind": either(one_of(None), KIND),
         "columns": either(one_of(None), listed(text(1000), 1)),
@@ -279,6 +279,6 @@ ENTRIES: Mapping[str, Check] = {
     "baselines": _baselines,
     "published": table({}, others=either(text(), number())),
     "trained_on": listed(text(1000)),
-    "region": table({"name": one_of("region"), "names": NAMES, "only": text(1000)}),
+    "region": table({"name": one_of("region"), "names": _NAMES, "only": text(1000)}),
 }
 """The check of each JSON entry of a model file; parts of a model folder are checked by them too."""

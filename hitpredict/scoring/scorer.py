@@ -22,7 +22,7 @@ from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.inputs import model_inputs, segment_edges
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_of
-from hitpredict.scoring.session import Device, ModelFile, Session
+from hitpredict.scoring.session import DeviceName, ModelFile, Session
 from hitpredict.scoring.windows import batches_in_common, summary_of
 
 _LEAST_16_BIT = 1 / 32768
@@ -47,7 +47,7 @@ class Scorer:
     """
 
     def __init__(
-        self, model: str | None = None, device: Device = "auto", threads: int = 1, seconds: float | None = None
+        self, model: str | None = None, device: DeviceName = "auto", threads: int = 1, seconds: float | None = None
     ):
         self.session = Session(ModelFile.find(model), device, threads, seconds)
         try:
@@ -56,7 +56,7 @@ class Scorer:
             self.calibration = Calibration.from_json(self.session.json("calibration"))
             self.domain = Domain.from_json(self.session.json("domain"))
             self.reference = Reference(**self.session.json("reference"))
-            self.target = Target(**self.session.json("target"))
+            self.target = ScoreScale(**self.session.json("target"))
             known = "noise_floor" in self.session.metadata
             self.noise_floor = float(self.session.json("noise_floor")) if known else None
         except (UsageError, EnvironmentProblem) as error:
@@ -177,7 +177,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Target:
+class ScoreScale:
     """What a model predicts: a name, the ends of its scale, its definition, and one line on what a score means."""
 
     name: str

@@ -17,7 +17,7 @@ from hitpredict.errors import EnvironmentProblem, InputError, unknown
 from hitpredict.scoring import metadata as model_metadata
 from hitpredict.scoring.records import ModelReference
 
-Device = Literal["auto", "cpu", "cuda"]
+DeviceName = Literal["auto", "cpu", "cuda"]
 MODEL_SCHEMA = "hitpredict.model/1"
 BUNDLED = Path(__file__).parents[1] / "models"
 _SILENT = 4
@@ -85,7 +85,7 @@ class ModelFile:
 class Session:
     """A loaded model. `device` says where it really runs, `note` what to know about that. seconds: a run's limit."""
 
-    def __init__(self, file: ModelFile, device: Device = "auto", threads: int = 1, seconds: float | None = None):
+    def __init__(self, file: ModelFile, device: DeviceName = "auto", threads: int = 1, seconds: float | None = None):
         """Load on the CPU, on CUDA, or (auto) on CUDA where it works. threads: CPU threads within one run.
 
         seconds: how long one run may take; a graph can hold a loop without end.
@@ -163,7 +163,7 @@ class Session:
         if key not in self.metadata:
             raise self._problem(f"its metadata lacks a {key!r} entry")
         try:
-            return model_metadata.parsed(key, self.metadata[key])
+            return model_metadata.parsed_entry(key, self.metadata[key])
         except ValueError as error:
             raise self._problem(f"its metadata cannot be worked with: {error}") from error
 

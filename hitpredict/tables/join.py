@@ -82,7 +82,7 @@ def load(
     group: str | None,
     notes: list[str],
     every_column: bool = False,
-    from_labels: Sequence[label_inputs.Kind] = (),
+    from_labels: Sequence[label_inputs.LabelKind] = (),
 ) -> TrainingData:
     """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
     for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
@@ -190,9 +190,9 @@ def _known_weeks(
 
 
 def _from_labels(
-    kind: label_inputs.Kind, columns: Mapping[str, NDArray[Any]], numbers: NDArray[np.float64], labels: Path
+    kind: label_inputs.LabelKind, columns: Mapping[str, NDArray[Any]], numbers: NDArray[np.float64], labels: Path
 ) -> Features:
-    full, names, values = label_inputs.values_of(kind, columns, numbers)
+    full, names, values = label_inputs.input_values(kind, columns, numbers)
     return Features(f"{labels} ({kind['name']})", full, (), tuple(names), values)
 
 

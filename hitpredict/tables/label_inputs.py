@@ -17,7 +17,7 @@ REGION, WEEKS = "region", "weeks"
 NAMES = (REGION, WEEKS)
 ALL_REGIONS = "all"
 """The region of rows that are of all regions together."""
-Kind = Mapping[str, Any]
+LabelKind = Mapping[str, Any]
 
 
 def kinds_of(inputs: Sequence[str], target: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -29,13 +29,13 @@ def kinds_of(inputs: Sequence[str], target: Mapping[str, Any]) -> list[dict[str,
     return [made[name] for name in inputs if name in made]
 
 
-def named(kinds: Sequence[Kind], name: str) -> Kind | None:
+def named(kinds: Sequence[LabelKind], name: str) -> LabelKind | None:
     """The kind of this name, if it is among them."""
     return next((kind for kind in kinds if kind["name"] == name), None)
 
 
 def rows_that_serve(
-    kinds: Sequence[Kind], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64]
+    kinds: Sequence[LabelKind], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Which label rows give these inputs, (N,): those of a known region, on the charts in each of the first weeks.
 
@@ -83,8 +83,8 @@ def over_regions(
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[track], every
 
 
-def values_of(
-    kind: Kind, table: Mapping[str, Sequence[Any] | NDArray[Any]], numbers: NDArray[np.float64]
+def input_values(
+    kind: LabelKind, table: Mapping[str, Sequence[Any] | NDArray[Any]], numbers: NDArray[np.float64]
 ) -> tuple[dict[str, Any], list[str], NDArray[np.float32]]:
     """The kind with all that it takes to make the input again, its column names, and its values, (N, D)."""
     if kind["name"] == WEEKS:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
+from hitpredict.files.arrays import Floats
 
-Floats = NDArray[np.float64]
-TRANSFORMS = ("none", "log1p", "log10", "minmax", "zscore", "quantile")
+SCALES = ("none", "log1p", "log10", "minmax", "zscore", "quantile")
 _QUANTILES = 1001
 
 
@@ -102,14 +102,14 @@ class Target:
 def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Target:
     """Fit a target on the training rows' labels (N, C).
 
-    spec: `combine`, `transforms` (names from `TRANSFORMS`), and for a classifier `thresholds` (edges on the label's
+    spec: `combine`, `transforms` (names from `SCALES`), and for a classifier `thresholds` (edges on the label's
     scale, one column only), `quantiles` (shares of the training rows below each edge) or `classes` (as many equal
     classes). Raises `UsageError` for values a transform cannot take, or a constant target.
     """
     transforms = tuple(spec.get("transforms", ()))
     for name in transforms:
-        if name not in TRANSFORMS:
-            raise UsageError(f"target transform {name!r}: must be one of {', '.join(TRANSFORMS)}")
+        if name not in SCALES:
+            raise UsageError(f"target transform {name!r}: must be one of {', '.join(SCALES)}")
     combine = spec.get("combine", "pca")
     if combine == "log-sum":
         return _fitted(Target(tuple(columns), combine=combine), labels, spec)

@@ -2,9 +2,9 @@
 
 Conventions: one sample at a time, its layout told by its dimensions. A waveform is (samples,), full scale ±1; a
 spectrogram is (frames, bins); an image is (rows, columns) or (rows, columns, 3). A transform called with an array
-(NumPy or torch, floating point) and a `numpy.random.Generator` gives a new array of the same kind and, but for `Crop`,
-of the same shape. The array stays as it is, and the same state of the generator gives the same result. Amounts are
-uniform in their range unless a transform says otherwise.
+(NumPy or torch, floating point) and a `numpy.random.Generator` gives a new array of the same kind and, but for
+`RandomCrop`, of the same shape. The array stays as it is, and the same state of the generator gives the same result.
+Amounts are uniform in their range unless a transform says otherwise.
 
 Features are what a front-end gives, before a recipe's `[scaling]`; what a decibel or a zero is among them the
 front-end says (`Transform.on`).
@@ -24,14 +24,12 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import UsageError
 from hitpredict.frontends import Frontend, zero_of
-from hitpredict.mutations.recipe import Recipe
+from hitpredict.mutations.chain import Chain
 from hitpredict.mutations.step import Parameter, Step, decibels, parameter
-from hitpredict.mutations.time import Pitch as PitchStep
-from hitpredict.mutations.time import Tempo as TempoStep
+from hitpredict.mutations.time import Pitch, Tempo
 from hitpredict.mutations.tone import Equaliser, Highpass, Lowpass
 
 Array = TypeVar("Array", bound=Any)  # a NumPy array or a torch tensor
-Floats = NDArray[Any]
 _HIGHEST = 0.45  # of the sample rate, for filters
 
 
@@ -50,7 +48,7 @@ def _rate() -> Any:
 class Transform(ABC):
     """One random change. Subclasses are frozen dataclasses whose fields come from `parameter()`.
 
-    probability: that it is done at all, in [0, 1]; `Crop` is always done.
+    probability: that it is done at all, in [0, 1]; `RandomCrop` is always done.
     Raises `UsageError` for a value out of range.
     """
 
@@ -76,7 +74,7 @@ class Transform(ABC):
 
     def __call__(self, array: Array, generator: Generator) -> Array:
         """The changed array. Raises `UsageError` for a layout on which the transform has no meaning."""
-        values: Floats = array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+        values: NDArray[Any] = array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
         if values.ndim not in self.dimensions:
             raise UsageError(f"augmentation {self.name}: has no meaning for an array of shape {values.shape}")
         changed: Any = values.copy()
@@ -87,7 +85,7 @@ class Transform(ABC):
         return result  # type: ignore[no-any-return]
 
     @abstractmethod
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         """The change itself, on a NumPy array that may be overwritten."""
 
 
@@ -101,7 +99,7 @@ class _Mask(Transform):
     def on(self, frontend: Frontend) -> Self:
         return replace(self, frontend=frontend)  # type: ignore[type-var]
 
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         fill = {"mean": array.mean(), "least": array.min(), "zero": zero_of(self.frontend)}[self.fill]
         along = np.moveaxis(array, self.axis, 0)
         for _ in range(self.count):
@@ -145,7 +143,7 @@ class FrequencyMask(_Mask):
 
 
 @dataclass(frozen=True)
-class Roll(Transform):
+class RandomRoll(Transform):
     """Shifts in time; what leaves at one end comes in at the other.
 
     share: furthest shift, of the length, either way. axis: of time, 1 for images, else 0.
@@ -156,13 +154,13 @@ class Roll(Transform):
     axis: int = _axis(0)
     probability: float = _probability()
 
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         furthest = _steps(self.share, array.shape[_time(array, self)])
         return np.roll(array, generator.integers(-furthest, furthest, endpoint=True), _time(array, self))
 
 
 @dataclass(frozen=True)
-class Gain(Transform):
+class RandomGain(Transform):
     """Makes louder or quieter: waveforms are multiplied, features become what the front-end gives of the louder sound.
 
     db: furthest change in dB, either way. scale: for spectrograms of no known front-end what one dB is in their
@@ -178,7 +176,7 @@ class Gain(Transform):
     def on(self, frontend: Frontend) -> Self:
         return replace(self, frontend=frontend)
 
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         change = generator.uniform(-self.db, self.db)
         if array.ndim == 1:
             return array * decibels(change)
@@ -190,7 +188,7 @@ class Gain(Transform):
 
 
 @dataclass(frozen=True)
-class Noise(Transform):
+class RandomNoise(Transform):
     """Adds white Gaussian noise, between `quietest_db` and `loudest_db` below the array's own spread.
 
     The spread is the standard deviation, so in a waveform the ratio is the signal-to-noise ratio; a spectrogram is
@@ -209,14 +207,14 @@ class Noise(Transform):
                 "augmentation noise: loudest_db must not be above quietest_db, for both are below the sound"
             )
 
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         below = generator.uniform(self.loudest_db, self.quietest_db)
-        noisy: Floats = array + generator.standard_normal(array.shape) * (array.std() * decibels(-below))
+        noisy: NDArray[Any] = array + generator.standard_normal(array.shape) * (array.std() * decibels(-below))
         return noisy
 
 
 @dataclass(frozen=True)
-class Crop(Transform):
+class RandomCrop(Transform):
     """Clip choice: keeps a random excerpt of `length` frames or samples, any equally likely.
 
     Shorter arrays are padded at the end as `excerpt` does. axis: of time, 1 for images, else 0.
@@ -226,11 +224,11 @@ class Crop(Transform):
     length: int = parameter("frames or samples", 1, 1e9, whole=True)
     axis: int = _axis(0)
 
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         return excerpt(array, self.length, generator.random(), _time(array, self))
 
 
-def excerpt(array: Floats, length: int, place: float = 0.5, axis: int = 0) -> Floats:
+def excerpt(array: NDArray[Any], length: int, place: float = 0.5, axis: int = 0) -> NDArray[Any]:
     """`length` steps of `axis`; place: 0 is the beginning, 0.5 the middle, 1 the end.
 
     A shorter array is padded at the end, a waveform with silence, another array with its least value.
@@ -240,7 +238,7 @@ def excerpt(array: Floats, length: int, place: float = 0.5, axis: int = 0) -> Fl
         widths = [(0, missing if each == axis else 0) for each in range(array.ndim)]
         return np.pad(array, widths, constant_values=0 if array.ndim == 1 or not array.size else array.min())
     start = min(int(place * (1 - missing)), -missing)
-    kept: Floats = array.take(np.arange(start, start + length), axis)
+    kept: NDArray[Any] = array.take(np.arange(start, start + length), axis)
     return kept
 
 
@@ -248,7 +246,7 @@ def _steps(share: float, length: int) -> int:
     return round(share * length)
 
 
-def _time(array: Floats, transform: Roll | Crop) -> int:
+def _time(array: NDArray[Any], transform: RandomRoll | RandomCrop) -> int:
     return min(transform.axis, array.ndim - 1)
 
 
@@ -268,18 +266,18 @@ class _Sound(Transform):
     @abstractmethod
     def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]: ...
 
-    def apply(self, array: Floats, generator: Generator) -> Floats:
+    def apply(self, array: NDArray[Any], generator: Generator) -> NDArray[Any]:
         if self.rate is None:
             raise UsageError(f"augmentation {self.name}: rate is missing; what made these samples is unknown")
         clip = Clip(np.asarray(array, np.float32)[None], self.rate)
-        changed = Recipe(self.steps(generator, self.rate), quality="draft").apply(clip).samples[0]
+        changed = Chain(self.steps(generator, self.rate), quality="draft").apply(clip).samples[0]
         if len(changed) > len(array):
             return excerpt(changed, len(array), generator.random())
         return np.pad(changed, (0, len(array) - len(changed)), mode="wrap")
 
 
 @dataclass(frozen=True)
-class Pitch(_Sound):
+class RandomPitch(_Sound):
     """Transposes a waveform of `rate` Hz by up to `semitones`, up or down."""
 
     name: ClassVar[str] = "pitch"
@@ -288,11 +286,11 @@ class Pitch(_Sound):
     probability: float = _probability()
 
     def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]:
-        return (PitchStep(generator.uniform(-self.semitones, self.semitones)),)
+        return (Pitch(generator.uniform(-self.semitones, self.semitones)),)
 
 
 @dataclass(frozen=True)
-class Tempo(_Sound):
+class RandomTempo(_Sound):
     """Plays a waveform of `rate` Hz up to `ratio` times as fast or as slow, at the same pitch.
 
     The ratio is uniform on a logarithmic scale. The length stays: what became longer is cut to a random excerpt, what
@@ -305,11 +303,11 @@ class Tempo(_Sound):
     probability: float = _probability()
 
     def steps(self, generator: Generator, rate: int) -> tuple[Step, ...]:
-        return (TempoStep(_log_uniform(generator, 1 / self.ratio, self.ratio)),)
+        return (Tempo(_log_uniform(generator, 1 / self.ratio, self.ratio)),)
 
 
 @dataclass(frozen=True)
-class Timbre(_Sound):
+class RandomTimbre(_Sound):
     """Random equaliser bands, and sometimes a filter, on a waveform of `rate` Hz.
 
     db: furthest change of a band, either way. bands: how many, with centres from 60 Hz to 0.45 of the rate and widths
@@ -344,9 +342,9 @@ def _log_uniform(generator: Generator, low: float, high: float) -> float:
     return float(np.exp(generator.uniform(np.log(low), np.log(high))))
 
 
-TRANSFORMS: Mapping[str, type[Transform]] = {
-    transform.name: transform for transform in (TimeMask, FrequencyMask, Roll, Gain, Noise, Crop, Pitch, Tempo, Timbre)
-}
+_ON_ANY = (TimeMask, FrequencyMask, RandomRoll, RandomGain, RandomNoise, RandomCrop)
+_ON_SOUND = (RandomPitch, RandomTempo, RandomTimbre)
+TRANSFORMS: Mapping[str, type[Transform]] = {each.name: each for each in (*_ON_ANY, *_ON_SOUND)}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import TrainingError, UsageError
-
-Floats = NDArray[np.float64]
+from hitpredict.files.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from hitpredict.errors import UsageError
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+SampleLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_loss(name: str, **params: Any) -> Loss:
+def make_loss(name: str, **params: Any) -> SampleLoss:
     """The loss of that name, one of `LOSSES`, with the given parameters.
 
     Raises `UsageError` when the name or a parameter is unknown, or a parameter is out of its range.
@@ -29,7 +29,7 @@ def make_loss(name: str, **params: Any) -> Loss:
     if unknown := sorted(set(params) - set(known)):
         raise UsageError(f"loss {name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}")
     try:
-        loss: Loss = LOSSES[name](**params)
+        loss: SampleLoss = LOSSES[name](**params)
     except (TypeError, ValueError) as error:
         raise UsageError(f"loss {name}: {error}") from error
     return loss

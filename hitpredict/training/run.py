@@ -291,14 +291,14 @@ def _fit_network(work: _Work) -> Predictions:
     from safetensors.torch import save
 
     from hitpredict.networks.model import NetworkModel, Scaler
-    from hitpredict.networks.registry import build
+    from hitpredict.networks.registry import build_network
     from hitpredict.training import fit as training
     from hitpredict.training.losses import balanced_weights
 
     request, data, target, config = work.request, work.data, work.target, work.config
     recipe, rows = request.recipe, work.parts[TRAIN]
     torch.manual_seed(request.seed)
-    network = build(recipe.network, [tuple(each["shape"]) for each in config["features"]], config["outputs"])
+    network = build_network(recipe.network, [tuple(each["shape"]) for each in config["features"]], config["outputs"])
     scalers = []
     for number, each in enumerate(config["features"]):
         scaler = Scaler(each["scaling"], each["width"])

@@ -9,7 +9,7 @@ from hitpredict.audio import sound as sounds
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.sound import Sound, reblocked
 from hitpredict.errors import InputError
-from hitpredict.mutations import STEPS, Recipe, parse
+from hitpredict.mutations import STEPS, Chain, parse
 
 RATE = 22050
 EVERY = {op: step.example.split(",")[0] for op, step in STEPS.items()} | {
@@ -45,7 +45,7 @@ def streamed(clip: Clip) -> Sound:
 def test_a_streamed_sound_changes_as_one_in_memory(monkeypatch: pytest.MonkeyPatch, op: str, channels: int) -> None:
     if op == "width" and channels == 1:
         pytest.skip("needs stereo")
-    clip, recipe = music(channels), Recipe(tuple(parse(op, EVERY[op])[:1]), quality="draft")
+    clip, recipe = music(channels), Chain(tuple(parse(op, EVERY[op])[:1]), quality="draft")
     whole = recipe.apply(clip)
     assert np.array_equal(recipe.stream(streamed(clip)).clip().samples, whole.samples)
     monkeypatch.setattr(sounds, "BLOCK_FRAMES", 3001)
@@ -58,7 +58,7 @@ def test_a_streamed_sound_changes_as_one_in_memory(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("op", STEPS)
 def test_a_sound_can_be_read_again(op: str) -> None:
-    changed = Recipe(tuple(parse(op, EVERY[op])[:1]), quality="draft").stream(streamed(music()))
+    changed = Chain(tuple(parse(op, EVERY[op])[:1]), quality="draft").stream(streamed(music()))
     first, second = (np.concatenate(list(changed.blocks()), axis=1) for _ in range(2))
     assert np.array_equal(first, second)
 
@@ -77,7 +77,7 @@ def test_a_step_that_is_block_wise_reads_no_further_than_it_must(op: str) -> Non
             taken += 1000
             yield part
 
-    changed = Recipe(tuple(parse(op, EVERY[op])[:1])).stream(
+    changed = Chain(tuple(parse(op, EVERY[op])[:1])).stream(
         Sound(clip.rate, clip.channels, clip.frames, counted, clip.name)
     )
     taken = 0
@@ -88,16 +88,16 @@ def test_a_step_that_is_block_wise_reads_no_further_than_it_must(op: str) -> Non
 
 def test_a_mono_step_comes_before_what_treats_channels_alike() -> None:
     steps = tuple(parse(op, EVERY[op])[0] for op in ("distortion", "eq", "pitch", "gain", "tempo", "mono"))
-    plan = [step.op for step, _ in Recipe(steps).plan]
+    plan = [step.op for step, _ in Chain(steps).plan]
     assert plan == ["distortion", "mono", "eq", "pitch", "gain", "tempo"]
-    assert Recipe(steps).label.endswith(".mono")
+    assert Chain(steps).label.endswith(".mono")
 
 
 @pytest.mark.parametrize("op", [op for op, step in STEPS.items() if step.per_channel and not step.whole])
 def test_averaging_channels_early_changes_nothing(op: str) -> None:
     clip, step, mono = music(), parse(op, EVERY[op])[0], parse("mono")[0]
-    late = Recipe((mono,)).apply(Recipe((step,)).apply(clip))
-    assert np.abs(Recipe((step, mono)).apply(clip).samples - late.samples).max() < 2e-6
+    late = Chain((mono,)).apply(Chain((step,)).apply(clip))
+    assert np.abs(Chain((step, mono)).apply(clip).samples - late.samples).max() < 2e-6
 
 
 def test_a_file_that_changes_meanwhile_is_an_error() -> None:

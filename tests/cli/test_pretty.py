@@ -7,9 +7,9 @@ import pytest
 
 from hitpredict.cli.pretty import ScorePrinter, sparkline
 from hitpredict.scoring.records import ModelReference, ScoreRecord, Segment
-from hitpredict.scoring.scorer import Target
+from hitpredict.scoring.scorer import ScoreScale
 
-TARGET = Target("popularity", 0, 100, "listens", "a guess")
+TARGET = ScoreScale("popularity", 0, 100, "listens", "a guess")
 RECORD = ScoreRecord(
     path="music/one.mp3",
     name="Intro",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hitpredict.datasets.web import archives, disk
-from hitpredict.datasets.web.archives import opened, unpack
+from hitpredict.datasets.web.archives import opened_zip, unpack
 from hitpredict.errors import EnvironmentProblem, InputError
 
 
@@ -83,7 +83,7 @@ def test_more_than_was_declared_is_not_written(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"<html>not found</html>", b"PK\3\4" + bytes(100)])
 def test_what_is_no_zip_is_said(tmp_path, data):
     (tmp_path / "a.zip").write_bytes(data)
-    with pytest.raises(InputError, match=r"a\.zip: is not a whole zip archive"), opened(tmp_path / "a.zip"):
+    with pytest.raises(InputError, match=r"a\.zip: is not a whole zip archive"), opened_zip(tmp_path / "a.zip"):
         pass
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from hitpredict.datasets.chart_readers import last_friday_before, read
+from hitpredict.datasets.chart_readers import last_friday_before, read_chart
 from hitpredict.errors import InputError
 
 FIRST, SECOND = "0bAkKNCQfWkexHFn7fIKns", "36ONiya0OANYknz0GgJmwB"
@@ -43,7 +43,7 @@ def chart(folder: Path, name: str, text: str | bytes):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read(path)
+    return read_chart(path)
 
 
 def test_older_spotify_weeks(tmp_path):
@@ -115,7 +115,7 @@ def test_parquet_with_the_usual_names(tmp_path):
         }
     )
     pyarrow.parquet.write_table(table, tmp_path / "weekly.parquet")
-    found = read(tmp_path / "weekly.parquet")
+    found = read_chart(tmp_path / "weekly.parquet")
     row = found.table.to_pylist()[0]
     assert (row["region"], row["date"], row["rank"], row["title"]) == ("us", date(2020, 1, 3), 7, None)
     assert found.period == "weekly"
@@ -152,7 +152,7 @@ def test_what_is_no_chart_is_said_in_a_line(tmp_path, name, text, words):
 def test_parquet_of_something_else(tmp_path):
     pyarrow.parquet.write_table(pa.table({"region": ["us"], "tempo": [1.0]}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="no column date or week_start or week; track_id"):
-        read(tmp_path / "x.parquet")
+        read_chart(tmp_path / "x.parquet")
 
 
 def test_weeks_run_from_friday_to_thursday():

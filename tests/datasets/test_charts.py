@@ -9,7 +9,15 @@ import pytest
 from scipy.stats import kurtosis, skew
 
 from hitpredict.datasets.chart_readers import COLUMNS, Chart
-from hitpredict.datasets.charts import Window, artists, charts_table, curves_table, manifest, measures_table, tidy
+from hitpredict.datasets.charts import (
+    Window,
+    charts_table,
+    credited_names,
+    curves_table,
+    manifest,
+    measures_table,
+    tidy,
+)
 from hitpredict.datasets.manifest import read_tracks
 from hitpredict.datasets.popularity_measures import CURVE_WEEKS
 from hitpredict.errors import InputError, UsageError
@@ -192,10 +200,10 @@ def test_manifest_sums_up_the_regions():
 
 
 def test_credits_are_cut_into_artists():
-    assert artists("Tyler, The Creator feat. A$AP Rocky & Kali x Uchis") == [
+    assert credited_names("Tyler, The Creator feat. A$AP Rocky & Kali x Uchis") == [
         *("tyler", "the creator", "a$ap rocky", "kali", "uchis")
     ]
-    assert artists(None) == []
+    assert credited_names(None) == []
 
 
 def saved(folder: Path) -> Path:

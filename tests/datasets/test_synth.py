@@ -12,7 +12,7 @@ import soundfile
 
 from hitpredict.datasets.manifest import read_tracks
 from hitpredict.datasets.synth import DRIVERS, WEIGHTS, Settings, Song, ceilings, song
-from hitpredict.datasets.synth_audio import RATE, encoded, onsets, render
+from hitpredict.datasets.synth_audio import RATE, encoded, onsets, render_song
 from hitpredict.errors import UsageError
 from tests.helpers.processes import run
 
@@ -29,7 +29,7 @@ SHORT = Settings(seconds=8.0)
 
 def sound(artist: int = 0, **drivers: float) -> np.ndarray:
     """A song of one artist in which all drivers but those named are in the middle of their range, or out of the way."""
-    return render(SHORT, Song(0, artist, {**MIDDLE, **drivers}, 0.0, 50.0, 50.0)).astype(float)
+    return render_song(SHORT, Song(0, artist, {**MIDDLE, **drivers}, 0.0, 50.0, 50.0)).astype(float)
 
 
 def spectrogram(samples: np.ndarray, frame: int = 1024, hop: int = 256) -> np.ndarray:
@@ -121,7 +121,7 @@ def test_drivers_do_not_change_the_level():
 
 def test_drivers_are_found_again_in_a_set_of_songs():
     songs = [song(SHORT, number) for number in range(24)]
-    sounds = [render(SHORT, planted).astype(float) for planted in songs]
+    sounds = [render_song(SHORT, planted).astype(float) for planted in songs]
 
     def correlation(measure, planted) -> float:
         return float(np.corrcoef([measure(x) for x in sounds], [planted(s.drivers) for s in songs])[0, 1])
@@ -197,7 +197,7 @@ def test_songs_of_an_artist_share_effect_and_split():
 
 def test_artists_sound_different_and_songs_alike():
     def spectrum(planted: Song) -> np.ndarray:
-        level = np.log(spectrogram(render(SHORT, replace(planted, drivers=MIDDLE)).astype(float)).mean(axis=0))
+        level = np.log(spectrogram(render_song(SHORT, replace(planted, drivers=MIDDLE)).astype(float)).mean(axis=0))
         return level - level.mean()
 
     first, second, other = (spectrum(song(SHORT, number)) for number in (0, 1, 4))

@@ -11,7 +11,7 @@ from hitpredict.cli.app import app
 from hitpredict.evaluation import metrics
 from hitpredict.evaluation.baselines import Baselines
 from hitpredict.evaluation.evaluate import CLASSES, REGRESSION, compared, evaluate
-from hitpredict.evaluation.models import OnnxModel, opened
+from hitpredict.evaluation.models import OnnxModel, opened_model
 from hitpredict.evaluation.plots import LEVELS, bins_of, coverage_by_level, observed, write_plots
 from hitpredict.export.export import export
 from hitpredict.frontends import MfccStats
@@ -202,9 +202,9 @@ def test_a_file_is_measured_as_the_folder_it_was_made_from(trained):
     assert file["rows"] == folder["rows"]
     for name, entry in folder["metrics"].items():
         assert file["metrics"][name]["value"] == pytest.approx(entry["value"], abs=1e-3)
-    model = opened(str(trained / "linear.onnx"))
+    model = opened_model(str(trained / "linear.onnx"))
     assert isinstance(model, OnnxModel)
-    assert model.seen == opened(str(trained / "linear")).seen
+    assert model.seen == opened_model(str(trained / "linear")).seen
 
 
 def test_the_command_compares(trained):
@@ -244,7 +244,7 @@ def test_a_bundled_model_is_evaluated_by_its_name(tmp_path):
     result = json.loads(run(tmp_path, "zalo2019-mfcc", "-f", "json", name="zalo2019-mfcc"))
     assert (result["rows"], result["model"]) == (40, "zalo2019-mfcc")
     assert set(result["baselines"]) == {"constant", "random-normal", "linear"}
-    model = opened("zalo2019-mfcc")
+    model = opened_model("zalo2019-mfcc")
     np.testing.assert_allclose(model.target.values(np.array([[1.0], [5.5], [10.0]])), [100, 50, 0], atol=1e-9)
     assert len(model.seen) == 7748
 

@@ -17,7 +17,7 @@ from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.export import waveform as onnx_waveform
 from hitpredict.export.export import export
 from hitpredict.export.graph import quantized
-from hitpredict.export.parity import ParityError, change_report, run
+from hitpredict.export.parity import ParityError, answers, change_report
 from hitpredict.export.waveform import with_front_end
 from hitpredict.frontends import LogMel, MfccStats, compute, to_json
 from hitpredict.model_folder.folder import ModelFolder
@@ -125,10 +125,10 @@ def test_the_file_answers_as_the_model_for_any_batch(models, tables, name):
     expected = folder.predict(data).score
     inputs, owners = batches_of(data, folder.windows)
     assert len(owners) == (10 if name.startswith("cnn") else 5)
-    found = by_owner(run(exported.data, inputs), owners, 5)
+    found = by_owner(answers(exported.data, inputs), owners, 5)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.std(expected))
-    alone = run(exported.data, [each[:1] for each in inputs])
-    np.testing.assert_allclose(alone, run(exported.data, inputs)[:1], rtol=1e-5)
+    alone = answers(exported.data, [each[:1] for each in inputs])
+    np.testing.assert_allclose(alone, answers(exported.data, inputs)[:1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "cnn-classes"])
@@ -195,9 +195,9 @@ def test_smaller_weights_change_little_and_say_how_much(models, name):
         [np.stack([compute(FRONTEND, song(i))[:LENGTH] for i in range(3)])] if name == "cnn" else [np.ones((3, 40))]
     )
     inputs = [each.astype(np.float32) for each in inputs]
-    plain = run(exported.data, inputs)
+    plain = answers(exported.data, inputs)
     for smaller, limit in ((half, 0.01), (bytes_, 0.3)):
-        np.testing.assert_allclose(run(smaller, inputs), plain, atol=limit * spread)
+        np.testing.assert_allclose(answers(smaller, inputs), plain, atol=limit * spread)
         metadata = session(smaller).get_modelmeta().custom_metadata_map
         assert metadata == session(exported.data).get_modelmeta().custom_metadata_map
         report = change_report(folder, exported.data, smaller, "smaller")
@@ -241,7 +241,7 @@ def test_the_file_says_what_samples_it_takes(models):
     clip = Clip(song(0).samples[:, : takes["samples"]], RATE, "clip")
     assert len(compute(FRONTEND, clip)) == LENGTH
     assert len(compute(FRONTEND, Clip(clip.samples[:, 1:], RATE, "clip"))) == LENGTH - 1
-    assert run(data, [song(0).samples[:, : takes["least_samples"]]]).shape == (1,)
+    assert answers(data, [song(0).samples[:, : takes["least_samples"]]]).shape == (1,)
     assert metadata["hitpredict.card"] == session(exported.data).get_modelmeta().custom_metadata_map["hitpredict.card"]
 
 
@@ -258,7 +258,7 @@ def test_a_model_of_the_middle_looks_nowhere_else(models, tmp_path):
     plain, same, other = (scorer.score(Clip(each, RATE, "song")).score for each in (clip.samples, edges, centre))
     assert same == plain != other
     folded = with_front_end(exported.data, folder)
-    found = run(folded, [np.concatenate([clip.samples, centre])])
+    found = answers(folded, [np.concatenate([clip.samples, centre])])
     np.testing.assert_allclose(found, [plain, other], rtol=1e-3)
 
 
@@ -266,8 +266,8 @@ def test_models_of_whole_songs_take_samples_of_that_length(models):
     folder, exported = models("cnn-whole")
     data = with_front_end(exported.data, folder)
     clip = song(4)
-    expected = run(exported.data, [compute(FRONTEND, clip)[None]])
-    np.testing.assert_allclose(run(data, [clip.samples]), expected, rtol=1e-4)
+    expected = answers(exported.data, [compute(FRONTEND, clip)[None]])
+    np.testing.assert_allclose(answers(data, [clip.samples]), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +289,9 @@ def test_every_parameter_of_the_front_end_is_folded(frontend, window):
     spread = 0
     for seconds in (0.2, 1.0, 2.5):
         clips = [song(seed, seed, seconds) for seed in (0, 1, 2)]
-        found = run(folded, [np.concatenate([clip.samples for clip in clips])])
+        found = answers(folded, [np.concatenate([clip.samples for clip in clips])])
         windows = [onnx_waveform.windows_of(compute(frontend, clip), window) for clip in clips]
-        expected = np.array([run(graph, [each]).mean() for each in windows])
+        expected = np.array([answers(graph, [each]).mean() for each in windows])
         spread = max(spread, np.ptp(expected))
         np.testing.assert_allclose(found, expected, atol=1e-3 * max(spread, 1))
 
@@ -351,7 +351,7 @@ def test_the_command_writes_small_files_that_take_samples(models, tmp_path, smal
     assert file.stat().st_size < len(full)
     spread = np.std(folder.config["reference"]["scores"])
     samples = song(3, 1.5, 2.0).samples
-    np.testing.assert_allclose(run(file.read_bytes(), [samples]), run(full, [samples]), atol=0.3 * spread)
+    np.testing.assert_allclose(answers(file.read_bytes(), [samples]), answers(full, [samples]), atol=0.3 * spread)
 
 
 def test_the_command_takes_one_way_of_storing_weights(models, tmp_path):

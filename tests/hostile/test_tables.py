@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 
 from hitpredict import recipes
-from hitpredict.datasets.chart_readers import read
+from hitpredict.datasets.chart_readers import read_chart
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError
-from hitpredict.evaluation.models import opened
+from hitpredict.evaluation.models import opened_model
 from hitpredict.export.export import export
 from hitpredict.export.metadata import metadata_of
 from hitpredict.frontends import MfccStats
@@ -251,7 +251,7 @@ def test_recipes_with_odd_entries(key):
 
 
 def use(folder, tables):
-    model = opened(str(folder))
+    model = opened_model(str(folder))
     data = load([tables / "features.csv"], tables / "labels.csv", ["popularity"], None, [])
     _ = model.seen, model.calibration, model.domain, model.baselines.predict(data.summary), model.published
     model.predict(data)
@@ -310,7 +310,7 @@ def test_damaged_charts(tmp_path, name):
     random, path = np.random.default_rng(0), tmp_path / name
     for number in range(150):
         path.write_bytes(damaged(CHARTS[name].encode(), number, random) if number else CHARTS[name].encode())
-        error = told(lambda: read(path))
+        error = told(lambda: read_chart(path))
         assert number or error is None
 
 
@@ -322,9 +322,9 @@ def test_odd_values_in_billboard_charts(tmp_path, odd):
     changed += [{**chart, "data": [{**entry, key: odd}]} for key in entry]
     for each in changed:
         path.write_text(json.dumps(each))
-        told(lambda: read(path))
+        told(lambda: read_chart(path))
     path.write_text("[" * 100_000)
-    assert isinstance(told(lambda: read(path)), InputError)
+    assert isinstance(told(lambda: read_chart(path)), InputError)
 
 
 def test_the_command_says_one_line(tables, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import InputError
-from hitpredict.mutations import Recipe, mutate, parse
+from hitpredict.mutations import Chain, mutate, parse
 
 
 def tone(channels: int = 2, seconds: float = 1.0, rate: int = 44100) -> Clip:
@@ -44,7 +44,7 @@ def test_noise_depends_on_the_seed_and_its_place_alone() -> None:
     first, again, other = (mutate(clip, noise=20, seed=seed).samples for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-    twice = Recipe(tuple(parse("noise", "0") * 2)).apply(clip).samples - clip.samples
+    twice = Chain(tuple(parse("noise", "0") * 2)).apply(clip).samples - clip.samples
     assert rms(twice) < 1.9 * rms(clip.samples)
 
 

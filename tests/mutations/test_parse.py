@@ -3,7 +3,7 @@
 import pytest
 
 from hitpredict.errors import UsageError
-from hitpredict.mutations import STEPS, Recipe, parse, product
+from hitpredict.mutations import STEPS, Chain, parse, product
 
 
 def values(op: str, text: str) -> list[tuple[object, ...]]:
@@ -121,7 +121,7 @@ def test_product_is_in_order_and_its_labels_differ() -> None:
         "pitch+2.tempo1.1",
     ]
     assert all((recipe.quality, recipe.seed) == ("draft", 3) for recipe in recipes)
-    assert product([]) == [Recipe()]
+    assert product([]) == [Chain()]
 
 
 def test_a_product_has_a_bound() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import EnvironmentProblem, InputError
-from hitpredict.mutations import Recipe, mutate
+from hitpredict.mutations import Chain, mutate
 from hitpredict.mutations.time import Pitch, PitchAndTempo, Tempo, fused
 
 RATE = 22050
@@ -73,8 +73,8 @@ def test_pitch_and_tempo_are_one_pass_in_either_order(engine: str) -> None:
     clip = sine(seconds=1)
     steps = (Pitch(3), Tempo(0.8))
     assert fused(steps) == fused(steps[::-1]) == [PitchAndTempo(3, 0.8)]
-    one = Recipe(steps, engine).apply(clip)
-    assert np.array_equal(one.samples, Recipe(steps[::-1], engine).apply(clip).samples)
+    one = Chain(steps, engine).apply(clip)
+    assert np.array_equal(one.samples, Chain(steps[::-1], engine).apply(clip).samples)
     two_passes = mutate(mutate(clip, pitch=3, engine=engine), tempo=0.8, engine=engine)
     assert one.frames == two_passes.frames
     assert peak_hz(one) == pytest.approx(peak_hz(two_passes), rel=0.003)

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from hitpredict.audio.clip import Clip
-from hitpredict.mutations import Recipe, parse
+from hitpredict.mutations import Chain, parse
 from hitpredict.scoring.records import flat, variant_of
 from hitpredict.scoring.scorer import Scorer
 from tests.helpers.sounds import tune
 
 
 def comment(*steps):
-    return json.dumps(Recipe([step for op, text in steps for step in parse(op, text)]).to_json())
+    return json.dumps(Chain([step for op, text in steps for step in parse(op, text)]).to_json())
 
 
 @pytest.mark.parametrize(

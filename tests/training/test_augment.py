@@ -10,14 +10,14 @@ from hitpredict.errors import UsageError
 from hitpredict.training.augment import (
     TRANSFORMS,
     Compose,
-    Crop,
     FrequencyMask,
-    Gain,
-    Noise,
-    Pitch,
-    Roll,
-    Tempo,
-    Timbre,
+    RandomCrop,
+    RandomGain,
+    RandomNoise,
+    RandomPitch,
+    RandomRoll,
+    RandomTempo,
+    RandomTimbre,
     TimeMask,
     Transform,
     excerpt,
@@ -49,8 +49,8 @@ def loudest_hz(samples: np.ndarray) -> float:
 
 
 ALL: list[Transform] = [
-    *(TimeMask(), FrequencyMask(fill="zero"), Roll(), Gain(scale=1), Noise(), Crop(30)),
-    *(Pitch(RATE), Tempo(RATE), Timbre(RATE, filtered=1)),
+    *(TimeMask(), FrequencyMask(fill="zero"), RandomRoll(), RandomGain(scale=1), RandomNoise(), RandomCrop(30)),
+    *(RandomPitch(RATE), RandomTempo(RATE), RandomTimbre(RATE, filtered=1)),
 ]
 
 
@@ -97,7 +97,7 @@ def test_probability(transform):
 
 
 def test_probability_is_that_of_being_done():
-    often = Gain(probability=0.75)
+    often = RandomGain(probability=0.75)
     generator = random()
     done = [bool((often(np.ones(3), generator) != 1).any()) for _ in range(400)]
     assert 0.68 < np.mean(done) < 0.82
@@ -129,23 +129,23 @@ def test_several_masks_and_images():
 
 def test_roll_turns_within_its_share():
     ramp = np.arange(100.0)
-    shifts = [int(Roll(share=0.1)(ramp, random(seed)).argmin()) for seed in range(200)]
+    shifts = [int(RandomRoll(share=0.1)(ramp, random(seed)).argmin()) for seed in range(200)]
     signed = {(shift + 50) % 100 - 50 for shift in shifts}
     assert signed == set(range(-10, 11))
     image = np.arange(12.0).reshape(3, 4)
-    turned = Roll(share=0.5, axis=1)(image, random(1))
+    turned = RandomRoll(share=0.5, axis=1)(image, random(1))
     assert (np.sort(turned, axis=1) == image).all()
 
 
 def test_gain_multiplies_sound_and_shifts_decibels():
     wave, decibels = waveform(), spectrogram()
-    louder = np.array([Gain(db=12)(wave, random(seed))[100] / wave[100] for seed in range(200)])
-    in_db = Gain(db=12, scale=1)
+    louder = np.array([RandomGain(db=12)(wave, random(seed))[100] / wave[100] for seed in range(200)])
+    in_db = RandomGain(db=12, scale=1)
     shift = np.array([(in_db(decibels, random(seed)) - decibels).mean() for seed in range(200)])
     np.testing.assert_allclose(20 * np.log10(louder), shift, atol=1e-3)
     assert -12 <= shift.min() < -11 < 11 < shift.max() <= 12
     assert np.ptp(in_db(decibels, random()) - decibels) < 1e-4
-    natural = Gain(db=12, scale=np.log(10) / 10)(np.log(10 ** (decibels / 10)), random(5))
+    natural = RandomGain(db=12, scale=np.log(10) / 10)(np.log(10 ** (decibels / 10)), random(5))
     np.testing.assert_allclose(10 * np.log10(np.exp(natural)), in_db(decibels, random(5)), atol=1e-3)
 
 
@@ -153,30 +153,30 @@ def test_gain_multiplies_sound_and_shifts_decibels():
 def test_noise_is_below_the_sound_by_its_range(sample):
     ratios = []
     for seed in range(50):
-        added = Noise(quietest_db=20, loudest_db=10)(sample, random(seed)) - sample
+        added = RandomNoise(quietest_db=20, loudest_db=10)(sample, random(seed)) - sample
         ratios.append(20 * np.log10(sample.std() / added.std()))
     assert 9.5 < min(ratios) < 11.5
     assert 18.5 < max(ratios) < 20.5
 
 
 def test_noise_leaves_silence_silent():
-    assert not Noise()(np.zeros(100), random()).any()
+    assert not RandomNoise()(np.zeros(100), random()).any()
 
 
 def test_crop_takes_any_excerpt():
     ramp = np.arange(20.0)
     starts = set()
     for seed in range(200):
-        kept = Crop(15)(ramp, random(seed))
+        kept = RandomCrop(15)(ramp, random(seed))
         np.testing.assert_array_equal(kept, kept[0] + np.arange(15))
         starts.add(int(kept[0]))
     assert starts == set(range(6))
-    assert Crop(5, axis=1)(np.ones((7, 9, 3)), random()).shape == (7, 5, 3)
+    assert RandomCrop(5, axis=1)(np.ones((7, 9, 3)), random()).shape == (7, 5, 3)
 
 
 def test_crop_pads_what_is_short():
-    np.testing.assert_array_equal(Crop(4)(np.ones(2), random()), [1, 1, 0, 0])
-    padded = Crop(60)(spectrogram(50), random())
+    np.testing.assert_array_equal(RandomCrop(4)(np.ones(2), random()), [1, 1, 0, 0])
+    padded = RandomCrop(60)(spectrogram(50), random())
     np.testing.assert_array_equal(padded[:50], spectrogram(50))
     assert (padded[50:] == spectrogram(50).min()).all()
 
@@ -188,7 +188,7 @@ def test_excerpts_by_place():
 
 
 def test_pitch_moves_the_pitch_within_its_range():
-    semitones = [12 * np.log2(loudest_hz(Pitch(RATE, 4)(sine(880), random(seed))) / 880) for seed in range(8)]
+    semitones = [12 * np.log2(loudest_hz(RandomPitch(RATE, 4)(sine(880), random(seed))) / 880) for seed in range(8)]
     assert -4.1 < min(semitones) < -1 < 1 < max(semitones) < 4.1
 
 
@@ -197,10 +197,10 @@ def test_tempo_keeps_pitch_and_length():
     clicks[:: RATE // 4] = 0.9
     beats = []
     for seed in range(6):
-        tone = Tempo(RATE, 1.5)(sine(880), random(seed))
+        tone = RandomTempo(RATE, 1.5)(sine(880), random(seed))
         assert tone.shape == (RATE,)
         assert loudest_hz(tone) == pytest.approx(880, abs=4)
-        energy = np.square(Tempo(RATE, 1.5)(clicks, random(seed))).reshape(-1, 160).sum(axis=1)[:125]
+        energy = np.square(RandomTempo(RATE, 1.5)(clicks, random(seed))).reshape(-1, 160).sum(axis=1)[:125]
         spectrum = np.abs(np.fft.rfft((energy - energy.mean()) * np.hanning(125), 4000))
         beats.append((80 + spectrum[80:280].argmax()) / 40)  # per second, 4 as recorded
     assert 4 / 1.5 - 0.2 < min(beats) < 3.7
@@ -211,7 +211,7 @@ def test_timbre_changes_bands_within_its_range():
     noise = 0.1 * random(1).standard_normal(RATE).astype(np.float32)
     before = np.abs(np.fft.rfft(noise))
     for seed in range(10):
-        after = np.abs(np.fft.rfft(Timbre(RATE, db=6, bands=1, filtered=0)(noise, random(seed))))
+        after = np.abs(np.fft.rfft(RandomTimbre(RATE, db=6, bands=1, filtered=0)(noise, random(seed))))
         change = 20 * np.log10(np.median((after / before)[:-1].reshape(100, -1), axis=1))
         assert np.abs(change).max() < 6.2
         assert np.ptp(change) > 0.1
@@ -222,7 +222,7 @@ def test_timbre_filters():
     before = np.abs(np.fft.rfft(noise))
     lost = []
     for seed in range(12):
-        after = np.abs(np.fft.rfft(Timbre(RATE, db=0, filtered=1)(noise, random(seed))))
+        after = np.abs(np.fft.rfft(RandomTimbre(RATE, db=0, filtered=1)(noise, random(seed))))
         ratio = after / before
         lost.append((np.median(ratio[:30]) < 0.5, np.median(ratio[7500:7990]) < 0.7))
     assert {(True, False), (False, True)} <= set(lost)
@@ -239,7 +239,7 @@ def test_a_recipe_lists_them():
     length = 32
     """
     chain = from_config(tomllib.loads(toml)["augment"])
-    assert chain == Compose((FrequencyMask(share=0.375, fill="zero"), Crop(32)))
+    assert chain == Compose((FrequencyMask(share=0.375, fill="zero"), RandomCrop(32)))
     assert from_config(chain.to_config()) == chain
     assert chain.to_config()[1] == {"name": "crop", "length": 32, "axis": 0}
 
@@ -282,7 +282,7 @@ def test_malformed_configs(config, message):
 
 
 @pytest.mark.parametrize(
-    ("transform", "shape"), [(Pitch(RATE), (4, 8)), (TimeMask(), (8,)), (Gain(), ()), (Noise(), ())]
+    ("transform", "shape"), [(RandomPitch(RATE), (4, 8)), (TimeMask(), (8,)), (RandomGain(), ()), (RandomNoise(), ())]
 )
 def test_layouts_without_meaning(transform, shape):
     with pytest.raises(UsageError, match="has no meaning for an array of shape"):
@@ -290,7 +290,7 @@ def test_layouts_without_meaning(transform, shape):
 
 
 def test_empty_arrays_stay_empty():
-    assert Compose((Roll(), Noise(), Gain()))(np.zeros((0, 8)), random()).shape == (0, 8)
+    assert Compose((RandomRoll(), RandomNoise(), RandomGain()))(np.zeros((0, 8)), random()).shape == (0, 8)
 
 
 def test_the_module_itself_needs_no_torch():

@@ -11,11 +11,19 @@ from hitpredict.frontends.image import SpectrogramImage
 from hitpredict.frontends.vggish import Vggish
 from hitpredict.frontends.waveform import Waveform
 from hitpredict.mutations import edit, level
-from hitpredict.mutations.recipe import Recipe
+from hitpredict.mutations.chain import Chain
 from hitpredict.scoring.windows import window_at
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.read import Arrays, Features
-from hitpredict.training.augment import FrequencyMask, Gain, Noise, Pitch, Roll, TimeMask, from_config
+from hitpredict.training.augment import (
+    FrequencyMask,
+    RandomGain,
+    RandomNoise,
+    RandomPitch,
+    RandomRoll,
+    TimeMask,
+    from_config,
+)
 from hitpredict.training.fit import Tracks
 from tests.helpers.sounds import tune
 
@@ -36,7 +44,7 @@ def sound(seconds: float = 2.0) -> Clip:
 
 
 def changed(clip: Clip, step) -> Clip:
-    return Recipe((step,)).apply(clip)
+    return Chain((step,)).apply(clip)
 
 
 @pytest.mark.parametrize("frontend", EACH, ids=lambda each: each.name)
@@ -61,7 +69,7 @@ def test_every_front_end_of_arrays_is_among_these():
 def test_gain_is_within_the_change_of_its_decibels(frontend):
     clip = sound()
     quiet, loud = (compute(frontend, changed(clip, level.Gain(db))) for db in (-7.0, 7.0))
-    plain, gain = compute(frontend, clip), Gain(db=7).on(frontend)
+    plain, gain = compute(frontend, clip), RandomGain(db=7).on(frontend)
     all_found = np.stack([gain(plain, random(seed)) for seed in range(40)])
     span = np.abs(loud - quiet).max()
     assert (all_found <= np.maximum(quiet, loud) + 5e-3).all()
@@ -83,7 +91,7 @@ def test_the_gain_of_the_published_systems_is_that_of_the_sound():
 
 def test_a_gain_without_a_scale_needs_to_know_the_front_end():
     with pytest.raises(UsageError, match="gain: scale is missing"):
-        Gain()(np.zeros((4, 8), np.float32), random())
+        RandomGain()(np.zeros((4, 8), np.float32), random())
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,7 @@ def test_rolled_features_are_those_of_rolled_sound(frontend):
     plain = compute(frontend, clip)
     found = next(
         each
-        for each in (Roll(share=0.5)(plain, random(seed)) for seed in range(5000))
+        for each in (RandomRoll(share=0.5)(plain, random(seed)) for seed in range(5000))
         if np.array_equal(each, np.roll(plain, frames, axis=0))
     )
     # Frames across the ends differ, and those before `frames` by a part of one: sounds are no whole number of frames.
@@ -116,7 +124,7 @@ def test_the_published_systems_roll_by_256_frames(name):
 
 def test_noise_is_as_far_below_the_sound_as_in_a_mutation():
     samples = sound().samples[0]
-    added = Noise(quietest_db=20, loudest_db=20)(samples, random()) - samples
+    added = RandomNoise(quietest_db=20, loudest_db=20)(samples, random()) - samples
     ratio = np.sqrt(np.square(samples, dtype=np.float64).mean() / np.square(added, dtype=np.float64).mean())
     assert 20 * np.log10(ratio) == pytest.approx(20, abs=0.1)
 
@@ -124,11 +132,11 @@ def test_noise_is_as_far_below_the_sound_as_in_a_mutation():
 def test_the_rate_of_samples_is_the_front_ends():
     time = np.arange(8000) / 8000
     tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)
-    transposed = [Pitch(semitones=12).on(Waveform(8000))(tone, random(seed)) for seed in range(3)]
-    given = [Pitch(rate=8000, semitones=12)(tone, random(seed)) for seed in range(3)]
+    transposed = [RandomPitch(semitones=12).on(Waveform(8000))(tone, random(seed)) for seed in range(3)]
+    given = [RandomPitch(rate=8000, semitones=12)(tone, random(seed)) for seed in range(3)]
     np.testing.assert_array_equal(transposed, given)
     with pytest.raises(UsageError, match="pitch: rate is missing"):
-        Pitch()(tone, random())
+        RandomPitch()(tone, random())
 
 
 @pytest.mark.parametrize("mask", [TimeMask, FrequencyMask])

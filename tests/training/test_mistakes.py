@@ -14,7 +14,7 @@ from hitpredict import recipes
 from hitpredict.audio.clip import Clip
 from hitpredict.cli.app import app
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.evaluation.models import opened
+from hitpredict.evaluation.models import opened_model
 from hitpredict.frontends import FRONTENDS, MfccStats, compute, to_json
 from hitpredict.tables.join import filled, load
 from hitpredict.tables.read import Arrays, Features
@@ -201,7 +201,7 @@ def test_few_groups_are_told(tables):
 def test_damaged_folders_name_the_file(tables, name):
     train(request(tables), data_of(tables), tables / "m")
     (tables / "m" / name).write_bytes(b"{")
-    model = opened(tables / "m")
+    model = opened_model(tables / "m")
     with pytest.raises(EnvironmentProblem, match=f"{name}: damaged"):
         _ = model.calibration, model.network
     (tables / "m" / name).unlink()

@@ -87,7 +87,7 @@ def _ready(output: Path, inputs: list[str], force: bool, skip_existing: bool) ->
 
 def _read(inputs: list[str], messages: Messages) -> "tuple[list[Chart], int]":
     """The charts that could be read, and how many files could not."""
-    from hitpredict.datasets.chart_readers import read
+    from hitpredict.datasets.chart_readers import read_chart
     from hitpredict.datasets.charts import files
 
     found, failed = [], 0
@@ -95,7 +95,7 @@ def _read(inputs: list[str], messages: Messages) -> "tuple[list[Chart], int]":
     with Progress("read", watched(messages.quiet, rows_elsewhere=True)) as bar:
         for path in bar.over(files(inputs, skipped)):
             try:
-                found.append(read(path))
+                found.append(read_chart(path))
                 messages.detail(f"{path}: {found[-1].kind}, {len(found[-1].table)} rows")
             except InputError as error:
                 failed += 1

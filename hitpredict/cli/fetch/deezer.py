@@ -26,7 +26,7 @@ def deezer(
     isrc: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The recordings with these ISRCs, one a line.")
     ] = None,
-    limit: shared.Limit = None,
+    limit: shared.TrackLimit = None,
     mirror: shared.Mirror = None,
     offline: shared.Offline = False,
     force: options.Force = False,

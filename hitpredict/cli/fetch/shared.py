@@ -24,7 +24,7 @@ Mirror = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Fetch from this address instead of the official one, same paths below it."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, max=10**9, help="Stop after this many tracks.")]
+TrackLimit = Annotated[int | None, typer.Option(min=1, max=10**9, help="Stop after this many tracks.")]
 
 
 def wanted(output: Path, force: bool, skip_existing: bool, messages: Messages) -> bool:

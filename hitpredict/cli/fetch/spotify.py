@@ -36,7 +36,7 @@ def spotify(
     previews: Annotated[
         Previews | None, typer.Option(help="Fetch previews (MP3) from Deezer, joined by ISRC, with its rank.")
     ] = None,
-    limit: shared.Limit = None,
+    limit: shared.TrackLimit = None,
     mirror: shared.Mirror = None,
     offline: shared.Offline = False,
     force: options.Force = False,

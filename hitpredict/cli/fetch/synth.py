@@ -24,7 +24,7 @@ COMMAND: dict[str, Any] = {
 SETTINGS = "synth.json"
 
 
-class AudioFormat(StrEnum):
+class SongFormat(StrEnum):
     """Formats the songs can have."""
 
     ogg = "ogg"
@@ -61,7 +61,7 @@ def synth(
     ] = 0.4,
     songs_per_artist: Annotated[int, typer.Option(min=1, max=10**7, help="Songs that share an artist.")] = 4,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of a song.")] = 12.0,
-    form: Annotated[AudioFormat, typer.Option("-f", "--format", help="Format of the songs.")] = AudioFormat.ogg,
+    form: Annotated[SongFormat, typer.Option("-f", "--format", help="Format of the songs.")] = SongFormat.ogg,
     jobs: options.Jobs = None,
     force: options.Force = False,
     quiet: options.Quiet = False,

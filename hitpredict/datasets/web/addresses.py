@@ -2,7 +2,7 @@
 
 import os
 
-VARIABLE = "HITPREDICT_FETCH_BASE_"
+_VARIABLE = "HITPREDICT_FETCH_BASE_"
 
 
 def base(source: str, official: str, mirror: str | None = None) -> str:
@@ -10,4 +10,4 @@ def base(source: str, official: str, mirror: str | None = None) -> str:
 
     mirror wins over the environment variable `HITPREDICT_FETCH_BASE_SOURCE`, which wins over the official one.
     """
-    return (mirror or os.environ.get(VARIABLE + source.upper()) or official).rstrip("/")
+    return (mirror or os.environ.get(_VARIABLE + source.upper()) or official).rstrip("/")

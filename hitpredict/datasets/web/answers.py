@@ -52,7 +52,7 @@ def unpacked(what: str, chunks: Iterable[bytes], encoding: str, most: int = LARG
     return bytes(body)
 
 
-def parsed(what: str, body: bytes) -> Any:
+def parsed_answer(what: str, body: bytes) -> Any:
     """The value of a JSON text. Raises `InputError` for anything else, for numbers without value, and for depth."""
     try:
         value = json.loads(body, parse_constant=_refused, parse_float=_finite)

@@ -26,7 +26,7 @@ def unpack(archive: Path, folder: Path, rename: Callable[[str], str | None]) -> 
     Yields each file's path. Raises `InputError`, before anything is written, for members that climb out of the
     folder, that are links, or that claim to be many times the archive's size; `EnvironmentProblem` for a full disk.
     """
-    with opened(archive) as members:
+    with opened_zip(archive) as members:
         wanted = [(info, name) for info in members.infolist() if not info.is_dir() and (name := rename(info.filename))]
         _check(archive, [info for info, _ in wanted], [name for _, name in wanted])
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def unpack(archive: Path, folder: Path, rename: Callable[[str], str | None]) -> 
 
 
 @contextmanager
-def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+def opened_zip(archive: Path) -> Iterator[zipfile.ZipFile]:
     """A zip archive; damage that shows while it is open becomes an `InputError`."""
     try:
         with zipfile.ZipFile(archive) as members:

@@ -13,12 +13,12 @@ from hitpredict.datasets.web.hashes import matches
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.files.owned import atomic
 
-VARIABLE = "HITPREDICT_CACHE"
+_VARIABLE = "HITPREDICT_CACHE"
 
 
 def cache_root() -> Path:
     """The cache folder; it need not be there."""
-    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_path("hitpredict"))
+    return Path(os.environ.get(_VARIABLE) or platformdirs.user_cache_path("hitpredict"))
 
 
 def cache_folder(name: str, *, offline: bool = False) -> Path:
@@ -71,4 +71,4 @@ def _note_of(repository: str) -> Path:
     return cache_root() / "weights" / f"{repository.replace('/', '--')}.whole"
 
 
-_ADVICE = f"set {VARIABLE} to a folder that can hold downloads"
+_ADVICE = f"set {_VARIABLE} to a folder that can hold downloads"

@@ -28,7 +28,7 @@ from tenacity import (
 )
 
 from hitpredict import __version__
-from hitpredict.datasets.web.answers import brief, parsed, unpacked
+from hitpredict.datasets.web.answers import brief, parsed_answer, unpacked
 from hitpredict.datasets.web.disk import full_disk_explained, made, need_room
 from hitpredict.datasets.web.hashes import matches
 from hitpredict.datasets.web.limits import SLOWEST, RateLimiter, Watch
@@ -141,7 +141,7 @@ class Web:
                 self._check_status(what, response)
                 encoding = response.headers.get("Content-Encoding", "").strip().lower()
                 body = unpacked(what, _counted(response, watch), encoding)
-            answer = parsed(what, body)
+            answer = parsed_answer(what, body)
             check(answer)
             return answer
 

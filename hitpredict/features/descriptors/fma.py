@@ -108,7 +108,7 @@ def _scan(
         where = maxima(magnitude, rate, assumed)
         tones.add(magnitude, where)
         strong.add(power, where)
-        mels.append(spectral.decibels(spectral.mel_power(power, rate)))
+        mels.append(spectral.power_decibels(spectral.mel_power(power, rate)))
         now = rows[batch.frame : batch.frame + len(power)]
         now[:, :14] = spectral.band_extremes(magnitude, assumed)
         now[:, 14:16] = spectral.centroid_and_bandwidth(magnitude, assumed)

@@ -57,7 +57,7 @@ class Hmn207:
                 power = spectral.mel_power(magnitude * magnitude, rate)
                 tones.add(magnitude, maxima(magnitude, rate))
                 mel_sum += power.sum(axis=0, dtype=np.float64)
-                mels.append(spectral.decibels(power))
+                mels.append(spectral.power_decibels(power))
                 now = rows[batch.frame : batch.frame + len(power)]
                 now[:, :14] = spectral.band_extremes(magnitude, rate)
                 now[:, 14:15] = spectral.zero_crossing_rate(batch, track.samples)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hitpredict.features.descriptors.mono import HOP, N_FFT, Batch
 from hitpredict.frontends.mel import Bands, dct, filterbank, in_bands, weighted
 from hitpredict.frontends.stft import hann
+from hitpredict.frontends.store import Rows
 
 Spectra = NDArray[np.float32]
-Rows = NDArray[np.float32]
 
 N_MELS = 128
 N_BANDS = 7
@@ -55,7 +55,7 @@ def mel_power(power: Spectra, rate: int) -> Rows:
     return weighted(power, _mel_bands(rate))
 
 
-def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+def power_decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.float32(10) * np.log10(np.maximum(power, np.float32(_AMIN)))
 
 

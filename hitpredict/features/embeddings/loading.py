@@ -55,7 +55,7 @@ def inference() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def fetched() -> Path:
+def fetched_weights() -> Path:
     """The folder that `hitpredict fetch weights` fills; it need not be there."""
     require("platformdirs")
     from hitpredict.datasets.web.cache import cache_root

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-Rows = NDArray[np.float32]
+from hitpredict.frontends.store import Rows
 
 
 def pieces(blocks: Iterable[Rows], size: int, least: int = 0) -> Iterator[Rows]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError
-from hitpredict.features.embeddings.loading import check_choice, columns, fetched, inference, place, require
+from hitpredict.features.embeddings.loading import check_choice, columns, fetched_weights, inference, place, require
 from hitpredict.features.embeddings.stream import mean_of_rows, pieces
 from hitpredict.frontends.vggish import Vggish
 
@@ -59,7 +59,7 @@ class VggishEmbedding:
 
     def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
         """The embeddings (n, 128) of each batch of patches, at least one of them."""
-        torch, network, whitening = _network(self.weights or str(fetched() / _PUBLISHED), self.pca, self.device)
+        torch, network, whitening = _network(self.weights or str(fetched_weights() / _PUBLISHED), self.pca, self.device)
         frontend, device, empty = Vggish(), place(self.device), True
         for piece in pieces(frontend.frames(blocks, rate), _BATCH * frontend.patch_frames):
             if len(piece) < frontend.patch_frames:

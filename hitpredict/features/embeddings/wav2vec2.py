@@ -20,7 +20,7 @@ from hitpredict.features.embeddings.loading import (
     transformer,
 )
 from hitpredict.features.embeddings.stream import mean_of_rows, pieces
-from hitpredict.frontends.resample import Mono, soxr_mono
+from hitpredict.frontends.resample import MonoSamples, soxr_mono
 
 _CLASS = "Wav2Vec2Model"
 _RATE = 16000
@@ -80,7 +80,7 @@ class Wav2Vec2Embedding:
         if empty:
             raise InputError(f"too short for {self.name}: one frame takes {self._shortest / _RATE:.3f} s")
 
-    def _run(self, model: Any, chunk: Mono) -> NDArray[np.float32]:
+    def _run(self, model: Any, chunk: MonoSamples) -> NDArray[np.float32]:
         torch = require("torch")
         if preprocessing(self.checkpoint, _RATE).get("do_normalize", True):
             chunk = (chunk - chunk.mean()) / np.sqrt(chunk.var() + np.float32(1e-7))

@@ -20,7 +20,7 @@ _LONGEST_LABEL = 120
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Chain:
     """Steps in the order in which they are applied, and what they share; no steps leave the clip as it is.
 
     engine: `pedalboard` or `rubberband`; quality: `best` or `draft`; both matter to pitch and tempo alone.
@@ -70,7 +70,7 @@ class Recipe:
 
         The bits are those of `apply`. InputError when a step cannot be done on it.
         """
-        return run(self.plan, sound)
+        return applied(self.plan, sound)
 
     @property
     def plan(self) -> "Plan":
@@ -86,7 +86,7 @@ class Recipe:
         return {"schema": RECIPE_SCHEMA, "steps": steps, **shared}
 
     @classmethod
-    def from_json(cls, data: object) -> "Recipe":
+    def from_json(cls, data: object) -> "Chain":
         """The recipe of `to_json`; `engine`, `quality` and `seed` may be absent. UsageError if malformed."""
         if not isinstance(data, Mapping) or data.get("schema") != RECIPE_SCHEMA:
             raise UsageError(f'a recipe must be a JSON object with "schema": "{RECIPE_SCHEMA}"')
@@ -101,7 +101,7 @@ class Recipe:
 Plan = tuple[tuple[Step, Context], ...]
 
 
-def run(plan: Plan, sound: Sound) -> Sound:
+def applied(plan: Plan, sound: Sound) -> Sound:
     """`sound` after all steps of a plan."""
     for step, context in plan:
         sound = step.apply(sound, context)

@@ -10,7 +10,7 @@ import pytest
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import InputError, UsageError
-from hitpredict.mutations import STEPS, Recipe, mutate, parse, product
+from hitpredict.mutations import STEPS, Chain, mutate, parse, product
 from hitpredict.scoring.records import RECIPE_SCHEMA as SCHEMA
 
 EVERY = {op: step.example.split(",")[0] for op, step in STEPS.items()} | {
@@ -27,8 +27,8 @@ def clip(channels: int = 2, frames: int = 12000, rate: int = 16000) -> Clip:
     return Clip(samples, rate, "song", {"title": "Song"})
 
 
-def recipe(*options: str, **shared: object) -> Recipe:
-    return Recipe(tuple(parse(*option.split("=", 1))[0] for option in options), **shared)
+def recipe(*options: str, **shared: object) -> Chain:
+    return Chain(tuple(parse(*option.split("=", 1))[0] for option in options), **shared)
 
 
 @pytest.mark.parametrize("op", STEPS)
@@ -47,12 +47,12 @@ def test_every_step_is_pure_and_gives_the_same_bits_twice(op: str) -> None:
 @pytest.mark.parametrize("op", STEPS)
 def test_every_step_round_trips_through_json(op: str) -> None:
     steps = parse(op, EVERY[op])
-    original = Recipe(tuple(steps), "rubberband", "draft", 7)
+    original = Chain(tuple(steps), "rubberband", "draft", 7)
     data = json.loads(json.dumps(original.to_json()))
     assert data["schema"] == SCHEMA == "hitpredict.recipe/1"
     assert data["steps"][0]["op"] == op
-    assert Recipe.from_json(data) == original
-    assert hash(Recipe.from_json(data)) == hash(original)
+    assert Chain.from_json(data) == original
+    assert hash(Chain.from_json(data)) == hash(original)
 
 
 @pytest.mark.parametrize("op", STEPS)
@@ -60,7 +60,7 @@ def test_every_step_round_trips_through_json(op: str) -> None:
 def test_short_clips_and_many_channels_work_or_are_refused(op: str, shape: tuple[int, int]) -> None:
     sound = Clip(np.full(shape, 0.25, dtype=np.float32), 8000)
     try:
-        changed = Recipe(tuple(parse(op, EVERY[op]))).apply(sound)
+        changed = Chain(tuple(parse(op, EVERY[op]))).apply(sound)
     except InputError as error:
         assert str(error)
     else:
@@ -115,21 +115,21 @@ def test_the_json_form() -> None:
 )
 def test_a_malformed_recipe_is_told_in_one_line(change: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
-        Recipe.from_json({"schema": SCHEMA, "steps": []} | change)
+        Chain.from_json({"schema": SCHEMA, "steps": []} | change)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [None, [], "pitch", {}])
 def test_what_is_no_recipe_at_all(data: object) -> None:
     with pytest.raises(UsageError, match="a recipe must be a JSON object"):
-        Recipe.from_json(data)
+        Chain.from_json(data)
 
 
 def test_no_steps_are_the_original() -> None:
     sound = clip()
-    assert Recipe().apply(sound) is sound
-    assert Recipe().label == "original"
-    assert Recipe.from_json(Recipe().to_json()) == Recipe()
+    assert Chain().apply(sound) is sound
+    assert Chain().label == "original"
+    assert Chain.from_json(Chain().to_json()) == Chain()
 
 
 def test_labels_are_safe_and_differ_when_recipes_do() -> None:
@@ -146,7 +146,7 @@ def test_labels_are_safe_and_differ_when_recipes_do() -> None:
 
 def test_long_labels_fit_a_file_name_and_still_differ() -> None:
     steps = tuple(parse("gain", "0.001:0.2:0.001"))
-    labels = {Recipe(steps[:count]).label for count in range(100, 200)}
+    labels = {Chain(steps[:count]).label for count in range(100, 200)}
     assert len(labels) == 100
     assert max(map(len, labels)) <= 120
 

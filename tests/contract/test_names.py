@@ -1,0 +1,60 @@
+"""One name for one thing: what two modules define under one name are two things that a reader takes for one."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import hitpredict
+
+PACKAGE = Path(hitpredict.__file__).parent
+# What modules beside each other offer in one shape, always named with their module: `deezer.LICENCE`, `lockstep.run`.
+SHARED = {
+    *("COMMAND", "LICENCE", "OFFICIAL", "SCHEMA", "app", "as_track", "collection", "connected_groups"),
+    *("fetch", "fit", "load", "main", "made", "run"),
+}
+# Commands are named as the function that does their work.
+COMMANDS = {"evaluate", "mutate", "train"}
+
+
+def names(tree):
+    """The public names that a module defines, but for the type variables, which mean nothing outside it."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            call = getattr(node.value, "func", None)
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            typed = isinstance(call, ast.Name) and call.id == "TypeVar"
+            found = [each.id for each in targets if isinstance(each, ast.Name) and not typed]
+        else:
+            continue
+        yield from (name for name in found if not name.startswith("_"))
+
+
+def twice(package):
+    """The names that two modules define, with those modules."""
+    where = defaultdict(list)
+    for path in sorted(package.rglob("*.py")):
+        for name in dict.fromkeys(names(ast.parse(path.read_text(encoding="utf-8")))):
+            where[name].append(path.relative_to(package).as_posix())
+    return {name: paths for name, paths in where.items() if len(paths) > 1}
+
+
+def test_no_two_modules_define_one_name():
+    assert {name: paths for name, paths in twice(PACKAGE).items() if name not in SHARED | COMMANDS} == {}
+
+
+def test_what_may_be_there_twice_is():
+    assert set(twice(PACKAGE)) >= SHARED | COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [("class A: ...", True), ("A = 1", True), ("A: int = 1", True), ("A = TypeVar('A')", False), ("_A = 1", False)],
+)
+def test_a_name_defined_twice_is_seen(tmp_path, text, seen):
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(text)
+    assert bool(twice(tmp_path)) == seen

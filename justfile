@@ -34,3 +34,7 @@ lock:
 # Rebuild the bundled model from a folder with features.csv.gz and tracks.csv.gz.
 model table:
     .venv/bin/python examples/build_bundled_model.py --table {{table}}
+
+# Freeze the answers in tests/golden anew, all or those named; then read `git diff`.
+golden *subjects:
+    .venv/bin/python -m tests.golden {{subjects}}

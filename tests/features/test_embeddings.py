@@ -1,6 +1,5 @@
 """Embeddings with small random networks, saved by the tests and loaded as published checkpoints are."""
 
-import functools
 import json
 import shutil
 import warnings
@@ -24,25 +23,15 @@ from hitpredict.features.embeddings.vggish import VggishEmbedding
 from hitpredict.features.embeddings.vggish_network import VggishNetwork, load_network, load_whitening
 from hitpredict.features.embeddings.wav2vec2 import Wav2Vec2Embedding
 from hitpredict.frontends import Vggish, compute
+from tests.helpers import checkpoints
+from tests.helpers.checkpoints import CONVOLUTIONS, pca_tensors, vggish_tensors
 from tests.helpers.sounds import tune
-
-CONVOLUTIONS = {0: (64, 1), 3: (128, 64), 6: (256, 128), 8: (256, 256), 11: (512, 256), 13: (512, 512)}
-DENSE = {0: (4096, 12288), 2: (4096, 4096), 4: (128, 4096)}
 
 
 def cut(clip: Clip, seed: int = 0) -> list[np.ndarray]:
     """The samples of a clip in blocks of odd sizes."""
     edges = np.cumsum(np.random.default_rng(seed).integers(1, 9000, clip.frames // 4500))
     return [block for block in np.split(clip.samples, edges, axis=1) if block.size]
-
-
-def stirred(model: torch.nn.Module) -> torch.nn.Module:
-    """All weights made random and large enough for every one of them to matter."""
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,61 +44,17 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def ast_folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("ast")
-    config = transformers.ASTConfig(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_length=256
-    )
-    stirred(transformers.ASTForAudioClassification(config)).save_pretrained(folder)
-    settings = {"feature_extractor_type": "ASTFeatureExtractor", "max_length": 256, "mean": -5.0, "std": 3.0}
-    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
-    return folder
+    return checkpoints.ast(tmp_path_factory.mktemp("ast"))
 
 
 @pytest.fixture(scope="module")
 def wav2vec2_folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wav2vec2")
-    config = transformers.Wav2Vec2Config(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-        codevector_dim=8,
-        proj_codevector_dim=8,
-    )
-    stirred(transformers.Wav2Vec2ForPreTraining(config)).save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
-    return folder
-
-
-@functools.cache
-def vggish_tensors() -> dict[str, torch.Tensor]:
-    """Weights in torchvggish's layout, each row another stretch of one random vector, so that files stay small."""
-    generator = torch.Generator().manual_seed(3)
-    tensors = {}
-    for part, shapes in (("features", CONVOLUTIONS), ("embeddings", DENSE)):
-        for index, (rows, inputs) in shapes.items():
-            size = inputs * 9 if part == "features" else inputs
-            stretch = torch.randn(rows + size, generator=generator) * (2 / size) ** 0.5
-            weight = stretch.as_strided((rows, size), (1, 1))
-            tensors[f"{part}.{index}.weight"] = weight.unflatten(1, (inputs, 3, 3)) if part == "features" else weight
-            tensors[f"{part}.{index}.bias"] = 0.1 * torch.randn(rows, generator=generator)
-    return tensors
-
-
-def pca_tensors() -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(4)
-    rotation, _ = torch.linalg.qr(torch.randn(128, 128, generator=generator))
-    return {"pca_eigen_vectors": 2 * rotation, "pca_means": torch.rand(128, 1, generator=generator)}
+    return checkpoints.wav2vec2(tmp_path_factory.mktemp("wav2vec2"))
 
 
 @pytest.fixture(scope="module")
 def vggish_file(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("vggish") / "vggish.pth"
-    torch.save(vggish_tensors() | {f"pproc.{name}": tensor for name, tensor in pca_tensors().items()}, path)
-    return path
+    return checkpoints.vggish(tmp_path_factory.mktemp("vggish") / "vggish.pth")
 
 
 def vggish_by_hand(patches: np.ndarray) -> np.ndarray:

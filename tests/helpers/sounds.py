@@ -32,3 +32,9 @@ def saved(folder: Path, name: str = "tune.wav", clip: Clip | None = None) -> Pat
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(clip or tune(), path.suffix.removeprefix(".").upper()))
     return path
+
+
+def cut(clip: Clip, seed: int = 0) -> list[np.ndarray]:
+    """The samples of a clip in blocks of odd sizes."""
+    edges = np.cumsum(np.random.default_rng(seed).integers(1, 9000, clip.frames // 4500))
+    return [block for block in np.split(clip.samples, edges, axis=1) if block.size]

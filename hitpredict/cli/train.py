@@ -102,7 +102,7 @@ def train(
         chosen = _compat(chosen)
     targets = [name for text in target for name in text.split(",")]
     notes: list[str] = []
-    from_labels = label_inputs.kinds_of(chosen.inputs, chosen.target)
+    from_labels = label_inputs.kinds_of(chosen.inputs, chosen.target.after)
     if not features and len(from_labels) < len(chosen.inputs):
         raise UsageError(
             f"--features: recipe {recipe} takes {', '.join(chosen.inputs)}; give a table that "

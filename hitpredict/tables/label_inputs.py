@@ -20,10 +20,9 @@ ALL_REGIONS = "all"
 LabelKind = Mapping[str, Any]
 
 
-def kinds_of(inputs: Sequence[str], target: Mapping[str, Any]) -> list[dict[str, Any]]:
+def kinds_of(inputs: Sequence[str], after: int | None = None) -> list[dict[str, Any]]:
     """What a recipe takes from the labels: of its `inputs`, and `after`, the number of weeks, of its target."""
-    after = int(target.get("after", 0))
-    if WEEKS in inputs and after < 1:
+    if WEEKS in inputs and (after or 0) < 1:
         raise UsageError("recipe: the input weeks needs target.after, the number of weeks that are known")
     made: dict[str, dict[str, Any]] = {REGION: {"name": REGION}, WEEKS: {"name": WEEKS, "count": after}}
     return [made[name] for name in inputs if name in made]

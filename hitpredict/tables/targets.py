@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
 from hitpredict.files.arrays import Floats
+from hitpredict.recipes.recipe import TargetSpec
 
 SCALES = ("none", "log1p", "log10", "minmax", "zscore", "quantile")
 _QUANTILES = 1001
@@ -99,18 +100,18 @@ class Target:
         return cls(**lists, fitted=fitted, combine=data.get("combine", "pca"), scaled=dict(data["scaled"]))
 
 
-def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Target:
+def fit(labels: Floats, columns: Sequence[str], spec: TargetSpec) -> Target:
     """Fit a target on the training rows' labels (N, C).
 
     spec: `combine`, `transforms` (names from `SCALES`), and for a classifier `thresholds` (edges on the label's
     scale, one column only), `quantiles` (shares of the training rows below each edge) or `classes` (as many equal
     classes). Raises `UsageError` for values a transform cannot take, or a constant target.
     """
-    transforms = tuple(spec.get("transforms", ()))
+    transforms = spec.transforms or ()
     for name in transforms:
         if name not in SCALES:
             raise UsageError(f"target transform {name!r}: must be one of {', '.join(SCALES)}")
-    combine = spec.get("combine", "pca")
+    combine = spec.combine or "pca"
     if combine == "log-sum":
         return _fitted(Target(tuple(columns), combine=combine), labels, spec)
     turned = labels * np.array([-1.0 if name.startswith("-") else 1.0 for name in columns])
@@ -125,7 +126,7 @@ def fit(labels: Floats, columns: Sequence[str], spec: Mapping[str, Any]) -> Targ
     return _fitted(target, labels, spec)
 
 
-def _fitted(target: Target, labels: Floats, spec: Mapping[str, Any]) -> Target:
+def _fitted(target: Target, labels: Floats, spec: TargetSpec) -> Target:
     """The target with its class edges and the range of its training values."""
     values = target.values(labels)
     # Of a curve that the data do not hold to its end the sum is not known.
@@ -142,17 +143,17 @@ def _fitted(target: Target, labels: Floats, spec: Mapping[str, Any]) -> Target:
     return replace(target, edges=_edges(target, values, spec), scaled=scaled)
 
 
-def _edges(target: Target, values: Floats, spec: Mapping[str, Any]) -> tuple[float, ...]:
-    if "thresholds" in spec:
+def _edges(target: Target, values: Floats, spec: TargetSpec) -> tuple[float, ...]:
+    if spec.thresholds is not None:
         if len(target.columns) > 1:
             raise UsageError("target thresholds need a single label column")
         sign = -1.0 if target.columns[0].startswith("-") else 1.0
-        raw = np.sort(sign * np.array(spec["thresholds"], float))
+        raw = np.sort(sign * np.array(spec.thresholds, float))
         edges = np.sort(target.values(sign * raw[:, None]))
-    elif "quantiles" in spec:
-        edges = np.quantile(values, np.sort(spec["quantiles"]))
-    elif "classes" in spec:
-        edges = np.quantile(values, np.arange(1, spec["classes"]) / spec["classes"])
+    elif spec.quantiles is not None:
+        edges = np.quantile(values, np.sort(spec.quantiles))
+    elif spec.classes is not None:
+        edges = np.quantile(values, np.arange(1, spec.classes) / spec.classes)
     else:
         return ()
     sizes = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)

@@ -24,16 +24,16 @@ from hitpredict.errors import CheckpointError, EnvironmentProblem, TrainingError
 from hitpredict.files.owned import atomic
 from hitpredict.frontends import maker_of
 from hitpredict.networks.model import NetworkModel
+from hitpredict.recipes.recipe import Optimizer, Recipe, Training
 from hitpredict.scoring.windows import placed, window_at
 from hitpredict.tables.join import TrainingData
 from hitpredict.training.augment import from_config
-from hitpredict.training.losses import make_loss
 
 # Lightning's remarks on hardware and its tips; errors and our own progress remain.
 for _name in ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "adadelta": torch.optim.Adadelta,
@@ -142,7 +142,7 @@ class _Fit(lightning.LightningModule):
         parameters: Iterable[nn.Parameter],
         loss: Loss,
         metrics: Mapping[str, Loss],
-        spec: Mapping[str, Any],
+        spec: Training,
         seed: int,
         tracks: Tracks,
         log: Path,
@@ -198,21 +198,19 @@ class _Fit(lightning.LightningModule):
             file.write(text.encode())
 
     def configure_optimizers(self) -> Any:
-        spec = self._spec
-        name = spec.get("optimizer", "adam")
-        if not isinstance(name, str) or name not in OPTIMIZERS:
-            raise UsageError(f"training.optimizer {name!r}: must be one of {', '.join(OPTIMIZERS)}")
-        arguments = {key: spec[key] for key in ("weight_decay", "betas") if key in spec}
+        spec, name = self._spec, self._spec.optimizer or "adam"
+        given = {"weight_decay": spec.weight_decay, "betas": spec.betas}
+        arguments = {key: value for key, value in given.items() if value is not None}
         try:
-            optimizer = OPTIMIZERS[name](self._fitted, lr=spec["learning_rate"], **arguments)
+            optimizer = OPTIMIZERS[name](self._fitted, lr=spec.learning_rate, **arguments)
         except (TypeError, ValueError) as error:
             raise UsageError(f"training.optimizer {name}: {error}") from error
-        if spec.get("schedule") == "plateau":
+        if spec.schedule == "plateau":
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=spec.get("factor", 0.9), patience=0, threshold=0
+                optimizer, factor=spec.factor or 0.9, patience=0, threshold=0
             )
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"}}
-        if spec.get("schedule") == "cosine":
+        if spec.schedule == "cosine":
             return {"optimizer": optimizer, "lr_scheduler": _cosine(optimizer, spec)}
         return optimizer
 
@@ -238,9 +236,9 @@ def _rows_until(log: Path, epoch: int) -> list[str]:
     return [line for line in lines[1:] if (row := re.match(r"(\d{1,9}),", line)) and int(row[1]) <= epoch]
 
 
-def _cosine(optimizer: torch.optim.Optimizer, spec: Mapping[str, Any]) -> Any:
+def _cosine(optimizer: torch.optim.Optimizer, spec: Training) -> Any:
     """Linear warm-up, then half a cosine down to 1 %."""
-    warm, epochs = spec.get("warmup_epochs", 0), spec["epochs"]
+    warm, epochs = spec.warmup_epochs or 0, spec.epochs
 
     def factor(epoch: int) -> float:
         if epoch < warm:
@@ -255,34 +253,35 @@ def fit(
     data: TrainingData,
     parts: Mapping[str, NDArray[np.intp]],
     targets: NDArray[np.float32],
-    recipe: Mapping[str, Any],
+    recipe: Recipe,
+    loss: Callable[[Tensor, Tensor], Tensor],
     windows: Sequence[Mapping[str, Any] | None],
     options: Options,
 ) -> None:
     """Fit the model's network in place: its stages of pre-training first, then the main training.
 
     parts: row numbers of `train` and `validation`. targets: (N,) or (N, K), what the network learns, for every
-    row of `data`. recipe: its tables `training`, `loss` and `augment`, and `leak` to pre-train on all rows.
+    row of `data`. loss: the recipe's, as `losses.make_loss` gives it.
     Raises `TrainingError` when the loss is not finite any more.
     """
     network: Any = model.network
-    everything = Tracks(data, np.arange(len(data)), targets, windows, options.seed, recipe["augment"], True)
-    train = Tracks(data, parts["train"], targets[parts["train"]], windows, options.seed, recipe["augment"], True)
+    training = recipe.training
+    assert training is not None
+    everything = Tracks(data, np.arange(len(data)), targets, windows, options.seed, recipe.augment, True)
+    train = Tracks(data, parts["train"], targets[parts["train"]], windows, options.seed, recipe.augment, True)
     validation = Tracks(data, parts["validation"], targets[parts["validation"]], windows, options.seed)
     for number, stage in enumerate(network.stages() if hasattr(network, "stages") else []):
-        spec = {"optimizer": "adam", "epochs": stage.epochs, "learning_rate": stage.lr, "patience": stage.patience}
-        spec["batch_size"] = stage.batch_size or recipe["training"]["batch_size"]
+        spec = Training(stage.epochs, stage.batch_size or training.batch_size, stage.lr, patience=stage.patience)
 
         def stage_loss(inputs: tuple[Tensor, ...], target: Tensor, stage: Any = stage) -> Tensor:
             return stage.loss(model.prepared(*inputs), target).mean()  # type: ignore[no-any-return]
 
         folder = options.folder / f"{number}-{stage.name}"
-        pretrained_on = everything if recipe.get("leak") else train
+        pretrained_on = everything if recipe.scaling.leak else train
         _run(model, list(stage.parameters()), stage_loss, spec, pretrained_on, validation, options, folder)
         if stage.freeze:
             for parameter in stage.parameters():
                 parameter.requires_grad_(False)
-    loss = make_loss(**recipe["loss"])
 
     def main_loss(inputs: tuple[Tensor, ...], target: Tensor) -> Tensor:
         prepared = model.prepared(*inputs)
@@ -293,9 +292,9 @@ def fit(
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     refresh = partial(_refresh, model, train, targets[parts["train"]]) if hasattr(network, "finish_training") else None
     folder = options.folder / "main"
-    named = {recipe["training"].get(key, "loss") for key in ("monitor", "checkpoint")} - {"loss"}
-    metrics = {name: partial(_measured, model, METRICS[name]) for name in sorted(named)}
-    _run(model, trainable, main_loss, recipe["training"], train, validation, options, folder, refresh, metrics)
+    named = {training.monitor, training.checkpoint} - {"loss", None}
+    metrics = {name: partial(_measured, model, METRICS[name]) for name in sorted(filter(None, named))}
+    _run(model, trainable, main_loss, training, train, validation, options, folder, refresh, metrics)
     if refresh is not None:
         refresh()
 
@@ -318,7 +317,7 @@ def _run(
     model: NetworkModel,
     parameters: list[nn.Parameter],
     loss: Loss,
-    spec: Mapping[str, Any],
+    spec: Training,
     train: Tracks,
     validation: Tracks,
     options: Options,
@@ -343,16 +342,16 @@ def _run(
     )
     # Of every epoch, and after the best: what the last one says of the best is true then. Lightning's own `save_last`
     # leaves out the epochs that were not the best.
-    callbacks: list[Any] = [saved("best", **_watched(spec, "checkpoint")), saved("last")]
-    if spec.get("patience"):
-        callbacks.append(_Patience(**_watched(spec, "monitor"), patience=spec["patience"], check_finite=False))
+    callbacks: list[Any] = [saved("best", **_watched(spec.checkpoint)), saved("last")]
+    if spec.patience:
+        callbacks.append(_Patience(**_watched(spec.monitor), patience=spec.patience, check_finite=False))
     if options.progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = _trainer(
-            max_epochs=spec["epochs"],
+            max_epochs=spec.epochs,
             callbacks=callbacks,
             plugins=[_Checkpoints()],
             accelerator=options.accelerator,
@@ -361,14 +360,14 @@ def _run(
             strategy="ddp_fork_find_unused_parameters_true" if options.devices > 1 else "auto",
             use_distributed_sampler=False,
             precision=options.precision,
-            gradient_clip_val=spec.get("gradient_clip"),
+            gradient_clip_val=spec.gradient_clip,
             deterministic="warn",
             logger=False,
             num_sanity_val_steps=0,
             enable_progress_bar=options.progress,
             enable_model_summary=False,
         )
-        size = spec["batch_size"]
+        size = spec.batch_size
         # Loaders draw a number at each start; from generators of their own, so that dropout's draws stay in step.
         own = {"collate_fn": _as_is, "generator": torch.Generator()}
         batches = DataLoader(train, batch_sampler=_Shuffled(train, size, options.seed), **own)  # type: ignore[arg-type]
@@ -403,9 +402,8 @@ def _damaged(checkpoint: Path) -> CheckpointError:
     return CheckpointError(f"{checkpoint}: not a checkpoint of this training; begin anew, without resuming")
 
 
-def _watched(spec: Mapping[str, Any], key: str) -> dict[str, Any]:
-    name = spec.get(key, "loss")
-    return {"monitor": f"validation_{name}", "mode": "max" if name == "accuracy" else "min"}
+def _watched(name: str | None) -> dict[str, Any]:
+    return {"monitor": f"validation_{name or 'loss'}", "mode": "max" if name == "accuracy" else "min"}
 
 
 def _trainer(**arguments: Any) -> lightning.Trainer:

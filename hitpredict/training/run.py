@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -114,7 +115,8 @@ def _prepared(request: Request, data: TrainingData, folder: Path) -> _Work:
     parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, CALIBRATION, TEST)}
     if empty := [side for side, rows in parts.items() if not len(rows) and (chooses or side != VALIDATION)]:
         raise UsageError(f"--split {request.split}: leaves no rows for {empty[0]}")
-    spec = dict(recipe.target) | ({"classes": 3} if _needs_classes(recipe) else {})
+    uncut = recipe.task == "classification" and not recipe.target.cut_by
+    spec = msgspec.structs.replace(recipe.target, classes=3) if uncut else recipe.target
     target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
     config = _config(request, data, parts, target)
     work = folder.with_name(f".{folder.name}.partial")
@@ -208,18 +210,14 @@ def _by_region(
     }
 
 
-def _needs_classes(recipe: Recipe) -> bool:
-    return recipe.task == "classification" and not {"thresholds", "quantiles", "classes"} & set(recipe.target)
-
-
 def _config(
     request: Request, data: TrainingData, parts: Mapping[str, NDArray[np.intp]], target: targets.Target
 ) -> dict[str, Any]:
     recipe = request.recipe
-    windows = list(recipe.scaling.get("windows", []))
+    windows = msgspec.to_builtins(recipe.scaling.windows or ())
     features = []
     for each, window in zip_longest(data.inputs, windows[: len(data.inputs)]):
-        spec = dict(window) if window and not each.is_vector else None
+        spec = window if window and not each.is_vector else None
         if spec and spec.get("pad", "zero") == "zero" and (zero := zero_of(maker_of(each.kind))):
             # The systems on scaled features padded them before they scaled them.
             spec["pad"] = zero
@@ -231,7 +229,7 @@ def _config(
                 "columns": list(each.columns) if each.columns is not None else None,
                 "shape": list(shape),
                 "window": spec,
-                "scaling": "none" if from_labels else recipe.scaling.get("inputs", "zscore"),
+                "scaling": "none" if from_labels else recipe.scaling.inputs or "zscore",
                 "width": shape[0] if each.is_vector else 1,
             }
         )
@@ -293,7 +291,7 @@ def _fit_network(work: _Work) -> Predictions:
     from hitpredict.networks.model import NetworkModel, Scaler
     from hitpredict.networks.registry import build_network
     from hitpredict.training import fit as training
-    from hitpredict.training.losses import balanced_weights
+    from hitpredict.training.losses import balanced_weights, make_loss
 
     request, data, target, config = work.request, work.data, work.target, work.config
     recipe, rows = request.recipe, work.parts[TRAIN]
@@ -303,7 +301,7 @@ def _fit_network(work: _Work) -> Predictions:
     for number, each in enumerate(config["features"]):
         scaler = Scaler(each["scaling"], each["width"])
         # The leaky originals scaled with the held-out songs too.
-        known = np.arange(len(data)) if recipe.scaling.get("leak") else rows
+        known = np.arange(len(data)) if recipe.scaling.leak else rows
         scaler.fit(_scaling_sample(data, number, known, each["window"]), data.inputs[number].full_scale)
         scalers.append(scaler)
     config["target_range"] = _target_range(recipe, target)
@@ -318,17 +316,16 @@ def _fit_network(work: _Work) -> Predictions:
         request.precision,
         request.progress,
     )
-    tables: dict[str, Any] = {"training": recipe.training, "loss": dict(recipe.loss), "augment": list(recipe.augment)}
-    tables["leak"] = recipe.scaling.get("leak", False)
-    if len(factors := tables["loss"].get("weights", ())) not in (0, target.classes):
+    loss = dict(recipe.loss)
+    if len(factors := loss.get("weights", ())) not in (0, target.classes):
         raise UsageError(f"loss.weights={list(factors)}: there are {target.classes} classes")
-    if tables["loss"].pop("balanced", False):
-        tables["loss"]["weights"] = balanced_weights(torch.as_tensor(learnt[rows]), target.classes)
-    if tables["loss"]["name"] == "hit-weighted":
+    if loss.pop("balanced", False):
+        loss["weights"] = balanced_weights(torch.as_tensor(learnt[rows]), target.classes)
+    if loss["name"] == "hit-weighted":
         # The spread of the targets in the weights is that of the training songs.
-        tables["loss"].setdefault("sd", float(np.std(learnt[rows])))
+        loss.setdefault("sd", float(np.std(learnt[rows])))
     windows = [each["window"] for each in config["features"]]
-    training.fit(model, data, work.parts, learnt, tables, windows, options)
+    training.fit(model, data, work.parts, learnt, recipe, make_loss(**loss), windows, options)
     model = model.cpu()
     config["network_state"] = dict(getattr(network, "network_state", {}))
     config["parameters"] = sum(parameter.numel() for parameter in network.parameters())
@@ -349,7 +346,7 @@ def _learnt(work: _Work, scaled: list[float]) -> NDArray[Any]:
     if target.combine == "first":
         # Each column by its own range; the first is the score.
         columns = target.by_column(labels)
-        kind = work.request.recipe.target.get("learnt", "zscore")
+        kind = work.request.recipe.target.learnt or "zscore"
         ranges = [_range(kind, *_spread(column)) for column in columns[work.parts[TRAIN]].T]
         shift, scale = np.array(ranges).T
         return np.asarray((columns - shift) / np.where(scale > 0, scale, 1.0), np.float32)
@@ -374,7 +371,7 @@ def _scaling_sample(
 
 def _target_range(recipe: Recipe, target: targets.Target) -> list[float]:
     """Shift and scale from what the network learns to the target scale."""
-    kind = "none" if target.classes or target.combine == "log-sum" else recipe.target.get("learnt", "zscore")
+    kind = "none" if target.classes or target.combine == "log-sum" else recipe.target.learnt or "zscore"
     scaled = target.scaled
     return _range(kind, scaled["mean"], scaled["deviation"], scaled["low"], scaled["high"])
 

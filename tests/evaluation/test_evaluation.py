@@ -17,6 +17,7 @@ from hitpredict.export.export import export
 from hitpredict.frontends import MfccStats
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.model_folder.predictions import Predictions
+from hitpredict.recipes.recipe import TargetSpec
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.tables import targets
 from hitpredict.tables.join import TrainingData, load
@@ -43,7 +44,7 @@ def data():
 
 def parts(data, spec=None, score=None):
     """A target, predictions from the first feature, a calibration and baselines."""
-    target = targets.fit(data.labels, data.targets, spec or {})
+    target = targets.fit(data.labels, data.targets, TargetSpec(**(spec or {})))
     values = target.values(data.labels)
     truth = target.class_of(values).astype(float) if target.classes else values
     score = 50 + 15 * data.inputs[0].values[:, 0].astype(float) if score is None else score

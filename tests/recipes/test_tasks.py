@@ -10,6 +10,7 @@ from hitpredict import recipes
 from hitpredict.errors import HitpredictError, UsageError
 from hitpredict.evaluation import evaluate
 from hitpredict.model_folder.folder import ModelFolder
+from hitpredict.recipes.recipe import TargetSpec
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.read import Arrays, Features
 from hitpredict.training.losses import LOSSES, make_loss
@@ -111,14 +112,13 @@ def test_target_loss_and_task_fit_one_another_or_are_refused(name):
         recipe = changed(name, settings)
         if recipe is None:
             continue
-        cut = set(recipe.target) & {"classes", "quantiles", "thresholds"}
-        assert bool(cut) == (recipe.task == "classification")
-        assert (recipe.target.get("combine") == "log-sum") == (recipe.task == "curve")
+        assert bool(recipe.target.cut_by) == (recipe.task == "classification")
+        assert (recipe.target.combine == "log-sum") == (recipe.task == "curve")
         if recipe.network.get("name") not in (None, "ordinal-pairwise", "mp3", "curves"):
             logits = recipe.loss["name"] in ("cross-entropy", "ranked-probability")
             assert logits == (recipe.task == "classification")
         if recipe.task == "regression" and recipe.network.get("activation") == "sigmoid":
-            assert recipe.target["learnt"] == "minmax"
+            assert recipe.target.learnt == "minmax"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_target_loss_and_task_fit_one_another_or_are_refused(name):
 def test_what_is_accepted_trains_and_scores_on_its_scale(name, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "_RESAMPLES", 2)
     shapes, small = SYSTEMS[name]
-    small = small if "estimator" in vars(recipes.load(name)) and recipes.load(name).estimator else {"epochs": 1} | small
+    small = small if recipes.load(name).estimator else {"epochs": 1} | small
     recipe = recipes.load(name).changed({**{"target.quantiles": [0.5]}, **small} if name == "hmn-classify" else small)
     recipe = recipe.changed(settings)
     data = data_of(shapes, recipe.task == "curve")
@@ -149,7 +149,7 @@ def test_what_is_accepted_trains_and_scores_on_its_scale(name, settings, tmp_pat
         np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-4)
         assert predictions.score.min() >= -1e-5 and predictions.score.max() <= classes - 1 + 1e-5
         np.testing.assert_allclose(predictions.score, predictions.probabilities @ np.arange(classes), atol=1e-4)
-    elif recipe.target.get("learnt") != "none" and recipe.task == "regression":
+    elif recipe.target.learnt != "none" and recipe.task == "regression":
         truth = model.target.values(data.labels)
         assert abs(np.median(predictions.score) - truth.mean()) < 2.5 * truth.std()
     assert np.isfinite(predictions.score).all()
@@ -157,10 +157,10 @@ def test_what_is_accepted_trains_and_scores_on_its_scale(name, settings, tmp_pat
 
 def test_turning_a_recipe_into_a_classifier():
     turned = recipes.load("rnn").changed(CLASSES)
-    assert (turned.task, turned.loss["name"], turned.target["classes"]) == ("classification", "cross-entropy", 3)
+    assert (turned.task, turned.loss["name"], turned.target.classes) == ("classification", "cross-entropy", 3)
     assert not turned.published
     back = turned.changed({"task": "regression"})
-    assert (back.loss["name"], back.target) == ("mse", {"learnt": "minmax"})
+    assert (back.loss["name"], back.target) == ("mse", TargetSpec(learnt="minmax"))
     with pytest.raises(UsageError, match="--set task=classification"):
         recipes.load("mlp").changed({"target.classes": 3})
     with pytest.raises(UsageError, match="--set task=classification"):

@@ -68,6 +68,6 @@ def test_a_short_array_has_no_place():
 
 def test_the_middle_of_the_kkbox_systems():
     """As they trim: from half the frames less half the length, 161 to 323 frames to either side."""
-    spec = recipes.load("hsp-cnn").scaling["windows"][0]
+    spec = recipes.load("hsp-cnn").to_json()["scaling"]["windows"][0]
     (window,) = windows_of(np.arange(1000.0)[:, None], spec)
     assert (window[0, 0], window[-1, 0], len(window)) == (339, 661, 323)

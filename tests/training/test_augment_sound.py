@@ -115,7 +115,7 @@ def test_rolled_features_are_those_of_rolled_sound(frontend):
 @pytest.mark.parametrize("name", ["mp2", "mp3"])
 def test_the_published_systems_roll_by_256_frames(name):
     (roll,) = from_config([each for each in recipes.load(name).augment if each["name"] == "roll"]).transforms
-    length = recipes.load(name).scaling["windows"][0]["length"]
+    length = recipes.load(name).scaling.windows[0].length
     ramp = np.arange(length, dtype=np.float32)[:, None]
     shifts = {int(roll(ramp, random(seed)).argmin()) for seed in range(4000)}
     signed = {shift if shift < length // 2 else shift - length for shift in shifts}

@@ -16,6 +16,7 @@ from hitpredict.cli.app import app
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.evaluation.models import opened_model
 from hitpredict.frontends import FRONTENDS, MfccStats, compute, to_json
+from hitpredict.recipes.recipe import TargetSpec
 from hitpredict.tables.join import filled, load
 from hitpredict.tables.read import Arrays, Features
 from hitpredict.tables.targets import fit, log_sum
@@ -94,11 +95,11 @@ def test_a_window_is_the_published_thirty_seconds(recipe):
     system = recipes.load(recipe)
     kind = system.inputs[0].split(" or ")[0]
     clip = Clip(np.random.default_rng(0).normal(0, 0.1, (1, 30 * 16000)).astype(np.float32), 16000, "noise")
-    assert len(compute(FRONTENDS[kind](**system.made_with), clip)) == system.scaling["windows"][0]["length"]
+    assert len(compute(FRONTENDS[kind](**system.made_with), clip)) == system.scaling.windows[0].length
 
 
 def test_one_way_to_cut_classes_takes_the_place_of_another():
-    assert recipes.load("hmn-classify").changed({"target.quantiles": [0.5]}).target.keys() & {"thresholds"} == set()
+    assert recipes.load("hmn-classify").changed({"target.quantiles": [0.5]}).target.thresholds is None
 
 
 def test_a_run_is_taken_up_with_the_same_options_alone(tables):
@@ -269,7 +270,7 @@ def test_sums_of_curves_that_are_not_known_to_their_end_are_no_labels():
     curve = np.array([[5.0, 5.0, 0.0], [5.0, 5.0, np.nan]])
     np.testing.assert_allclose(log_sum(curve), [5 + np.log10(2), np.nan])
     with pytest.raises(UsageError, match="of no training row all 3 weeks are known"):
-        fit(curve[1:], ["curve"], {"combine": "log-sum"})
+        fit(curve[1:], ["curve"], TargetSpec(combine="log-sum"))
 
 
 @pytest.mark.parametrize("recipe", ["mlp", "linear"])

@@ -75,15 +75,15 @@ def test_the_metrics():
 @pytest.mark.parametrize("name", FIXED)
 def test_a_fixed_number_of_epochs_is_not_cut_short(name):
     settings = recipes.load(name).training
-    assert settings["epochs"] == FIXED[name]
-    assert "patience" not in settings
+    assert settings.epochs == FIXED[name]
+    assert settings.patience is None
 
 
 @pytest.mark.parametrize(("patience", "expected"), [(None, 6), (2, 3)])
 def test_without_patience_all_epochs_are_run(tables, monkeypatch, tmp_path, patience, expected):
     """Nothing is learnt, so no epoch is better than the first."""
     recipe = recipes.load("mlp").changed({"training.epochs": 6, "training.learning_rate": 0.0})
-    settings = {key: value for key, value in recipe.training.items() if key != "patience"}
+    settings = {key: value for key, value in recipe.to_json()["training"].items() if key != "patience"}
     settings |= {"patience": patience} if patience else {}
     recipe = recipes.Recipe.from_json({**recipe.to_json(), "training": settings})
     assert epochs(trained(tables, monkeypatch, tmp_path, recipe)) == expected

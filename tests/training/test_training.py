@@ -396,8 +396,8 @@ def test_the_commands_from_table_to_score(tables, tmp_path):
 
 def test_settings_of_recipes_are_checked():
     recipe = recipes.load("hmn")
-    assert recipe.changed({"training.epochs": 3}).training["epochs"] == 3
-    assert recipe.changed({"epochs": 3}).training["epochs"] == 3
+    assert recipe.changed({"training.epochs": 3}).training.epochs == 3
+    assert recipe.changed({"epochs": 3}).training.epochs == 3
     with pytest.raises(UsageError, match="no such entry"):
         recipe.changed({"nothing": 1})
     with pytest.raises(UsageError, match="no table"):
@@ -413,7 +413,7 @@ def test_every_recipe_says_what_it_is(name):
     assert recipe.source
     assert bool(recipe.network) != bool(recipe.estimator)
     if recipe.network:
-        assert {"optimizer", "learning_rate", "batch_size", "epochs"} <= set(recipe.training)
+        assert recipe.training.optimizer
         assert recipe.loss["name"]
 
 

@@ -12,7 +12,7 @@ from hitpredict.errors import UsageError
 from hitpredict.recipes.tasks import CLASS_KEYS, Task, check, turned
 
 Count = Annotated[int, Meta(ge=1)]
-Metric = Literal["loss", "mae", "accuracy"]
+Monitor = Literal["loss", "mae", "accuracy"]
 Optimizer = Literal["adam", "adamw", "adadelta", "adagrad", "sgd"]
 Rate = Annotated[float, Meta(ge=0, le=1e38)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
@@ -46,7 +46,7 @@ class TargetSpec(_Table, frozen=True):
         return next((key for key in CLASS_KEYS if getattr(self, key) is not None), None)
 
 
-class Window(_Table, frozen=True):
+class WindowSpec(_Table, frozen=True):
     """How arrays are cut, see `scoring.windows`: `length` entries from `place`, all of them where not given; shorter
     ones filled with `pad`, `zero` where not given. Without `length`, they are not."""
 
@@ -63,7 +63,7 @@ class Scaling(_Table, frozen=True):
     """How inputs are scaled: `zscore` where not given. windows: of each input. leak: by the held-out songs too."""
 
     inputs: str | None = None
-    windows: tuple[Window, ...] | None = None
+    windows: tuple[WindowSpec, ...] | None = None
     leak: bool | None = None
 
 
@@ -85,8 +85,8 @@ class Training(_Table, frozen=True):
     factor: Share | None = None
     warmup_epochs: Annotated[int, Meta(ge=0)] | None = None
     patience: Count | None = None
-    monitor: Metric | None = None
-    checkpoint: Metric | None = None
+    monitor: Monitor | None = None
+    checkpoint: Monitor | None = None
     gradient_clip: Rate | None = None
 
 
@@ -185,7 +185,7 @@ _TYPES: Mapping[str, type[Struct]] = {
     "": Recipe,
     "target": TargetSpec,
     "scaling": Scaling,
-    "scaling.windows": Window,
+    "scaling.windows": WindowSpec,
     "training": Training,
 }
 

@@ -9,7 +9,7 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.datasets.web.download import Web
 from hitpredict.errors import InputError
 from hitpredict.files.owned import atomic
+from hitpredict.tables.splits import connected_groups
 
 OFFICIAL = "https://raw.githubusercontent.com/anhtholee/zalo-hit-song"
 WORST_RANK = 10
@@ -122,17 +123,18 @@ def joined(tables: Mapping[str, Mapping[str, _Row]]) -> tuple[dict[str, _Row], d
     """Features and tracks of every song that has features, a rank and a description, in the order of the features."""
     rank, info, metadata = tables["rank"], tables["info"], tables["metadata"]
     features = {key: row for key, row in tables["features"].items() if key in rank and key in info}
-    groups = connected_groups(
-        {key: [*artists(info[key]["artist_id"]), recording(row)] for key, row in features.items()}
-    )
+    # In the order of their numbers, so that a group is named by its smallest.
+    keys = sorted(features, key=int)
+    firsts = connected_groups([(*artists(info[key]["artist_id"]), recording(features[key])) for key in keys])
+    groups = {key: int(keys[int(first)]) for key, first in zip(keys, firsts, strict=True)}
     split = split_of_groups(groups.values())
     tracks = {
         key: {
             **{name: info[key].get(name) or "" for name in TRACKS},
             **{name: metadata.get(key, {}).get(name) or "" for name in ("album", "genre")},
-            **{"chart_rank": rank[key]["label"], "group": str(group), "split": split[group]},
+            **{"chart_rank": rank[key]["label"], "group": str(groups[key]), "split": split[groups[key]]},
         }
-        for key, group in groups.items()
+        for key in features
     }
     return features, tracks
 
@@ -145,24 +147,6 @@ def artists(text: str) -> list[tuple[str, str]]:
 def recording(row: _Row) -> tuple[str, tuple[float, ...]]:
     """What a song shares with another release of the same sound: its 40 MFCC statistics to four decimals."""
     return "recording", tuple(round(float(row[name]), 4) for name in MFCC)
-
-
-def connected_groups(traits: Mapping[str, Sequence[Hashable]]) -> dict[str, int]:
-    """Connect the songs that share a trait, directly or through others; a group is named by its smallest id."""
-    parent = {key: key for key in traits}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    first: dict[Hashable, str] = {}
-    for key, shared in traits.items():
-        for trait in shared:
-            one, other = root(first.setdefault(trait, key)), root(key)
-            parent[max(one, other, key=int)] = min(one, other, key=int)
-    return {key: int(root(key)) for key in traits}
 
 
 def split_of_groups(groups: Iterable[int]) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """Ways to hold rows out. NumPy only."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,7 +46,7 @@ TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "te
 _SHARES = {CALIBRATION: 0.15, TEST: 0.15, VALIDATION: 0.1}
 
 
-def connected_groups(memberships: Sequence[Iterable[str]]) -> NDArray[np.str_]:
+def connected_groups(memberships: Sequence[Iterable[Hashable]]) -> NDArray[np.str_]:
     """Groups of rows that share any of their memberships (artist ids, recordings), directly or through others.
 
     memberships: for each row the names it belongs to. Returns a group name for each row, shape (N,): the number
@@ -60,7 +60,7 @@ def connected_groups(memberships: Sequence[Iterable[str]]) -> NDArray[np.str_]:
             row = parent[row]
         return row
 
-    first_of: dict[str, int] = {}
+    first_of: dict[Hashable, int] = {}
     for row, names in enumerate(memberships):
         for name in names:
             first, second = root(first_of.setdefault(name, row)), root(row)

@@ -11,8 +11,8 @@ import hitpredict
 PACKAGE = Path(hitpredict.__file__).parent
 # What modules beside each other offer in one shape, always named with their module: `deezer.LICENCE`, `lockstep.run`.
 SHARED = {
-    *("COMMAND", "LICENCE", "OFFICIAL", "SCHEMA", "app", "as_track", "collection", "connected_groups"),
-    *("fetch", "fit", "load", "main", "made", "run"),
+    *("COMMAND", "LICENCE", "OFFICIAL", "SCHEMA", "app", "as_track", "collection", "fetch"),
+    *("fit", "load", "main", "made", "run"),
 }
 # Commands are named as the function that does their work.
 COMMANDS = {"evaluate", "mutate", "train"}

@@ -28,11 +28,6 @@ def write_wav(sound: Clip | Sound, stream: IO[bytes], encoding: Encoding = "16")
         stream.write(chunk)
 
 
-def wav_bytes(sound: Clip | Sound, encoding: Encoding = "16") -> bytes:
-    """The WAV of a sound, in memory; see `wav_chunks`."""
-    return b"".join(wav_chunks(sound, encoding))
-
-
 def wav_chunks(sound: Clip | Sound, encoding: Encoding = "16") -> Iterator[bytes]:
     """The bytes of a RIFF/WAVE with exact sizes and INFO tags, block by block.
 

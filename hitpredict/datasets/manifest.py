@@ -6,7 +6,7 @@ knowing the source; `labels` lists their names. Tables of features are joined on
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from hitpredict.datasets.web.answers import brief
-from hitpredict.errors import InputError
 from hitpredict.files.owned import atomic, locked, opened
 
 SCHEMA = "hitpredict.track/1"
@@ -102,19 +101,6 @@ def write_tracks(folder: Path, tracks: Iterable[Track | Mapping[str, Any]]) -> P
     with atomic(path) as file:
         file.writelines(_line(track) for track in tracks)
     return path
-
-
-def read_tracks(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a manifest. Raises `InputError` with the line that is not one of this schema."""
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{path}: line {number} is not JSON ({error})") from error
-            if not isinstance(row, dict) or row.get("schema") != SCHEMA:
-                raise InputError(f"{path}: line {number} is not a track in the schema {SCHEMA}")
-            yield row
 
 
 class Draft:

@@ -1,8 +1,6 @@
 """Wide and deep (Zangerle et al. 2019, ISMIR): low-level descriptors squeezed by groups beside high-level ones."""
 
-import re
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +14,6 @@ GROUPS: Mapping[int, Sequence[int]] = {
     518: tuple(size for size in (12, 12, 12, 20, 1, 1, 1, 7, 1, 6, 1) for _ in range(7)),
 }
 """Families of columns in the tables of MFCC statistics (40), HitMusicNet (207) and FMA (518), by their width."""
-_NUMBER = re.compile(r"_\d+$")
 
 
 class WideDeep(nn.Module):
@@ -24,7 +21,7 @@ class WideDeep(nn.Module):
 
     shapes: the low-level vector, then the high-level ones if there are any. outputs: 1 for a number, the number of
     classes for logits. groups: how many neighbouring columns of the low-level vector each group has, all of them in
-    all; none takes `GROUPS` for its width, see also `column_groups`. hidden: widths of the dense stack; none is two
+    all; none takes `GROUPS` for its width. hidden: widths of the dense stack; none is two
     layers as wide as what enters them, where the published code makes them as wide as it has groups of inputs.
     dropout: after each of them. nonlinearity: of the groups' numbers and the stack. activation: of a single output,
     `linear` here; published is `elu` on chart positions, which would cut standardised targets.
@@ -53,14 +50,6 @@ class WideDeep(nn.Module):
         squeezed = [layer(part) for layer, part in zip(self.squeezed, parts, strict=True)]
         result: Tensor = self.deep(torch.cat([*squeezed, join(inputs[1:])], dim=1) if inputs[1:] else join(squeezed))
         return result
-
-
-def column_groups(columns: Sequence[str]) -> list[int]:
-    """Sizes of the families of neighbouring columns whose names differ only in a number at their end.
-
-    `["mfcc_mean_0", "mfcc_mean_1", "mfcc_std_0", "mfcc_std_1", "tempo"]` gives `[2, 2, 1]`.
-    """
-    return [len(list(family)) for _, family in groupby(columns, key=lambda name: _NUMBER.sub("", name))]
 
 
 def _checked(groups: Sequence[int] | None, width: int) -> list[int]:

@@ -366,15 +366,9 @@ class Compose:
             array = transform(array, generator)
         return array
 
-    def to_config(self) -> list[dict[str, Any]]:
-        """Plain data, as in a recipe: `[{"name": "roll", "share": 0.1, …}, …]`."""
-        values = [{spec.name: getattr(each, spec.name) for spec in each.parameters()} for each in self.transforms]
-        known = [{name: value for name, value in each.items() if value is not None} for each in values]
-        return [{"name": each.name, **rest} for each, rest in zip(self.transforms, known, strict=True)]
-
 
 def from_config(config: Sequence[Mapping[str, Any]]) -> Compose:
-    """The chain of `Compose.to_config`; parameters that have a default may be absent.
+    """The chain of a recipe's list: `[{"name": "roll", "share": 0.1}, …]`; what has a default may be absent.
 
     Raises `UsageError` for an unknown name or parameter, a missing one, or a value out of range.
     """

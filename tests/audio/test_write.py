@@ -14,10 +14,14 @@ from hitpredict.audio.archive import TarWriter
 from hitpredict.audio.clip import Clip
 from hitpredict.audio.read import read_audio
 from hitpredict.audio.sound import Sound
-from hitpredict.audio.write import wav_bytes, wav_chunks, wav_size, write_audio
+from hitpredict.audio.write import wav_chunks, wav_size, write_audio
 from hitpredict.errors import InputError, UsageError
 from hitpredict.files.owned import atomic
 from tests.helpers.sounds import tune
+
+
+def wav_bytes(clip, encoding="16"):
+    return b"".join(wav_chunks(clip, encoding))
 
 
 @pytest.mark.parametrize(("encoding", "error"), [("16", 2e-5), ("24", 1e-7), ("float", 0)])

@@ -18,10 +18,10 @@ from hitpredict.datasets.charts import (
     measures_table,
     tidy,
 )
-from hitpredict.datasets.manifest import read_tracks
 from hitpredict.datasets.popularity_measures import CURVE_WEEKS
 from hitpredict.errors import InputError, UsageError
 from tests.datasets.test_chart_readers import BILLBOARD, FIRST, NEW, OLD, PAGE
+from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 
 START = date(2019, 1, 4)
@@ -238,7 +238,7 @@ def test_command_joins_every_format(tmp_path):
     sizes = {row["region"]: row["chart_size"] for row in measured.to_pylist()}
     assert sizes == {"us": 200, "global": 200, "billboard-hot-100": 100}
     assert len(pyarrow.parquet.read_table(tmp_path / "out" / "curves.parquet")) == 3
-    tracks = {row["track_id"]: row for row in read_tracks(tmp_path / "out" / "tracks.jsonl")}
+    tracks = {row["track_id"]: row for row in manifest_rows(tmp_path / "out")}
     assert tracks["debbie-reynolds--city-lights"]["artist"] == "Debbie Reynolds"
 
 

@@ -1,8 +1,5 @@
 """Deezer: pages, error objects inside good answers, previews, the rate, and going on after a kill."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from hitpredict.cli.fetch import deezer as fetch_deezer
@@ -10,6 +7,7 @@ from hitpredict.datasets import deezer
 from hitpredict.datasets.deezer import Deezer, Query
 from hitpredict.datasets.web.download import GaveUp, Web
 from hitpredict.errors import InputError, UsageError
+from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 from tests.helpers.servers import Server, serving
 from tests.helpers.sounds import encoded, tune
@@ -61,16 +59,12 @@ def page(*numbers: int, following: str | None = None) -> dict:
     )
 
 
-def manifest(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "tracks.jsonl").read_text().splitlines()]
-
-
 def test_a_playlist_over_two_pages(server, tmp_path, capsys):
     official = "https://api.deezer.com/playlist/77/tracks?limit=100&index=2"
     server.json("/playlist/77/tracks", page(1, 2, following=official), page(2, 3))
     serve_tracks(server, 1, 2, 3)
     assert fetch_deezer.deezer(tmp_path, playlist="77") == 0
-    rows = manifest(tmp_path)
+    rows = manifest_rows(tmp_path)
     assert [row["id"] for row in rows] == ["1", "2", "3"]
     first = rows[0]
     assert (first["rank"], first["labels"], first["isrc"]) == (1000, ["rank"], "GBDUW0000001")
@@ -94,7 +88,7 @@ def test_each_kind_of_list(server, tmp_path, options, path, query):
     server.json(path, page(5, 6, 7))
     serve_tracks(server, 5, 6, 7)
     assert fetch_deezer.deezer(tmp_path, limit=2, **options) == 0
-    assert [row["id"] for row in manifest(tmp_path)] == ["5", "6"]
+    assert [row["id"] for row in manifest_rows(tmp_path)] == ["5", "6"]
     assert server.asked[0].query == query
 
 
@@ -104,7 +98,7 @@ def test_recordings_by_isrc(server, tmp_path, capsys):
     server.json("/track/isrc:GBDUW0000010", NO_DATA)
     server.file("/stream/9.mp3", MP3)
     assert fetch_deezer.deezer(tmp_path / "out", isrc=tmp_path / "list") == 1
-    assert [row["id"] for row in manifest(tmp_path / "out")] == ["9"]
+    assert [row["id"] for row in manifest_rows(tmp_path / "out")] == ["9"]
     complaints = capsys.readouterr().err.splitlines()
     assert len(complaints) == 2
     assert "isrc:GBDUW0000010: Deezer knows no such thing" in complaints[0]
@@ -149,7 +143,7 @@ def test_changed_tracks_and_previews_are_failures_of_their_own(server, tmp_path,
     server.file("/stream/3.mp3", b"<html>not sound</html>")
     serve_tracks(server, 4, contributors=[{"nom": "x"}])
     assert fetch_deezer.deezer(tmp_path, chart=True) == 1
-    assert [row["id"] for row in manifest(tmp_path)] == ["1"]
+    assert [row["id"] for row in manifest_rows(tmp_path)] == ["1"]
     complaints = capsys.readouterr().err.splitlines()
     assert ["format has changed" in line for line in complaints] == [True, False, True]
     assert "the preview is not MP3" in complaints[1]
@@ -161,7 +155,7 @@ def test_tracks_without_preview_stay_in_the_manifest(server, tmp_path, capsys):
     serve_tracks(server, 1)
     serve_tracks(server, 2, preview="")
     assert fetch_deezer.deezer(tmp_path, chart=True) == 0
-    assert [row["path"] for row in manifest(tmp_path)] == ["previews/1.mp3", None]
+    assert [row["path"] for row in manifest_rows(tmp_path)] == ["previews/1.mp3", None]
     assert "1 of 2 tracks have no preview" in capsys.readouterr().err
 
 
@@ -179,7 +173,7 @@ def test_an_interrupted_run_goes_on_where_it_was(server, tmp_path):
     assert fetch_deezer.deezer(tmp_path, chart=True) == 0
     assert server.paths("/track") == ["/track/3"]
     assert server.paths("/stream") == ["/stream/3.mp3"]
-    assert len(manifest(tmp_path)) == 3
+    assert len(manifest_rows(tmp_path)) == 3
 
 
 def test_fifty_requests_in_a_window(server):

@@ -3,9 +3,7 @@
 import csv
 import hashlib
 import io
-import json
 import zipfile
-from pathlib import Path
 
 import pyarrow.parquet
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from hitpredict.cli.fetch import fma as fetch_fma
 from hitpredict.datasets import fma, fma_tables
 from hitpredict.errors import InputError, UsageError
+from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 from tests.helpers.servers import serving
 
@@ -99,17 +98,13 @@ def serve(server, monkeypatch, part: str, data: bytes, **options) -> None:
     server.file(f"/fma_{part}.zip", data, **options)
 
 
-def manifest(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "tracks.jsonl").read_text().splitlines()]
-
-
 def test_metadata_alone(server, tmp_path, monkeypatch, capsys):
     serve(server, monkeypatch, "metadata", metadata(), cuts=[200])
     assert fetch_fma.fma(tmp_path / "out", fetch_fma.Subset.large, metadata_only=True) == 0
     output = capsys.readouterr()
     assert output.out == f"{tmp_path / 'out' / 'tracks.jsonl'}\n"
     assert "selected by popularity" not in output.err
-    first, second, third = manifest(tmp_path / "out")
+    first, second, third = manifest_rows(tmp_path / "out")
     assert first["track_id"] == "2"
     assert first["path"] is None
     assert (first["title"], first["artist"], first["artist_ids"], first["album"]) == (
@@ -147,7 +142,7 @@ def test_audio_is_unpacked_and_named_in_the_manifest(server, tmp_path, monkeypat
     out = tmp_path / "out"
     assert fetch_fma.fma(out, delete_archive=True) == 0
     assert "FMA small is selected by popularity" in capsys.readouterr().err
-    (row,) = manifest(out)
+    (row,) = manifest_rows(out)
     assert row["path"] == "fma_small/000/000002.mp3"
     assert (out / row["path"]).read_bytes() == b"ID3"
     assert not (out / "fma_small/README.txt").exists()

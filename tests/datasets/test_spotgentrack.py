@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 import time
 import zipfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from hitpredict.cli.fetch import spotgentrack as fetch_spotgentrack
 from hitpredict.datasets import spotgentrack as sgt
 from hitpredict.errors import InputError
+from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import finished, run, start
 from tests.helpers.servers import Reply, Server, serving
 
@@ -118,10 +118,6 @@ def serve_folders(server: Server, files: dict[str, bytes]) -> None:
     server.json(f"{LISTING}/files", *pages)
 
 
-def manifest(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "tracks.jsonl").read_text().splitlines()]
-
-
 def check(out: Path) -> None:
     small, large = (pyarrow.parquet.read_table(out / f"hmn{count}.parquet") for count in (207, 228))
     assert small.column_names == ["path", "track_id", *sgt.LOW_LEVEL, "popularity"]
@@ -138,7 +134,7 @@ def check(out: Path) -> None:
     assert (row["MEL_1"], row["entropy_energy"]) == (51.5, 0)
     assert (row["n_sentences"], row["mean_syllables_word"], row["vocabulary_wealth"]) == (30, 1.5, 0.5)
     assert (row["n_markets"], row["artist_followers"], row["artist_popularity"]) == (3, 1000, 60)
-    one, two, three = manifest(out)
+    one, two, three = manifest_rows(out)
     assert (one["title"], one["artist"], one["album"], one["genre"]) == (
         "Song, one",
         "One",

@@ -1,13 +1,13 @@
 """Spotify: old applications and new ones, credentials, and previews from elsewhere."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from hitpredict.cli.fetch import spotify as fetch_spotify
 from hitpredict.datasets.spotify import identifier_of
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 from tests.helpers.servers import Reply, Request, Server, serving
 from tests.helpers.sounds import encoded, tune
@@ -63,10 +63,6 @@ def serve_singles(server: Server) -> None:
     server.answers["/v1/tracks"] = answer
 
 
-def manifest(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "tracks.jsonl").read_text().splitlines()]
-
-
 def test_tracks_in_batches_of_fifty(server, tmp_path):
     serve_batches(server, missing=NAMES[3])
     (tmp_path / "ids").write_text("\n".join(f"spotify:track:{name}" for name in NAMES[1:]))
@@ -74,7 +70,7 @@ def test_tracks_in_batches_of_fifty(server, tmp_path):
     assert fetch_spotify.spotify(tmp_path / "out", [link], ids=tmp_path / "ids") == 1
     batches = [request.query["ids"].count(",") + 1 for request in server.asked if request.path == "/v1/tracks"]
     assert batches[:2] == [50, 50]
-    rows = manifest(tmp_path / "out")
+    rows = manifest_rows(tmp_path / "out")
     assert [row["id"] for row in rows] == [name for name in NAMES if name != NAMES[3]]
     first = rows[0]
     assert (first["popularity"], first["labels"], first["isrc"]) == (50, ["popularity", "deezer_rank"], "USRC10000000")
@@ -106,7 +102,7 @@ def test_an_expired_token_is_renewed(server, tmp_path):
 def test_new_applications_get_one_track_at_a_time_and_are_told_once(server, tmp_path, capsys):
     serve_singles(server)
     assert fetch_spotify.spotify(tmp_path / "out", NAMES[:4]) == 0
-    assert [row["popularity"] for row in manifest(tmp_path / "out")] == [None] * 4
+    assert [row["popularity"] for row in manifest_rows(tmp_path / "out")] == [None] * 4
     told = capsys.readouterr().err.splitlines()
     assert [line.split("Spotify gives this application no ")[1].split()[0].strip(":;") for line in told] == [
         *("batches", "popularity"),
@@ -125,7 +121,7 @@ def test_playlists_in_both_forms(server, tmp_path, new):
         {"items": [{name: song(NAMES[2])}], "next": None},
     )
     assert fetch_spotify.spotify(tmp_path / "out", playlist=[f"spotify:playlist:{NAMES[9]}"]) == 0
-    assert [row["id"] for row in manifest(tmp_path / "out")] == [NAMES[0], NAMES[2]]
+    assert [row["id"] for row in manifest_rows(tmp_path / "out")] == [NAMES[0], NAMES[2]]
 
 
 def test_previews_come_from_deezer_by_isrc(server, tmp_path, capsys):
@@ -134,7 +130,7 @@ def test_previews_come_from_deezer_by_isrc(server, tmp_path, capsys):
     server.json("/track/isrc:USRC10000001", {"error": {"type": "DataException", "message": "no data", "code": 800}})
     server.file("/p.mp3", MP3)
     assert fetch_spotify.spotify(tmp_path / "out", NAMES[:2], previews=fetch_spotify.Previews.deezer) == 0
-    one, two = manifest(tmp_path / "out")
+    one, two = manifest_rows(tmp_path / "out")
     assert (one["deezer_rank"], one["path"]) == (777, "previews/5.mp3")
     assert (tmp_path / "out" / one["path"]).read_bytes() == MP3
     assert (two["deezer_rank"], two["path"]) == (None, None)
@@ -175,7 +171,7 @@ def test_what_is_no_track_is_said(server, tmp_path, capsys):
     serve_batches(server)
     assert fetch_spotify.spotify(tmp_path / "out", ["nonsense", NAMES[0]]) == 1
     assert "nonsense: is no Spotify id, URI or link" in capsys.readouterr().err
-    assert len(manifest(tmp_path / "out")) == 1
+    assert len(manifest_rows(tmp_path / "out")) == 1
     with pytest.raises(UsageError, match="give tracks"):
         fetch_spotify.spotify(tmp_path / "out")
     with pytest.raises(InputError):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from hitpredict.datasets.manifest import read_tracks
 from hitpredict.datasets.synth import DRIVERS, WEIGHTS, Settings, Song, ceilings, song
 from hitpredict.datasets.synth_audio import RATE, encoded, onsets, render_song
 from hitpredict.errors import UsageError
+from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 
 MIDDLE = {
@@ -245,7 +245,7 @@ def test_manifest_and_description_hold_the_truth(tmp_path):
     assert told["settings"]["weights"] == {name: {"tempo": 0.5, "noise": -1}.get(name, 0.0) for name in DRIVERS}
     assert told["spread"] == pytest.approx(sqrt(0.25 + 1 + 0.09 + 0.16))
     settings = Settings(**told["settings"])
-    rows = list(read_tracks(tmp_path / "tracks.jsonl"))
+    rows = manifest_rows(tmp_path)
     for number, row in enumerate(rows):
         truth = song(settings, number)
         assert row["popularity"] == pytest.approx(truth.popularity, abs=1e-3)
@@ -266,7 +266,7 @@ def test_command_takes_up_what_is_there(tmp_path):
     assert "2 songs are there already" in more.err
     assert first.stat().st_mtime_ns == stamp
     assert kept.items() <= contents(tmp_path).items()
-    assert len(list(read_tracks(tmp_path / "tracks.jsonl"))) == 4
+    assert len(manifest_rows(tmp_path)) == 4
 
 
 def test_songs_of_other_settings_are_in_the_way(tmp_path):

@@ -240,8 +240,6 @@ def test_a_recipe_lists_them():
     """
     chain = from_config(tomllib.loads(toml)["augment"])
     assert chain == Compose((FrequencyMask(share=0.375, fill="zero"), RandomCrop(32)))
-    assert from_config(chain.to_config()) == chain
-    assert chain.to_config()[1] == {"name": "crop", "length": 32, "axis": 0}
 
 
 def test_a_chain_is_its_transforms_in_order():
@@ -258,7 +256,8 @@ def test_a_chain_is_its_transforms_in_order():
 
 @pytest.mark.parametrize("transform", ALL, ids=lambda each: each.name)
 def test_config_round_trip(transform):
-    assert from_config(Compose((transform,)).to_config()).transforms == (transform,)
+    values = {spec.name: getattr(transform, spec.name) for spec in transform.parameters()}
+    assert from_config([{"name": transform.name, **values}]).transforms == (transform,)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,6 @@ LARGEST = 16 * 2**20
 """Bytes of an answer, unpacked."""
 MOST_PAGES, MOST_ENTRIES = 1000, 100_000
 _DEEPEST = 32
-
-Page = Mapping[str, Any]
 
 
 def brief(text: object, most: int = 200) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hitpredict.datasets.web import archives, disk
 from hitpredict.datasets.web.archives import opened_zip, unpack
 from hitpredict.errors import EnvironmentProblem, InputError
+from tests.helpers.folders import contents
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> Path:
@@ -18,10 +19,6 @@ def zipped(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def same(name: str) -> str | None:
     return name
 
@@ -29,7 +26,7 @@ def same(name: str) -> str | None:
 def test_members_keep_their_folders(tmp_path):
     archive = zipped(tmp_path / "a.zip", {"one/1.mp3": b"1", "one/two/2.mp3": b"22", "README": b"r"})
     paths = [*unpack(archive, tmp_path / "out", lambda name: name if name.endswith(".mp3") else None)]
-    assert files_in(tmp_path / "out") == {"one/1.mp3": b"1", "one/two/2.mp3": b"22"}
+    assert contents(tmp_path / "out") == {"one/1.mp3": b"1", "one/two/2.mp3": b"22"}
     assert paths == [tmp_path / "out" / "one/1.mp3", tmp_path / "out" / "one/two/2.mp3"]
 
 
@@ -41,7 +38,7 @@ def test_what_is_there_in_full_is_left(tmp_path):
         (out / name).write_bytes(data)
     before = (out / "1").stat().st_mtime_ns
     assert len([*unpack(archive, out, same)]) == 3
-    assert files_in(out) == {"1": b"new", "2": b"new", "3": b"new"}
+    assert contents(out) == {"1": b"new", "2": b"new", "3": b"new"}
     assert (out / "1").stat().st_mtime_ns == before
 
 
@@ -77,7 +74,7 @@ def test_more_than_was_declared_is_not_written(tmp_path):
     (tmp_path / "a.zip").write_bytes(lying)
     with pytest.raises(InputError, match="not a whole zip archive"):
         [*unpack(tmp_path / "a.zip", tmp_path / "out", same)]
-    assert not files_in(tmp_path / "out")
+    assert not contents(tmp_path / "out")
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>not found</html>", b"PK\3\4" + bytes(100)])
@@ -93,4 +90,4 @@ def test_room_is_asked_for_before_unpacking(tmp_path, monkeypatch):
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: disk.shutil._ntuple_diskusage(9, 9, 4))
     with pytest.raises(EnvironmentProblem, match=r"a\.zip: needs"):
         [*unpack(archive, tmp_path / "out", same)]
-    assert not files_in(tmp_path / "out")
+    assert not contents(tmp_path / "out")

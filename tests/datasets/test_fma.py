@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import zipfile
 
 import pyarrow.parquet
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from hitpredict.cli.fetch import fma as fetch_fma
 from hitpredict.datasets import fma, fma_tables
 from hitpredict.errors import InputError, UsageError
+from tests.helpers.archives import zip_of
 from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 from tests.helpers.servers import serving
@@ -75,14 +75,6 @@ def metadata(**changes: bytes) -> bytes:
         **{f"fma_metadata/{name}.csv": data for name, data in changes.items()},
     }
     return zip_of(members)
-
-
-def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 @pytest.fixture

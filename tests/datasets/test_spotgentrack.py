@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import time
-import zipfile
 from pathlib import Path
 
 import pyarrow.parquet
@@ -13,6 +12,7 @@ import pytest
 from hitpredict.cli.fetch import spotgentrack as fetch_spotgentrack
 from hitpredict.datasets import spotgentrack as sgt
 from hitpredict.errors import InputError
+from tests.helpers.archives import zip_of
 from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import finished, run, start
 from tests.helpers.servers import Reply, Server, serving
@@ -75,14 +75,6 @@ def tables() -> dict[str, bytes]:
             lyrics,
         ),
     }
-
-
-def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 @pytest.fixture

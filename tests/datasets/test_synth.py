@@ -13,6 +13,7 @@ import soundfile
 from hitpredict.datasets.synth import DRIVERS, WEIGHTS, Settings, Song, ceilings, song
 from hitpredict.datasets.synth_audio import RATE, encoded, onsets, render_song
 from hitpredict.errors import UsageError
+from tests.helpers.folders import contents
 from tests.helpers.manifests import manifest_rows
 from tests.helpers.processes import run
 
@@ -223,10 +224,6 @@ def test_settings_that_mean_nothing():
 
 def made(folder: Path, *arguments: object):
     return run("fetch", "synth", "--seconds", 2, "-o", folder, *arguments)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_command_writes_the_same_whatever_the_jobs(tmp_path):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -89,6 +89,13 @@ def finished(process: subprocess.Popen[bytes]) -> Outcome:
     """Wait for a started process."""
     out, err = process.communicate(timeout=_PATIENCE_SECONDS)
     return Outcome(process.returncode, out, err.decode())
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait, while a started process runs, for something to become true."""
+    while not condition():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.01)
 
 
 def python(code: str, *arguments: object, cwd: Path | None = None) -> Outcome:

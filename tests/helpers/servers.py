@@ -144,3 +144,15 @@ def serving() -> Iterator[Server]:
         finally:
             listener.shutdown()
             thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+"""How a raw answer begins."""
+
+
+def dripping(start: bytes, pieces: Iterable[bytes], pause: float = 0.05) -> Iterator[bytes]:
+    """The parts of a raw answer, with seconds of silence before all but the first."""
+    yield start
+    for piece in pieces:
+        time.sleep(pause)
+        yield piece

@@ -15,17 +15,11 @@ from hitpredict.datasets.collection import Collection
 from hitpredict.datasets.manifest import Track, now
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.files.owned import locked
-from tests.helpers.processes import finished, python, run, start
+from tests.helpers.processes import finished, python, run, start, until
 from tests.helpers.sounds import encoded, saved, tune
 
 COMMANDS = [("score",), ("featurize", "--kind", "mfcc_stats")]
 OUTPUT, JOURNAL = "out.csv", ".out.csv.partial"
-
-
-def until(condition, process) -> None:
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
 
 
 def waiting(folder: Path, *asked: object, records: int, stdin: int = -3):

@@ -14,6 +14,7 @@ from hitpredict.errors import UsageError
 from hitpredict.model_folder.folder import SCHEMA
 from hitpredict.model_folder.replace import put_in_place
 from hitpredict.training import fit
+from tests.helpers.folders import contents
 from tests.helpers.processes import finished, run, start
 
 LONG = ("--recipe", "mlp", "--set", "training.epochs=100000", "--set", "training.patience=100000")
@@ -38,10 +39,6 @@ def asked(tables: Path, *more: object) -> tuple[object, ...]:
     return ("train", *given, *(more if "--recipe" in more else ("--recipe", "linear", *more)))
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("output", ["photos", "photos/..", "link", "photos/../photos", "false", "more", "file"])
 def test_only_models_are_replaced(tables, tmp_path, output):
     config = json.dumps({"schema": SCHEMA})
@@ -55,23 +52,23 @@ def test_only_models_are_replaced(tables, tmp_path, output):
             (tmp_path / name / file).write_text(text)
     (tmp_path / "link").symlink_to("photos")
     (tmp_path / "file").write_text("precious")
-    before = content(tmp_path)
+    before = contents(tmp_path)
     outcome = run(*asked(tables, "-o", output, "--force"), cwd=tmp_path)
     assert (outcome.code, len(outcome.complaints)) == (2, 1)
     assert "is not replaced" in outcome.err or "also holds x" in outcome.err
-    assert content(tmp_path) == before
+    assert contents(tmp_path) == before
 
 
 def test_a_model_is_replaced_in_the_end_alone(tables, tmp_path):
     assert run(*asked(tables, "-o", "m"), cwd=tmp_path).code == 0
-    before = content(tmp_path / "m")
+    before = contents(tmp_path / "m")
     assert run(*asked(tables, "-o", "m"), cwd=tmp_path).code == 2
     failed = run(*asked(tables, "-o", "m", "--force", "--split", "column:artist"), cwd=tmp_path)
     assert failed.code != 0
-    assert content(tmp_path / "m") == before
+    assert contents(tmp_path / "m") == before
     assert run(*asked(tables, "-o", "m", "--force", "--seed", "7"), cwd=tmp_path).code == 0
-    assert content(tmp_path / "m").keys() == before.keys()
-    assert content(tmp_path / "m") != before
+    assert contents(tmp_path / "m").keys() == before.keys()
+    assert contents(tmp_path / "m") != before
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
@@ -96,12 +93,12 @@ def test_what_has_the_name_of_an_unfinished_training_is_not_removed(tables, tmp_
         work.symlink_to(victim)
     else:
         victim.rename(work)
-    before = content(tmp_path)
+    before = contents(tmp_path)
     for more in ((), ("--resume",)):
         outcome = run(*asked(tables, "-o", "m", *more), cwd=tmp_path)
         assert outcome.code == 2
         assert ".m.partial: " in outcome.complaints[-1]
-        assert content(tmp_path) == before
+        assert contents(tmp_path) == before
 
 
 def begun(tables: Path, folder: Path, *more: object):
@@ -181,7 +178,7 @@ def test_signals_at_any_moment_leave_no_model_and_no_temporary_files(tables, tmp
         assert [path.name for path in place.iterdir() if not path.name.startswith("torchinductor_")] == []
         if names != {"m"}:
             assert run(*call, tmp_path / "m", *(("--resume",) if moments.random() < 0.5 else ())).code == 0
-        assert content(tmp_path / "m") == content(tmp_path / "whole")
+        assert contents(tmp_path / "m") == contents(tmp_path / "whole")
         assert not (tmp_path / ".m.partial").exists()
         shutil.rmtree(tmp_path / "m")
     assert 128 + end in codes

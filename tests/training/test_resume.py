@@ -15,6 +15,7 @@ from hitpredict.tables.join import load
 from hitpredict.training import fit
 from hitpredict.training import run as training_run
 from hitpredict.training.run import Request
+from tests.helpers.folders import contents
 
 ROWS = 60
 SMALL = {"network.compression": 2, "network.autoencoder_epochs": 12, "network.autoencoder_patience": 1}
@@ -53,10 +54,6 @@ def asked(name: str) -> Request:
     return Request(recipes.load(name).changed(STOPPED[name]), Path("l.csv"))
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("name", STOPPED)
 def test_what_was_done_is_not_done_again(data, monkeypatch, tmp_path, name):
     """Fits that were stopped early, all of them done: no epoch is run again, nor one more than before."""
@@ -69,7 +66,7 @@ def test_what_was_done_is_not_done_again(data, monkeypatch, tmp_path, name):
         assert log.count("\n") - 1 < (STOPPED[name]["epochs"] if stage == "main" else 12), "it was not stopped early"
     monkeypatch.setattr(fit._Fit, "on_train_epoch_start", killed)
     training_run.train(replace(asked(name), resume=True), data, tmp_path / "m")
-    assert content(tmp_path / "m") == content(tmp_path / "whole")
+    assert contents(tmp_path / "m") == contents(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "whole"]
 
 
@@ -86,7 +83,7 @@ def test_killed_while_checkpoints_are_removed(data, monkeypatch, tmp_path, lost)
         patch.setattr(training_run.shutil, "rmtree", interrupted)
         training_run.train(asked("mlp"), data, tmp_path / "m")
     training_run.train(replace(asked("mlp"), resume=True), data, tmp_path / "m")
-    assert content(tmp_path / "m") == content(tmp_path / "whole")
+    assert contents(tmp_path / "m") == contents(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "whole"]
 
 
@@ -111,17 +108,17 @@ def test_killed_while_a_file_is_written(data, monkeypatch, tmp_path, file, resum
         training_run.train(request, data, tmp_path / "m")
     assert not (work / file).exists() or file == "model.safetensors"
     training_run.train(replace(request, resume=resume), data, tmp_path / "m")
-    assert content(tmp_path / "m") == content(tmp_path / "whole")
+    assert contents(tmp_path / "m") == contents(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "whole"]
 
 
 def test_killed_while_the_old_model_is_removed(data, tmp_path):
     training_run.train(asked("mlp"), data, tmp_path / "m")
-    before, aside = content(tmp_path / "m"), tmp_path / ".m.replaced"
+    before, aside = contents(tmp_path / "m"), tmp_path / ".m.replaced"
     aside.mkdir()
     (aside / "metrics.json").write_text("{}")
     training_run.train(asked("mlp"), data, tmp_path / "m")
-    assert content(tmp_path / "m") == before
+    assert contents(tmp_path / "m") == before
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     aside.mkdir()
     (aside / "song.mp3").write_text("precious")

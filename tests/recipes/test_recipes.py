@@ -1,4 +1,4 @@
-"""What recipes say of themselves: whose figures they print, and that each can be told from the others."""
+"""What recipes say of themselves and how they change; whose figures they print, and that each can be told apart."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hitpredict import recipes
+from hitpredict.errors import UsageError
 from tests.helpers.processes import in_terminal, run
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +103,26 @@ def test_the_list_is_lines_with_tabs_in_a_pipe():
     lines = run("recipes").out.decode().splitlines()
     assert [line.split("\t")[0] for line in lines] == recipes.names()
     assert {line.count("\t") for line in lines} == {4}
+
+
+def test_settings_of_recipes_are_checked():
+    recipe = recipes.load("hmn")
+    assert recipe.changed({"training.epochs": 3}).training.epochs == 3
+    assert recipe.changed({"epochs": 3}).training.epochs == 3
+    with pytest.raises(UsageError, match="no such entry"):
+        recipe.changed({"nothing": 1})
+    with pytest.raises(UsageError, match="no table"):
+        recipe.changed({"nothing.at": 1})
+    with pytest.raises(UsageError, match="ambiguous"):
+        recipe.changed({"name": 1})
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_says_what_it_is(name):
+    recipe = recipes.load(name)
+    assert recipe.summary.endswith(".")
+    assert recipe.source
+    assert bool(recipe.network) != bool(recipe.estimator)
+    if recipe.network:
+        assert recipe.training.optimizer
+        assert recipe.loss["name"]

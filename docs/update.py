@@ -16,6 +16,7 @@ SOURCES = ("fma", "spotgentrack", "zalo2019", "deezer", "spotify", "charts", "we
 COMMANDS = {
     "score": ["score"],
     "mutate": ["mutate"],
+    "compare": ["compare"],
     "featurize": ["featurize"],
     "fetch": [f"fetch {source}" for source in SOURCES],
     "train": ["train"],

@@ -107,3 +107,13 @@ Failures = Annotated[
     Path | None,
     typer.Option("--failures", metavar="FILE", help="Write the failed inputs to FILE, to retry with --files-from."),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="A bundled model's name, an .onnx file, or a model folder [default: bundled].",
+        autocompletion=bundled_models,
+    ),
+]

@@ -36,7 +36,7 @@ class ScorePrinter:
     def card(self, record: ScoreRecord) -> None:
         """One song, with its interval, its course over time, warnings and meaning."""
         low, high = record.interval
-        title = f"[bold]{_titled(record)}[/]  [dim]{_clock(record.duration)}  {_safe(_file(record))}[/]"
+        title = f"[bold]{titled(record)}[/]  [dim]{clock(record.duration)}  {safe(_file(record))}[/]"
         colour = _colour(record)
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
@@ -44,7 +44,7 @@ class ScorePrinter:
         rows.add_row("Score", f"[{colour}]{record.score:.1f}[/] {self._scale()}")
         if record.noise_floor is not None:
             rows.add_row("", f"differences below ±{record.noise_floor:g} mean nothing: inaudible changes make as much")
-        rows.add_row("Place", f"{_place(record.percentile)} {_safe(record.reference.removesuffix(_HELD_OUT))}")
+        rows.add_row("Place", f"{_place(record.percentile)} {safe(record.reference.removesuffix(_HELD_OUT))}")
         rows.add_row(f"{_percent(record.interval_level)} range", self._bar(record, _BAR_CELLS))
         rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")
         if record.segments and len(record.segments) > 1:
@@ -52,9 +52,9 @@ class ScorePrinter:
             rows.add_row("Over time", f"[{colour.removeprefix('bold ')}]{line}[/] {self._scale()}")
             rows.add_row("", _extremes(record.segments))
         for warning in record.warnings:
-            rows.add_row("[yellow]Warning[/]", _safe(warning))
-        rows.add_row("Meaning", _safe(self._target.meaning))
-        rows.add_row("Model", f"{_safe(record.model.name)} {_safe(record.model.version)} on {record.device}")
+            rows.add_row("[yellow]Warning[/]", safe(warning))
+        rows.add_row("Meaning", safe(self._target.meaning))
+        rows.add_row("Model", f"{safe(record.model.name)} {safe(record.model.version)} on {record.device}")
         self._console.print(title)
         self._console.print(rows)
 
@@ -78,16 +78,16 @@ class ScorePrinter:
         if first := self._first:
             self._console.print(
                 f"[dim]● score, ├─┤ {_percent(first.interval_level)} range, place: how many in 100 of "
-                f"{_safe(first.reference.removesuffix(_HELD_OUT))} score lower\n"
-                f"{_safe(self._target.meaning)}[/]"
+                f"{safe(first.reference.removesuffix(_HELD_OUT))} score lower\n"
+                f"{safe(self._target.meaning)}[/]"
             )
 
     def _named(self, record: ScoreRecord) -> str:
         """Title and file; first what tells it from others of its title, for the end of a line may be cut off."""
         if record.variant:
             steps = " ".join(variant_steps(record.variant))
-            return f"{_safe(steps)}  [dim]{_titled(record)}[/]"
-        parts = [_titled(record), *([f"[dim]{_safe(file)}[/]"] if (file := _file(record)) else [])]
+            return f"{safe(steps)}  [dim]{titled(record)}[/]"
+        parts = [titled(record), *([f"[dim]{safe(file)}[/]"] if (file := _file(record)) else [])]
         again = parts[0] in self._titles
         self._titles.add(parts[0])
         return "  ".join(reversed(parts) if again else parts)
@@ -115,7 +115,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for number, title in enumerate(header, 1):
         table.add_column(title, no_wrap=number < len(header), style="bold cyan" if number == 1 else "")
     for row in rows:
-        table.add_row(*map(_safe, row))
+        table.add_row(*map(safe, row))
     Console(file=sys.stdout, highlight=False).print(table)
 
 
@@ -139,7 +139,7 @@ def _averaged(values: list[float], cells: int) -> list[float]:
 def _extremes(segments: Sequence[Segment]) -> str:
     low, high = min(segments, key=lambda s: s.score), max(segments, key=lambda s: s.score)
     return (
-        f"lowest {low.score:.1f} from {_clock(low.start)}, highest {high.score:.1f} from {_clock(high.start)} "
+        f"lowest {low.score:.1f} from {clock(low.start)}, highest {high.score:.1f} from {clock(high.start)} "
         f"(windows of {segments[0].end - segments[0].start:g} s, scored by a model of whole songs: "
         "read the course, not the values)"
     )
@@ -150,9 +150,9 @@ def _colour(record: ScoreRecord) -> str:
     return "bright_black" if any(_UNRELIABLE in warning for warning in record.warnings) else "bold cyan"
 
 
-def _titled(record: ScoreRecord) -> str:
+def titled(record: ScoreRecord) -> str:
     artist = f"{_plain(record.artist)} – " if record.artist else ""
-    return _safe(f"{artist}{_plain(record.name)}")
+    return safe(f"{artist}{_plain(record.name)}")
 
 
 def _file(record: ScoreRecord) -> str:
@@ -172,13 +172,13 @@ def _percent(share: float) -> str:
     return f"{share * 100:g} %"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     whole = int(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Text from outside, with nothing in it that rich or the terminal would take for a command."""
     return escape(shown(text, lines=True))
 

@@ -11,6 +11,8 @@ from typing import Any
 
 SCORE_SCHEMA = "hitpredict.score/1"
 RECIPE_SCHEMA = "hitpredict.recipe/1"
+COMPARE_SCHEMA = "hitpredict.compare/1"
+CLEAR, NOT_CLEAR = "clear", "no clear difference"
 
 
 @dataclass(frozen=True)
@@ -142,3 +144,136 @@ def variant_steps(variant: Mapping[str, Any]) -> list[str]:
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two compared songs: `record`, its score as it is; `matched`, that of the part that was compared, turned
+    by `gain` dB; `warnings` of both reading and scoring."""
+
+    record: ScoreRecord
+    matched: float
+    gain: float
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        record = self.record
+        return {
+            "path": record.path,
+            "name": record.name,
+            **({"artist": record.artist} if record.artist else {}),
+            **({"variant": dict(record.variant)} if record.variant is not None else {}),
+            "duration": round(record.duration, 3),
+            "score": round(record.score, 4),
+            "percentile": round(record.percentile, 2),
+            "matched_score": round(self.matched, 4),
+            "gain": round(self.gain, 2),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class ComparedSegment:
+    """Scores of the same stretch of two mixes, `start` to `end` in seconds of the first."""
+
+    start: float
+    end: float
+    scores: tuple[float, float]
+    clear: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        before, after = (round(score, 4) for score in self.scores)
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "scores": [before, after],
+            "difference": round(after - before, 4),
+            "verdict": CLEAR if self.clear else NOT_CLEAR,
+        }
+
+
+@dataclass(frozen=True)
+class MeasuredProperty:
+    """One measured property of two sounds. steps: how far apart they are, in steps that count alike for all."""
+
+    name: str
+    unit: str
+    values: tuple[float, float]
+    steps: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        before, after = (round(value, 2) for value in self.values)
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "values": [before, after],
+            "difference": round(after - before, 2),
+            "steps": round(self.steps, 2),
+        }
+
+
+@dataclass(frozen=True)
+class CompareRecord:
+    """How the second of two songs is scored against the first.
+
+    alignment: seconds by which the second begins later, and how well the onsets agree; None where the two are no mixes
+    of one song. difference: of the matched scores. interval: of it, where changes that nobody hears leave it with
+    probability `interval_level`. segments: of mixes of one song. descriptors: what differs most first.
+    """
+
+    songs: tuple[Side, Side]
+    alignment: tuple[float, float] | None
+    difference: float
+    interval: tuple[float, float]
+    interval_level: float
+    segments: tuple[ComparedSegment, ...]
+    descriptors: tuple[MeasuredProperty, ...]
+    noise_floor: float | None
+    model: ModelReference
+    device: str
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as printed."""
+        lag, correlation = self.alignment or (None, None)
+        aligned = self.alignment and {"lag": round(lag or 0.0, 4), "correlation": round(correlation or 0.0, 3)}
+        return {
+            "schema": COMPARE_SCHEMA,
+            "songs": [side.to_json() for side in self.songs],
+            "same_song": self.alignment is not None,
+            "alignment": aligned,
+            "difference": round(self.difference, 4),
+            "interval": [round(end, 4) for end in self.interval],
+            "interval_level": self.interval_level,
+            "verdict": CLEAR if self.clear else NOT_CLEAR,
+            **({"noise_floor": self.noise_floor} if self.noise_floor is not None else {}),
+            "segments": [segment.to_json() for segment in self.segments],
+            "descriptors": [descriptor.to_json() for descriptor in self.descriptors],
+            "model": self.model.to_json(),
+            "device": self.device,
+        }
+
+
+COMPARE_COLUMNS = (
+    "first", "second", "first_score", "second_score", "difference", "interval_low", "interval_high", "verdict",
+    "same_song", "lag", "model_name", "model_version", "model_sha256", "device",
+)  # fmt: skip
+
+
+def flat_comparison(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A printed comparison as one row of `COMPARE_COLUMNS`; the scores are those of the matched sounds."""
+    first, second = record["songs"]
+    low, high = record["interval"]
+    aligned = record["alignment"] or {"lag": None}
+    row = {"first": first["path"], "second": second["path"], "interval_low": low, "interval_high": high}
+    row |= {"first_score": first["matched_score"], "second_score": second["matched_score"], "lag": aligned["lag"]}
+    row |= {key: record[key] for key in ("difference", "verdict", "same_song", "device")}
+    row |= {f"model_{key}": value for key, value in record["model"].items()}
+    return {key: row[key] for key in COMPARE_COLUMNS}

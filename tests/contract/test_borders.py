@@ -9,7 +9,7 @@ import pytest
 import hitpredict
 
 PACKAGE = Path(hitpredict.__file__).parent
-LIGHT = {"audio", "engines", "files", "frontends", "models", "mutations", "scoring"}
+LIGHT = {"audio", "engines", "explanation", "files", "frontends", "models", "mutations", "scoring"}
 DOORS = {("scoring.inputs", "features.kinds")}
 FOR_PEOPLE = {"typer", "rich", "click"}
 

@@ -67,6 +67,7 @@ EVERY = (
     FEATURIZE,
     LIST,
     SHOW,
+    Command(("compare",), work=("song.wav", "song.wav")),
     Command(("recipes",)),
     _fetched("fma"),
     _fetched("spotgentrack"),

@@ -40,7 +40,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
     known = list(known)
     near = get_close_matches(name.lower(), known)
-    advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}"
     return f"{what} {name}: unknown; {advice}"
 
 

@@ -19,8 +19,9 @@ from hitpredict.audio.read import open_audio
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError, UsageError, unknown
 from hitpredict.files.arrays import AnyArray, ArrayStore
-from hitpredict.frontends import FRONTENDS, Frontend, made
+from hitpredict.frontends import FRONTENDS, Frontend, make_frontend
 from hitpredict.frontends.store import FrameStore
+from hitpredict.registry import check_known
 
 
 class Kind(Protocol):
@@ -74,8 +75,7 @@ def kind_class(name: str) -> type:
     """The dataclass of a kind. Raises `UsageError`, listing the kinds, when there is none of that name."""
     if name in FRONTENDS:
         return FRONTENDS[name]  # type: ignore[no-any-return]
-    if name not in _DESCRIPTORS:
-        raise UsageError(unknown("kind", name, sorted(KINDS)))
+    check_known("kind", [name], KINDS)
     module, attribute = _DESCRIPTORS[name].split(":")
     return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
@@ -87,16 +87,12 @@ def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
     cls = kind_class(name)
     types_of = get_type_hints(cls)
     known = [field.name for field in fields(cls)]
-    for key in settings:
-        if key not in known:
-            raise UsageError(f"{unknown('--set', key, known)} (parameters of {name})")
+    if wrong := [key for key in settings if key not in known]:
+        raise UsageError(f"{unknown('--set', wrong[0], known)} (parameters of {name})")
     typed = {key: _typed(key, text, types_of[key]) for key, text in settings.items()}
     if name not in FRONTENDS:
         return cls(**typed)  # type: ignore[no-any-return]
-    try:
-        return FrontendKind(made(cls, typed))
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from error
+    return FrontendKind(make_frontend(name, typed))
 
 
 def described(kind: Kind) -> dict[str, Any]:

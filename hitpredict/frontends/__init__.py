@@ -15,13 +15,14 @@ from hitpredict.audio.clip import Clip, Samples
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.frontends.fbank import Fbank
 from hitpredict.frontends.image import SpectrogramImage
-from hitpredict.frontends.limits import check_parameters, check_sizes
+from hitpredict.frontends.limits import check_ranges, check_sizes
 from hitpredict.frontends.logmel import LogMel
 from hitpredict.frontends.mfcc_stats import MfccStats
 from hitpredict.frontends.stft import Frames
 from hitpredict.frontends.store import FrameStore, FrameView
 from hitpredict.frontends.vggish import Vggish
 from hitpredict.frontends.waveform import Waveform
+from hitpredict.registry import check_parameters, lookup
 
 __all__ = [
     "FRONTENDS",
@@ -31,7 +32,7 @@ __all__ = [
     "MfccStats",
     "compute",
     "from_json",
-    "made",
+    "make_frontend",
     "maker_of",
     "to_json",
     "zero_of",
@@ -87,24 +88,21 @@ def to_json(frontend: Frontend) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Frontend:
-    """The front-end that `to_json` described. Raises `EnvironmentProblem` for an unknown name or parameter, or
-    one that is out of range."""
-    cls = FRONTENDS.get(str(data.get("name")))
-    if cls is None:
-        raise EnvironmentProblem(f"the model needs the front-end {data.get('name')!r}, which this version lacks")
-    parameters = {key: value for key, value in data.items() if key != "name"}
-    if unknown := sorted(set(parameters) - {field.name for field in fields(cls)}):
-        raise EnvironmentProblem(f"the model's front-end {cls.name} has unknown parameters: {', '.join(unknown)}")
+    """The front-end that `to_json` described. Raises `EnvironmentProblem` for what `make_frontend` refuses."""
     try:
-        frontend: Frontend = made(cls, parameters)
-    except (ValueError, UsageError) as error:
-        raise EnvironmentProblem(f"the model's front-end {cls.name}: {error}") from error
-    return frontend
+        return make_frontend(data.get("name"), {key: value for key, value in data.items() if key != "name"})
+    except UsageError as error:
+        raise EnvironmentProblem(f"the model's {error}") from error
 
 
-def made(cls: Any, parameters: Mapping[str, Any]) -> Any:
-    """A front-end with these parameters, the names of which it has. Raises ValueError where they make no sense."""
-    check_parameters(cls, parameters)
-    frontend = cls(**parameters)
-    check_sizes(frontend)
+def make_frontend(name: object, parameters: Mapping[str, Any]) -> Frontend:
+    """The front-end of that name. Raises `UsageError` for an unknown name or parameter, or one out of its range."""
+    cls = lookup("front-end", name, FRONTENDS)
+    check_parameters(f"front-end {name}", parameters, {field.name: False for field in fields(cls)})
+    try:
+        check_ranges(cls, parameters)
+        frontend: Frontend = cls(**parameters)
+        check_sizes(frontend)
+    except ValueError as error:
+        raise UsageError(f"front-end {name}: {error}") from error
     return frontend

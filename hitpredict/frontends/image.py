@@ -13,6 +13,7 @@ from hitpredict.frontends.mel import Matrix, filterbank
 from hitpredict.frontends.resample import soxr_mono
 from hitpredict.frontends.stft import Frames, hann, mel_spectra, overlapping
 from hitpredict.frontends.store import FrameView
+from hitpredict.registry import check_known
 
 _AMIN = 1e-10
 _SILENT = 10 * np.log10(_AMIN)
@@ -48,8 +49,7 @@ class SpectrogramImage:
 
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
-            if getattr(self, key) not in known:
-                raise UsageError(f"{self.name}: {key} {getattr(self, key)!r} is unknown; use {' or '.join(known)}")
+            check_known(f"{self.name}: {key}", [getattr(self, key)], known)
         if min(self.height, self.width) < 1:
             raise UsageError(f"{self.name}: a picture of {self.height} × {self.width} pixels holds nothing")
 

@@ -29,7 +29,7 @@ _WINDOW_NUMBERS = 2**25
 _PIXELS = 2**22
 
 
-def check_parameters(cls: Any, parameters: Mapping[str, Any]) -> None:
+def check_ranges(cls: Any, parameters: Mapping[str, Any]) -> None:
     """Raises ValueError for a parameter of the wrong type or out of its range; their names are known already."""
     hints = get_type_hints(cls)
     for key, value in parameters.items():

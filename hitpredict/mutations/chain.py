@@ -14,6 +14,7 @@ from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.space import Mono
 from hitpredict.mutations.step import ENGINES, QUALITIES, Context, Step
 from hitpredict.mutations.time import fused
+from hitpredict.registry import check_known, check_parameters, lookup
 from hitpredict.scoring.records import RECIPE_SCHEMA
 
 _LONGEST_LABEL = 120
@@ -90,7 +91,7 @@ class Chain:
         """The recipe of `to_json`; `engine`, `quality` and `seed` may be absent. UsageError if malformed."""
         if not isinstance(data, Mapping) or data.get("schema") != RECIPE_SCHEMA:
             raise UsageError(f'a recipe must be a JSON object with "schema": "{RECIPE_SCHEMA}"')
-        _known(data, ("schema", "steps", "engine", "quality", "seed"), "recipe")
+        check_known("recipe, field", data, ("schema", "steps", "engine", "quality", "seed"))
         steps = data.get("steps")
         if not isinstance(steps, Sequence) or isinstance(steps, str):
             raise UsageError('recipe: "steps" must be a list')
@@ -129,18 +130,7 @@ def step_from_json(data: object) -> Step:
     """The step of `{"op": "pitch", "semitones": 2.0}`; UsageError if malformed or out of range."""
     if not isinstance(data, Mapping) or not isinstance(data.get("op"), str):
         raise UsageError('recipe: every step must be an object with an "op"')
-    op = data["op"]
-    if op not in STEPS:
-        raise UsageError(f'recipe: unknown op "{op}"; known are {", ".join(STEPS)}')
-    parameters = STEPS[op].parameters()
-    _known(data, ("op", *(spec.name for spec in parameters)), f'recipe, op "{op}"')
-    for spec in parameters:
-        if spec.required and spec.name not in data:
-            raise UsageError(f'recipe, op "{op}": the field "{spec.name}" is missing')
-    return STEPS[op](**{name: value for name, value in data.items() if name != "op"})
-
-
-def _known(data: Mapping[Any, Any], names: tuple[str, ...], where: str) -> None:
-    for name in data:
-        if name not in names:
-            raise UsageError(f'{where}: unknown field "{name}"; known are {", ".join(names)}')
+    step = lookup("recipe: op", data["op"], STEPS)
+    parameters = {name: value for name, value in data.items() if name != "op"}
+    check_parameters(f"recipe, op {step.op}", parameters, {spec.name: spec.required for spec in step.parameters()})
+    return step(**parameters)

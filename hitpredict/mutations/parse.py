@@ -17,6 +17,7 @@ from hitpredict.errors import UsageError
 from hitpredict.mutations.chain import Chain
 from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.step import Parameter, Step
+from hitpredict.registry import lookup
 
 MOST_VALUES = 1000
 MOST_VARIANTS = 10_000
@@ -31,9 +32,7 @@ def parse(op: str, text: str = "") -> list[Step]:
 
     UsageError for an unknown op, malformed text, a value out of range, or more than 1000 values.
     """
-    if op not in STEPS:
-        raise UsageError(f"unknown mutation --{op}; known are {', '.join(STEPS)}")
-    step = STEPS[op]
+    step = lookup("mutation", op, STEPS)
     if not step.metavar:
         if text:
             raise UsageError(f"--{op} {text}: takes no value")

@@ -10,6 +10,7 @@ from transformers import ASTConfig, ASTModel, AutoConfig
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.features.embeddings.loading import transformer
 from hitpredict.networks.vit import resize_positions, square
+from hitpredict.registry import check_known, lookup
 
 SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}
 _SPECIAL = 2
@@ -50,8 +51,7 @@ class Ast(nn.Module):
         super().__init__()
         if len(shapes) != 1 or len(shapes[0]) != 2:
             raise UsageError(f"ast takes one input of energies (frames, bins); the shapes are {list(shapes)}")
-        if activation not in ("linear", "sigmoid"):
-            raise UsageError(f"ast: activation {activation!r} is unknown; use linear or sigmoid")
+        check_known("activation", [activation], ("linear", "sigmoid"))
         self.frozen, self.activation = frozen, activation
         fields: dict[str, Any] = {"max_length": shapes[0][0], "num_mel_bins": shapes[0][1]}
         if strides is not None:
@@ -81,9 +81,7 @@ class Ast(nn.Module):
 
 
 def _random(size: str, fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
-    if size not in SIZES:
-        raise UsageError(f"ast: size {size!r} is unknown; use {', '.join(SIZES)}")
-    width, heads = SIZES[size]
+    width, heads = lookup("size", size, SIZES)
     shape = {"hidden_size": width, "num_attention_heads": heads, "intermediate_size": 4 * width}
     body = ASTModel(ASTConfig(**{**shape, **fields, **changes}))
     for tensor in (

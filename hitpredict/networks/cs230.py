@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
+from hitpredict.registry import lookup
 
 LAYOUTS = {"2conv": 2, "4conv": 4, "6conv": 6}
 # filters, kernel (rows, columns), size of the max-pooling, its stride
@@ -65,11 +66,10 @@ def _image_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _convolutions(shape: tuple[int, ...], layout: str, width: float) -> tuple[list[nn.Module], int]:
     """The convolutional layers of `layout` and how many numbers they give for an image of `shape`."""
-    if layout not in LAYOUTS:
-        raise UsageError(f"cs230: layout {layout!r} is unknown; use {', '.join(LAYOUTS)}")
+    stages = lookup("layout", layout, LAYOUTS)
     layers: list[nn.Module] = []
     channels, rows, columns = (3 if len(shape) == 3 else 1), shape[0], shape[1]
-    for filters, kernel, pool, stride in _STAGES[: LAYOUTS[layout]]:
+    for filters, kernel, pool, stride in _STAGES[:stages]:
         wide = max(1, round(filters * width))
         layers += [nn.Conv2d(channels, wide, kernel), nn.ReLU(), nn.MaxPool2d(pool, stride)]
         channels = wide

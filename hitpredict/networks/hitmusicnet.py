@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hitpredict.networks.mlp import choose, dense_layers, join, joined_width, output_activation
+from hitpredict.networks.mlp import dense_layers, join, joined_width, output_activation
 from hitpredict.networks.stage import AutoencoderTraining, Stage
+from hitpredict.registry import lookup
 
 _HALF_NORMAL_CUT = 0.87962566103423978
 """Standard deviation of a unit normal distribution that is cut at ±2."""
@@ -113,7 +114,7 @@ class HitMusicNet(nn.Module):
 
 def initialise(network: nn.Module, initialiser: str, bias: float = 0.0) -> None:
     """Draw the weights of all linear layers anew, `glorot` or `he` as Keras does, and set their biases."""
-    draw = choose("initialiser", _INITIALISERS, initialiser)
+    draw = lookup("initialiser", initialiser, _INITIALISERS)
     for layer in network.modules():
         if isinstance(layer, nn.Linear):
             draw(layer.weight)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
+from hitpredict.registry import lookup, made
 
 _SLOPE = 0.1
 _FEWEST_FRAMES = 13
@@ -163,9 +164,7 @@ class HspSiamese(nn.Module):
             raise UsageError("hsp: margin is 0 or more, ranking_weight in [0, 1], share in (0, 0.5], pairs 1 or more")
         if branch == "auto":
             branch = "mlp" if all(len(shape) == 1 for shape in shapes) else "cnn"
-        if branch not in _BRANCHES:
-            raise UsageError(f"hsp: branch {branch!r} is unknown; use auto, {', '.join(_BRANCHES)}")
-        self.branch = _BRANCHES[branch](shapes, outputs, **options)
+        self.branch = made(f"branch {branch}", lookup("branch", branch, _BRANCHES), options, shapes, outputs)
         self._margin, self._ranking_weight, self._share, self._pairs = margin, ranking_weight, share, pairs
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -215,9 +214,7 @@ def _dense(inputs: int, hidden: Sequence[int], outputs: int, dropout: float, act
 
 
 def _activation(name: str) -> nn.Module:
-    if name not in _ACTIVATIONS:
-        raise UsageError(f"hsp: output_activation {name!r} is unknown; use {', '.join(_ACTIVATIONS)}")
-    return _ACTIVATIONS[name]()
+    return lookup("output_activation", name, _ACTIVATIONS)()
 
 
 def _start(module: nn.Module) -> None:

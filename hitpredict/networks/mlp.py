@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import prod
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
+from hitpredict.registry import lookup
 
-T = TypeVar("T")
 NONLINEARITIES: Mapping[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "elu": nn.ELU,
@@ -75,19 +74,12 @@ def dense_layers(widths: Sequence[int], nonlinearity: str, dropout: float = 0.0)
         raise UsageError(f"layers of widths {', '.join(map(str, widths))}: each must be 1 or more")
     layers: list[nn.Module] = []
     for width, following in pairwise(widths):
-        layers += [nn.Linear(width, following), choose("nonlinearity", NONLINEARITIES, nonlinearity)()]
+        layers += [nn.Linear(width, following), lookup("nonlinearity", nonlinearity, NONLINEARITIES)()]
         layers += [nn.Dropout(dropout)] if dropout else []
     return layers
 
 
 def output_activation(name: str, outputs: int) -> nn.Module:
     """What follows the last layer: the named one of `ACTIVATIONS` for one output, nothing for several."""
-    activation = choose("activation", ACTIVATIONS, name)()
+    activation = lookup("activation", name, ACTIVATIONS)()
     return activation if outputs == 1 else nn.Identity()
-
-
-def choose(what: str, table: Mapping[str, T], name: str) -> T:
-    """The entry of that name. Raises `UsageError` that lists the names when there is none."""
-    if name not in table:
-        raise UsageError(f"{what} {name!r} is unknown; use {', '.join(table)}")
-    return table[name]

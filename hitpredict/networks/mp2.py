@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.vit import Block, read_weights, resize_positions, square, start_weights, timm_names
+from hitpredict.registry import check_known
 
 REGION_MODES = ("token", "embedding")
 
@@ -35,8 +36,7 @@ class AudioEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if region_mode not in REGION_MODES:
-            raise UsageError(f"mp2: region_mode {region_mode!r} is unknown; use {' or '.join(REGION_MODES)}")
+        check_known("region_mode", [region_mode], REGION_MODES)
         frames, bins = shape
         self.grid = (bins // patch, frames // patch)
         if min(self.grid) < 1:

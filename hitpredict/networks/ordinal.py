@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hitpredict.networks.mlp import choose, dense_layers, join, joined_width
+from hitpredict.networks.mlp import dense_layers, join, joined_width
+from hitpredict.registry import lookup
 
 _PAIRINGS = {"concat": 2, "difference": 1}
 _ROWS = 1024
@@ -43,7 +44,7 @@ class PairwiseOrdinal(nn.Module):
     ):
         super().__init__()
         width = joined_width(shapes)
-        widths = (choose("pairing", _PAIRINGS, pairing) * width, *hidden)
+        widths = (lookup("pairing", pairing, _PAIRINGS) * width, *hidden)
         self.judge = nn.Sequential(*dense_layers(widths, nonlinearity, dropout), nn.Linear(widths[-1], 1))
         self.outputs, self.pairing, self.pairs = outputs, pairing, pairs
         # Until `finish_training`: the chance to win against the average song of standardised inputs.

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from hitpredict.errors import UsageError
+from hitpredict.registry import lookup, made
 
 NETWORKS = {
     "mlp": "mlp:Mlp",
@@ -37,12 +37,8 @@ NETWORKS = {
 def build_network(spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: int) -> nn.Module:
     """The network of a recipe for inputs of these shapes. Raises `UsageError` for an unknown name or parameter."""
     name = spec["name"]
-    if name not in NETWORKS:
-        raise UsageError(f"network {name!r}: must be one of {', '.join(NETWORKS)}")
-    module, attribute = NETWORKS[name].split(":")
+    module, attribute = lookup("network", name, NETWORKS).split(":")
     cls = getattr(import_module(f"hitpredict.networks.{module}"), attribute)
-    try:
-        network: nn.Module = cls(shapes, outputs, **{key: value for key, value in spec.items() if key != "name"})
-    except TypeError as error:
-        raise UsageError(f"network {name}: {error}") from error
+    parameters = {key: value for key, value in spec.items() if key != "name"}
+    network: nn.Module = made(f"network {name}", cls, parameters, shapes, outputs)
     return network

@@ -11,6 +11,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining, Wav2Vec2Model
 from hitpredict.errors import UsageError
 from hitpredict.features.embeddings.loading import preprocessing, transformer
 from hitpredict.networks.stage import Stage
+from hitpredict.registry import check_known
 
 _RATE = 16000
 _LIKELY = 1e-7
@@ -55,8 +56,7 @@ class Wav2Vec2(nn.Module):
         super().__init__()
         if len(shapes) != 1 or len(shapes[0]) != 1:
             raise UsageError(f"wav2vec2 takes one input, a waveform (samples,); the shapes are {list(shapes)}")
-        if pooling not in ("mean", "first"):
-            raise UsageError(f"wav2vec2: pooling {pooling!r} is unknown; use mean or first")
+        check_known("pooling", [pooling], ("mean", "first"))
         self.pooling, self.frozen = pooling, frozen
         self.mask_probability, self.mask_length = mask_probability, mask_length
         self.pretrain_epochs, self.pretrain_lr = pretrain_epochs, pretrain_lr

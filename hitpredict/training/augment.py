@@ -28,6 +28,7 @@ from hitpredict.mutations.chain import Chain
 from hitpredict.mutations.step import Parameter, Step, decibels, parameter
 from hitpredict.mutations.time import Pitch, Tempo
 from hitpredict.mutations.tone import Equaliser, Highpass, Lowpass
+from hitpredict.registry import check_parameters, lookup
 
 Array = TypeVar("Array", bound=Any)  # a NumPy array or a torch tensor
 _HIGHEST = 0.45  # of the sample rate, for filters
@@ -376,14 +377,10 @@ def from_config(config: Sequence[Mapping[str, Any]]) -> Compose:
 
 
 def _transform(config: Mapping[str, Any]) -> Transform:
-    if not isinstance(config, Mapping) or config.get("name") not in TRANSFORMS:
-        given = config.get("name") if isinstance(config, Mapping) else config
-        raise UsageError(f"augmentation {given!r} is unknown; use {', '.join(TRANSFORMS)}")
-    transform = TRANSFORMS[config["name"]]
+    if not isinstance(config, Mapping):
+        raise UsageError(f"augmentation {config}: must be a table with a name")
+    transform = lookup("augmentation", config.get("name"), TRANSFORMS)
     values = {key: value for key, value in config.items() if key != "name"}
-    known = {spec.name: spec for spec in transform.parameters()}
-    if unknown := sorted(set(values) - set(known)):
-        raise UsageError(f"augmentation {transform.name}: {unknown[0]} is unknown; known are {', '.join(known)}")
-    if missing := [name for name, spec in known.items() if spec.required and name not in values]:
-        raise UsageError(f"augmentation {transform.name}: {missing[0]} is missing")
+    known = {spec.name: spec.required for spec in transform.parameters()}
+    check_parameters(f"augmentation {transform.name}", values, known)
     return transform(**values)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import TrainingError, UsageError
 from hitpredict.files.arrays import Floats
+from hitpredict.registry import lookup, made
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,14 @@ def fit(
     values it cannot have.
     """
     name = spec["name"]
-    if name not in ESTIMATORS:
-        raise UsageError(f"estimator {name!r}: must be one of {', '.join(ESTIMATORS)}")
+    maker = lookup("estimator", name, ESTIMATORS)
     parameters = {key: value for key, value in spec.items() if key not in ("name", "collapse")}
     if "min_samples_leaf" in parameters:
         # With larger leaves than a quarter of the drawn rows a small table could not be split at all.
         room = max(1, int(len(features) * parameters.get("subsample", 1.0) / 4))
         parameters["min_samples_leaf"] = min(parameters["min_samples_leaf"], room)
+    model = made(f"estimator {name}", maker, parameters, classes, seed)
     try:
-        model = ESTIMATORS[name](classes, seed, parameters)
         model.fit(features, values.astype(np.int64) if classes else values)
     except TypeError as error:
         # scikit-learn's errors of values that a parameter cannot have are of this class too.
@@ -62,31 +62,34 @@ def _scaled(model: Any) -> Any:
     return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), model)
 
 
-def _constant(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
+def _constant(classes: int, seed: int) -> Any:
     """A linear model whose slopes are penalised to nothing: the mean, or the shares of the classes, remains."""
-    return _linear(classes, seed, {"penalty": 1e20})
+    return _linear(classes, seed, 1e20)
 
 
-def _linear(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
+def _linear(classes: int, seed: int, penalty: float = 0.0) -> Any:
     from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-    penalty = parameters.get("penalty", 0.0)
     if classes:
         return _scaled(LogisticRegression(C=1 / penalty if penalty else 1e6, max_iter=2000))
     return _scaled(Ridge(alpha=penalty) if penalty else LinearRegression())
 
 
-def _trees(classes: int, seed: int, parameters: dict[str, Any]) -> Any:
+def _trees(classes: int, seed: int, **parameters: Any) -> Any:
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
     cls = GradientBoostingClassifier if classes else GradientBoostingRegressor
-    return _scaled(cls(random_state=seed, **parameters))
+    return _scaled(made("estimator boosted-trees", cls, {"random_state": seed, **parameters}))
+
+
+def _noise(classes: int, seed: int, mean: float = float("nan"), deviation: float = float("nan")) -> "_Noise":
+    return _Noise(seed, mean, deviation)
 
 
 class _Noise:
     """Normal random numbers that ignore the features: a baseline with nothing to export."""
 
-    def __init__(self, seed: int, mean: float = float("nan"), deviation: float = float("nan")):
+    def __init__(self, seed: int, mean: float, deviation: float):
         self.seed, self.mean, self.deviation = seed, mean, deviation
 
     def fit(self, features: Any, values: Floats) -> None:
@@ -95,11 +98,11 @@ class _Noise:
         self.deviation = float(np.std(values)) if np.isnan(self.deviation) else self.deviation
 
 
-ESTIMATORS: dict[str, Callable[[int, int, dict[str, Any]], Any]] = {
+ESTIMATORS: dict[str, Callable[..., Any]] = {
     "constant": _constant,
     "linear": _linear,
     "boosted-trees": _trees,
-    "random-normal": lambda classes, seed, parameters: _Noise(seed, **parameters),
+    "random-normal": _noise,
 }
 
 

@@ -6,14 +6,14 @@ for `cross-entropy` and `ranked-probability`. Outputs that do not fit the target
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hitpredict.errors import UsageError
+from hitpredict.registry import lookup, made
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,15 +23,7 @@ def make_loss(name: str, **params: Any) -> SampleLoss:
 
     Raises `UsageError` when the name or a parameter is unknown, or a parameter is out of its range.
     """
-    if name not in LOSSES:
-        raise UsageError(f"loss {name!r} is unknown; use {', '.join(sorted(LOSSES))}")
-    known = [field.name for field in fields(LOSSES[name])]
-    if unknown := sorted(set(params) - set(known)):
-        raise UsageError(f"loss {name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}")
-    try:
-        loss: SampleLoss = LOSSES[name](**params)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"loss {name}: {error}") from error
+    loss: SampleLoss = made(f"loss {name}", lookup("loss", name, LOSSES), params)
     return loss
 
 

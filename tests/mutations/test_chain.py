@@ -94,12 +94,12 @@ def test_the_json_form() -> None:
     ("change", "words"),
     [
         ({"schema": "hitpredict.recipe/2"}, '"schema": "hitpredict.recipe/1"'),
-        ({"speed": 2}, 'recipe: unknown field "speed"'),
+        ({"speed": 2}, "recipe, field speed: unknown"),
         ({"steps": "pitch"}, '"steps" must be a list'),
         ({"steps": [["pitch", 2]]}, 'every step must be an object with an "op"'),
-        ({"steps": [{"op": "wobble"}]}, 'unknown op "wobble"; known are pitch'),
-        ({"steps": [{"op": "pitch", "cents": 2}]}, 'op "pitch": unknown field "cents"'),
-        ({"steps": [{"op": "pitch"}]}, 'op "pitch": the field "semitones" is missing'),
+        ({"steps": [{"op": "wobble"}]}, "recipe: op wobble: unknown; there are pitch"),
+        ({"steps": [{"op": "pitch", "cents": 2}]}, "recipe, op pitch, parameter cents: unknown"),
+        ({"steps": [{"op": "pitch"}]}, "recipe, op pitch: semitones is missing"),
         ({"steps": [{"op": "pitch", "semitones": 99}]}, "--pitch 99: must be between -24 and 24 semitones"),
         ({"steps": [{"op": "pitch", "semitones": 10**400}]}, "--pitch inf: must be between"),
         ({"steps": [{"op": "pitch", "semitones": "2"}]}, "--pitch 2: must be a number"),
@@ -182,7 +182,7 @@ def test_mutate_takes_numbers_tuples_text_and_flags() -> None:
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
-        ({"wobble": 1}, "unknown mutation --wobble"),
+        ({"wobble": 1}, "mutation wobble: unknown"),
         ({"pitch": "1,2"}, "one value is needed here, not 2"),
         ({"eq": 1000}, r"expected FREQ:GAIN\[:Q\]"),
         ({"pitch": (1, 2)}, "expected SEMITONES"),

@@ -99,7 +99,7 @@ def test_messages(op: str, text: str, message: str) -> None:
 
 
 def test_an_unknown_option_and_too_many_values() -> None:
-    with pytest.raises(UsageError, match="unknown mutation --wobble; known are pitch, tempo"):
+    with pytest.raises(UsageError, match="mutation wobble: unknown; there are pitch, tempo"):
         parse("wobble", "1")
     with pytest.raises(UsageError, match="more than 1000 values"):
         parse("gain", "0:9.99:0.01,-9.99:0:0.01")

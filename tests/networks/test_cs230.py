@@ -125,7 +125,7 @@ def test_it_exports():
 @pytest.mark.parametrize(
     ("shapes", "options", "message"),
     [
-        ([(102, 159)], {"layout": "3conv"}, "layout '3conv' is unknown; use 2conv, 4conv, 6conv"),
+        ([(102, 159)], {"layout": "3conv"}, "layout 3conv: unknown; did you mean "),
         ([(40, 60)], {}, "40 × 60 is too small for 6conv"),
         ([(102, 159, 4)], {}, "takes one image"),
         ([(102, 159), (40,)], {}, "takes one image"),

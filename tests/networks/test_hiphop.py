@@ -103,7 +103,7 @@ def test_a_sigmoid_keeps_the_output_in_range():
         (HipHopCnn, [(60, 128)], {}, "nothing of 60 frames of 128 bins is left"),
         (HipHopCrnn, [(1292, 128)], {"filters": (8,)}, "1 filters, 4 pools"),
         (HipHopMlp, [(40,)], {}, "takes? one input of frames × bins"),
-        (HipHopMlp, [(64, 16)], {"activation": "softmax"}, "activation 'softmax' is unknown"),
+        (HipHopMlp, [(64, 16)], {"activation": "softmax"}, "activation softmax: unknown"),
     ],
 )
 def test_it_says_what_it_cannot_take(network, shapes, options, message):

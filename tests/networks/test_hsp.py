@@ -171,10 +171,15 @@ def test_it_exports(network, shapes, outputs, options):
     [
         (HspCnn, [(5,)], {}, "takes frames × bins"),
         (HspCnn, [(12, 8)], {}, "at least 13 frames, not 12"),
-        (HspInception, [SMALL], {"output_activation": "relu"}, "'relu' is unknown; use leaky, linear, sigmoid"),
+        (
+            HspInception,
+            [SMALL],
+            {"output_activation": "relu"},
+            "relu: unknown; there are leaky, linear, sigmoid",
+        ),
         (HspSiamese, [SMALL], {"outputs": 3}, "cannot give 3 outputs"),
         (HspSiamese, [SMALL], {"branch": "mlp"}, "takes vectors"),
-        (HspSiamese, [SMALL], {"branch": "vit"}, "branch 'vit' is unknown"),
+        (HspSiamese, [SMALL], {"branch": "vit"}, "branch vit: unknown"),
         (HspSiamese, [(5,)], {"share": 0.7}, r"share in \(0, 0.5\]"),
         (HspSiamese, [(5,)], {"margin": -1}, "margin is 0 or more"),
     ],

@@ -79,8 +79,8 @@ def test_onnx_gives_the_same():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"nonlinearity": "step"}, "nonlinearity 'step' is unknown; use relu, elu"),
-        ({"activation": "relu"}, "activation 'relu' is unknown; use linear, sigmoid"),
+        ({"nonlinearity": "step"}, "nonlinearity step: unknown; there are relu, elu"),
+        ({"activation": "relu"}, "activation relu: unknown; "),
         ({"dropout": 1}, r"dropout 1 is not in \[0, 1\)"),
         ({"hidden": (4, 0)}, "layers of widths 3, 4, 0"),
         ({"shapes": []}, r"inputs of shapes \[\] hold no values"),

@@ -165,5 +165,5 @@ def test_onnx_gives_the_same(pairing, outputs):
 
 
 def test_an_unknown_pairing_is_said_in_one_line():
-    with pytest.raises(UsageError, match="pairing 'product' is unknown; use concat, difference"):
+    with pytest.raises(UsageError, match="pairing product: unknown; there are concat, difference"):
         judge(pairing="product")

@@ -263,10 +263,10 @@ def test_config_round_trip(transform):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"name": "echo"}, "'echo' is unknown; use time_mask, frequency_mask"),
-        ({"share": 0.1}, "None is unknown"),
-        ("roll", "'roll' is unknown"),
-        ({"name": "roll", "far": 1}, "roll: far is unknown; known are share, axis, probability"),
+        ({"name": "echo"}, "augmentation echo: unknown; there are time_mask, frequency_mask"),
+        ({"share": 0.1}, "augmentation None: unknown"),
+        ("roll", "augmentation roll: must be a table with a name"),
+        ({"name": "roll", "far": 1}, "augmentation roll, parameter far: unknown; there are share, axis, probability"),
         ({"name": "crop"}, "crop: length is missing"),
         ({"name": "roll", "share": 1.5}, "roll: share 1.5: must be between 0 and 1"),
         ({"name": "time_mask", "count": 1.5}, "count 1.5: must be a whole number"),

@@ -121,9 +121,9 @@ def test_cross_entropy_wants_a_class_per_sample_and_pairs_one_output():
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("rmse", {}, "loss 'rmse' is unknown; use bce, cross-entropy, "),
-        ("huber", {"gamma": 1}, "loss huber has no parameter 'gamma'; it has delta"),
-        ("mse", {"delta": 1}, "loss mse has no parameter 'delta'; it has none"),
+        ("rmse", {}, "loss rmse: unknown; did you mean mse"),
+        ("huber", {"gamma": 1}, "loss huber, parameter gamma: unknown; there are delta"),
+        ("mse", {"delta": 1}, "loss mse, parameter delta: unknown; there are none"),
         ("huber", {"delta": 0}, "loss huber: delta 0 is not above 0"),
         ("hit-weighted", {"sd": float("nan")}, "sd nan is not above 0"),
         ("hit-weighted", {"a": "two"}, "loss hit-weighted: "),

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError, UsageError
 from hitpredict.features.embeddings.loading import (
-    check_choice,
     columns,
     configuration,
     inference,
@@ -22,6 +21,7 @@ from hitpredict.features.embeddings.loading import (
 from hitpredict.features.embeddings.stream import mean_of_rows, windows
 from hitpredict.frontends.fbank import Fbank
 from hitpredict.frontends.store import FrameStore
+from hitpredict.registry import check_known
 
 _CLASS = "ASTModel"
 
@@ -44,8 +44,8 @@ class AstEmbedding:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check_choice(self.name, "pool", self.pool, ("mean", "none"))
-        check_choice(self.name, "device", self.device, ("cpu", "cuda"))
+        check_known(f"{self.name}: pool", [self.pool], ("mean", "none"))
+        check_known(f"{self.name}: device", [self.device], ("cpu", "cuda"))
         if not 0 <= self.overlap < 1:
             raise UsageError(f"{self.name}: overlap {self.overlap} must be at least 0 and below 1")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import EnvironmentProblem
 
 _NOT_USED = {"masked_spec_embed"}
 """Weights that only training uses, so that a checkpoint may lack them."""
@@ -21,12 +21,6 @@ def require(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise EnvironmentProblem(f"embeddings need the package {module}: pip install 'hitpredict[train]'") from error
-
-
-def check_choice(kind: str, key: str, value: str, known: tuple[str, ...]) -> None:
-    """Raises `UsageError` when a parameter has none of its known values."""
-    if value not in known:
-        raise UsageError(f"{kind}: {key} {value!r} is unknown; use {' or '.join(known)}")
 
 
 def columns(kind: str, size: int) -> tuple[str, ...]:

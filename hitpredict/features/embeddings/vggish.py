@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError
-from hitpredict.features.embeddings.loading import check_choice, columns, fetched_weights, inference, place, require
+from hitpredict.features.embeddings.loading import columns, fetched_weights, inference, place, require
 from hitpredict.features.embeddings.stream import mean_of_rows, pieces
 from hitpredict.frontends.vggish import Vggish
+from hitpredict.registry import check_known
 
 _BATCH = 16
 _PUBLISHED = "vggish-10086976.pth"
@@ -38,8 +39,8 @@ class VggishEmbedding:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check_choice(self.name, "pool", self.pool, ("mean", "none"))
-        check_choice(self.name, "device", self.device, ("cpu", "cuda"))
+        check_known(f"{self.name}: pool", [self.pool], ("mean", "none"))
+        check_known(f"{self.name}: device", [self.device], ("cpu", "cuda"))
 
     @property
     def columns(self) -> tuple[str, ...] | None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from hitpredict.audio.clip import Samples
 from hitpredict.errors import InputError, UsageError
 from hitpredict.features.embeddings.loading import (
-    check_choice,
     columns,
     configuration,
     inference,
@@ -21,6 +20,7 @@ from hitpredict.features.embeddings.loading import (
 )
 from hitpredict.features.embeddings.stream import mean_of_rows, pieces
 from hitpredict.frontends.resample import MonoSamples, soxr_mono
+from hitpredict.registry import check_known
 
 _CLASS = "Wav2Vec2Model"
 _RATE = 16000
@@ -46,8 +46,8 @@ class Wav2Vec2Embedding:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check_choice(self.name, "pool", self.pool, ("mean", "first", "none"))
-        check_choice(self.name, "device", self.device, ("cpu", "cuda"))
+        check_known(f"{self.name}: pool", [self.pool], ("mean", "first", "none"))
+        check_known(f"{self.name}: device", [self.device], ("cpu", "cuda"))
         if not 1 <= self.seconds < float("inf"):
             raise UsageError(f"{self.name}: seconds {self.seconds} must be at least 1 and finite")
 

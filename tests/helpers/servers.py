@@ -1,5 +1,6 @@
 """A web server on the loopback address that answers as the test says, with the faults the test wants."""
 
+import hashlib
 import json
 import re
 import threading
@@ -156,3 +157,8 @@ def dripping(start: bytes, pieces: Iterable[bytes], pause: float = 0.05) -> Iter
     for piece in pieces:
         time.sleep(pause)
         yield piece
+
+
+BODY = bytes(range(256)) * 400
+SHA1 = f"sha1:{hashlib.sha1(BODY).hexdigest()}"
+"""A file to serve, and its hash."""

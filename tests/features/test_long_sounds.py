@@ -1,4 +1,4 @@
-"""Long sounds in bounded memory: arrays that are made in parts, kept in files, and read a block at a time."""
+"""Long sounds in bounded memory: arrays that are made in parts, kept in files, and written a block at a time."""
 
 import json
 import os
@@ -13,11 +13,10 @@ import soundfile
 from hitpredict.audio.source import Source
 from hitpredict.features.kinds import FeatureRow, make_kind, row_of, values_of
 from hitpredict.files import arrays
-from hitpredict.files.arrays import ArrayStore, StoredArray, blocks_of
+from hitpredict.files.arrays import ArrayStore, StoredArray
 from hitpredict.frontends import store as frame_store
-from hitpredict.scoring.inputs import FromDescriptor, FromFrontend
-from hitpredict.scoring.windows import batches_in_common, summary_of, windows_in_common
 from hitpredict.tables.write import FORMATS, write_table
+from tests.helpers.arrays import stored
 from tests.helpers.processes import finished, measured, run, start
 from tests.helpers.sounds import saved, tune
 
@@ -38,12 +37,6 @@ def long_song(tmp_path_factory):
 @pytest.fixture
 def everything_in_files(monkeypatch):
     monkeypatch.setattr(arrays, "_IN_MEMORY", 0)
-
-
-def stored(folder, array):
-    path = folder / "array"
-    path.write_bytes(b"before" + array.tobytes())
-    return StoredArray(path, 6, array.shape, array.dtype)
 
 
 @pytest.mark.parametrize(("kind", "form"), [("waveform", "npz"), ("waveform", "arrow"), ("fbank", "arrow")])
@@ -127,52 +120,3 @@ def test_a_killed_run_keeps_its_large_arrays(long_song, tmp_path):
     assert run(*words, "-o", tmp_path / "t.arrow", *songs).code == 0
     assert (tmp_path / "t.arrow").read_bytes() == (tmp_path / "whole.arrow").read_bytes()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-
-
-def test_windows_and_summaries_of_arrays_in_files(tmp_path):
-    array = np.random.default_rng(0).normal(5, 2, size=(4321, 32)).astype(np.float32)
-    vector, cut, found = np.arange(3, dtype=np.float32), {"length": 50, "pad": "zero"}, stored(tmp_path, array)
-    for spec in (cut, {**cut, "place": "middle"}, None):
-        whole = windows_in_common([array, vector], [spec, None])
-        batches = [*batches_in_common([found, vector], [spec, None], 8000)]
-        assert len(batches) == (18 if spec is cut else 1)
-        for number, expected in enumerate(whole):
-            np.testing.assert_array_equal(np.concatenate([batch[number] for batch in batches]), expected)
-    np.testing.assert_allclose(summary_of(found), np.concatenate([array.mean(axis=0), array.std(axis=0)]), rtol=1e-5)
-    sound = array.ravel()
-    frames = np.abs(np.fft.rfft(sound[: len(sound) // 1024 * 1024].reshape(-1, 1024))[:, :-1]) ** 2
-    levels = np.log(frames.reshape(len(frames), 32, -1).mean(axis=2) + 1e-9)
-    expected = np.concatenate([levels.mean(axis=0), levels.std(axis=0)])
-    np.testing.assert_allclose(summary_of(stored(tmp_path, sound)), expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["logmel", "fma518"])
-def test_segments_of_inputs_in_files_are_those_in_memory(monkeypatch, kind):
-    clip = tune(5.3)
-
-    class Reader:
-        rate, frames_read = clip.rate, clip.frames
-
-    made = make_kind(kind, {})
-    maker = FromFrontend(made.frontend) if kind == "logmel" else FromDescriptor({"name": kind})
-    results = []
-    for room in (2**30, 0):
-        monkeypatch.setattr(arrays, "_IN_MEMORY", room)
-        with ArrayStore() as store:
-            results.append([np.array(each) for each in maker.arrays([clip.samples], Reader, 2.0, store)])
-    assert len(results[0]) == 4
-    for memory, file in zip(*results, strict=True):
-        np.testing.assert_array_equal(memory, file)
-
-
-def test_a_store_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with ArrayStore() as store:
-        small, large, after = (store.put(np.ones((n, 2), np.float32) for _ in range(3)) for n in (1, 10**6, 1))
-        assert isinstance(small, np.ndarray)
-        assert isinstance(large, StoredArray)
-        assert large.shape == (3 * 10**6, 2)
-        assert [block.shape[0] for block in blocks_of(large, 10**6, 5, 2 * 10**6)] == [10**6, 10**6 - 5]
-        assert isinstance(after, np.ndarray)
-        assert list(tmp_path.iterdir())
-    assert not list(tmp_path.iterdir())

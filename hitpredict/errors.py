@@ -45,11 +45,14 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def needs(extra: str) -> Iterator[None]:
-    """Turn a missing package into a line that says how to install it."""
+def needs(extra: str, what: str = "", otherwise: str = "") -> Iterator[None]:
+    """Turn a missing package into a line that says how to install it.
+
+    what: such as `plots need`. otherwise: what to do instead, such as `, or use the other engine`.
+    """
     try:
         yield
     except ImportError as error:
-        raise EnvironmentProblem(
-            f"the package {error.name or error} is missing: pip install 'hitpredict[{extra}]'"
-        ) from error
+        package = f"the package {(error.name or str(error)).split('.')[0]}"
+        missing = f"{what} {package}" if what else f"{package} is missing"
+        raise EnvironmentProblem(f"{missing}: pip install 'hitpredict[{extra}]'{otherwise}") from error

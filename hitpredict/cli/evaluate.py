@@ -15,7 +15,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.output_paths import cleared
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import UsageError, needs
 from hitpredict.tables.cells import json_text, shown
 
 COMMAND: dict[str, Any] = {
@@ -164,11 +164,9 @@ def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
 
 
 def _opened(model: str) -> tuple[Any, Any]:
-    try:
+    with needs("train", "evaluating needs"):
         from hitpredict.evaluation import evaluate as evaluation
         from hitpredict.evaluation import models as evaluation_models
-    except ImportError as error:
-        raise EnvironmentProblem(f"needs more packages ({error.name}): pip install 'hitpredict[train]'") from error
     return evaluation, evaluation_models.opened_model(model)
 
 

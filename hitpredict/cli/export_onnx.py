@@ -8,7 +8,7 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.output_paths import cleared
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import UsageError, needs
 
 COMMAND: dict[str, Any] = {
     "help": "Turn a model folder into one .onnx file for `hitpredict score --model`, checked against the model.",
@@ -43,14 +43,10 @@ def export_onnx(
     if not cleared({"-o": output}, model.glob("*"), force, skip_existing):
         messages.note(f"{output}: exists already, left as it is")
         return
-    try:
+    with needs("train", "exporting needs"):
         from hitpredict.export import graph, parity
         from hitpredict.export.export import export
         from hitpredict.model_folder.folder import ModelFolder, RegionFolder
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"exporting needs more packages ({error.name}): pip install 'hitpredict[train]'"
-        ) from error
     from hitpredict.files.owned import atomic
 
     folder = RegionFolder(model, region) if region is not None else ModelFolder(model)

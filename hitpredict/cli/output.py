@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hitpredict.cli.streams import binary_stdout, is_terminal
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import UsageError, needs
 from hitpredict.tables.cells import cell, json_text
 
 Record = Mapping[str, Any]
@@ -136,11 +136,9 @@ def render(records: Iterable[Record], form: Format, table: Table, file: IO[bytes
 
 
 def _render_parquet(records: Iterable[Record], table: Table, file: IO[bytes]) -> None:
-    try:
+    with needs("parquet", "Parquet needs"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError as error:
-        raise EnvironmentProblem("Parquet needs the package pyarrow: pip install 'hitpredict[parquet]'") from error
     rows = [table.flat(record) for record in records]
     columns = {name: [row[name] for row in rows] for name in table.columns}
     buffer = io.BytesIO()

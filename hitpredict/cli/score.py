@@ -20,7 +20,7 @@ from hitpredict.cli.output import Format, Table, chosen_format, render, stream_t
 from hitpredict.cli.output_paths import cleared
 from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.engines.limits import Limits
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import UsageError, needs
 from hitpredict.files.owned import scratch_folder
 from hitpredict.scoring.records import SCORE_COLUMNS, ScoreRecord, flat
 
@@ -142,14 +142,10 @@ def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
     if model is None or model in bundled() or not Path(model).is_dir():
         yield model
         return
-    try:
+    otherwise = ", or let `hitpredict export-onnx` make a file of it where that is"
+    with needs("train", f"model {model}: a folder needs", otherwise):
         from hitpredict.export.export import export
         from hitpredict.model_folder.folder import ModelFolder
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"model {model}: a folder needs more packages ({error.name}): pip install 'hitpredict[train]', or let "
-            "`hitpredict export-onnx` make a file of it where they are"
-        ) from error
     with scratch_folder() as scratch:
         file = Path(scratch, "model.onnx")
         file.write_bytes(export(ModelFolder(Path(model))).data)

@@ -8,7 +8,7 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import watched
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import UsageError, needs
 from hitpredict.model_folder.replace import check_replaceable
 
 COMMAND: dict[str, Any] = {
@@ -126,13 +126,9 @@ def train(
 
 
 def _modules() -> tuple[Any, Any]:
-    try:
+    with needs("train", "training needs"):
         from hitpredict.tables import join
         from hitpredict.training import run
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"training needs more packages ({error.name}): pip install 'hitpredict[train]'"
-        ) from error
     return run, join
 
 

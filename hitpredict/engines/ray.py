@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from hitpredict.engines.limits import UNLIMITED, Limits
 from hitpredict.engines.local import Pool
-from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.errors import InputError, needs
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,11 +25,9 @@ def run(
 
     The inputs' paths must mean the same on every node. Raises `EnvironmentProblem` without the package ray.
     """
-    try:
+    with needs("scale", "--engine ray needs"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise EnvironmentProblem("--engine ray needs the package ray: pip install 'hitpredict[scale]'") from error
     everything = list(items)
     if not everything:
         return

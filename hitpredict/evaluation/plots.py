@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.errors import EnvironmentProblem, UsageError, needs
 from hitpredict.evaluation import metrics
 from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic
@@ -46,10 +46,8 @@ def write_plots(
 
     Raises `EnvironmentProblem` without matplotlib, or when the folder cannot be written.
     """
-    try:
+    with needs("train", "plots need"):
         import matplotlib
-    except ImportError as error:
-        raise EnvironmentProblem("plots need the package matplotlib: pip install 'hitpredict[train]'") from error
     truth = target.truth(data.labels)
     known = np.flatnonzero(np.isfinite(truth))
     if not len(known):

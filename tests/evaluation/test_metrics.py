@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
-from scipy.stats import rankdata, spearmanr
-from sklearn.metrics import r2_score, roc_auc_score
+from scipy.stats import kendalltau, rankdata, spearmanr
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    mean_absolute_error,
+    mean_squared_error,
+    ndcg_score,
+    r2_score,
+    roc_auc_score,
+)
 
+from hitpredict.evaluation import metrics
 from hitpredict.evaluation.metrics import auc, coverage, group_bootstrap, r2, ranks, spearman
 
 
@@ -22,6 +32,46 @@ def test_agreement_with_the_reference_implementations(tied):
     assert spearman(target, prediction) == pytest.approx(spearmanr(target, prediction).statistic, abs=1e-12)
     assert r2(target, prediction) == pytest.approx(r2_score(target, prediction), abs=1e-12)
     assert auc(target >= 7, prediction) == pytest.approx(roc_auc_score(target >= 7, prediction), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("mae", mean_absolute_error),
+        ("mse", mean_squared_error),
+        ("kendall", lambda target, prediction: kendalltau(target, prediction).statistic),
+        ("ndcg", lambda target, prediction: ndcg_score([target - target.min()], [prediction], k=100)),
+    ],
+)
+@pytest.mark.parametrize("scale", [1, 0])
+def test_numbers_agree_with_the_libraries(tied, name, reference, scale):
+    target, prediction = tied
+    prediction = prediction + scale * np.random.default_rng(2).normal(size=len(target))
+    assert getattr(metrics, name)(target, prediction) == pytest.approx(reference(target, prediction), abs=1e-12)
+
+
+def test_classes_agree_with_the_libraries(tied):
+    target, chosen = tied[0], np.where(tied[1] > 3, tied[0], 4)
+    assert metrics.accuracy(target, chosen) == pytest.approx(accuracy_score(target, chosen))
+    assert metrics.balanced_accuracy(target, chosen) == pytest.approx(balanced_accuracy_score(target, chosen))
+    assert metrics.macro_f1(target, chosen) == pytest.approx(f1_score(target, chosen, average="macro"))
+
+
+def test_kendall_of_a_side_without_order_is_0():
+    for target, prediction in (([1, 2, 3], [4, 4, 4]), ([4, 4, 4], [1, 2, 3]), ([1], [1])):
+        assert metrics.kendall(target, prediction) == 0
+    assert metrics.kendall([1, 2, 3, 4], [1, np.nan, 2, np.nan]) == pytest.approx(0.5477225575051661)
+
+
+def test_ties_count_by_their_chance_in_what_is_at_the_top():
+    # Frozen: gains 3, 2, 1, 0; the two in the middle share 1.5 at the second and third place.
+    assert metrics.ndcg([3, 2, 1, 0], [9, 5, 5, 1]) == pytest.approx(
+        (3 + 1.5 / np.log2(3) + 0.75) / (3.5 + 2 / np.log2(3))
+    )
+    assert metrics.ndcg([3, 2, 1, 0], [9, 5, 5, 1], top=2) == pytest.approx(0.9254, abs=1e-4)
+    # The best two of four; of the pair at the edge one is drawn.
+    assert metrics.recall([3, 2, 1, 0], [9, 5, 5, 1], top=2) == 0.75
+    assert metrics.recall([3, 2, 1, 0], [5, 5, 5, 5], top=2) == 0.5
 
 
 def test_a_constant_prediction_orders_nothing(tied):

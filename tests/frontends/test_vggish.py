@@ -8,7 +8,7 @@ from hitpredict.errors import InputError
 from hitpredict.frontends import compute, from_json, to_json
 from hitpredict.frontends.store import FrameStore
 from hitpredict.frontends.vggish import Vggish
-from tests.helpers.sounds import tune
+from tests.helpers.sounds import sine, tune
 
 
 def mel(hz: float) -> float:
@@ -34,10 +34,6 @@ def plainly(samples: np.ndarray) -> np.ndarray:
     return np.array(rows[: whole * 96]).reshape(whole, 96, 64)
 
 
-def sine(hz: float, seconds: float, rate: int) -> Clip:
-    return Clip(np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate).astype(np.float32)[None], rate)
-
-
 def test_patches_equal_the_recipe_written_plainly():
     clip = tune(2.5, 16000, 2)
     expected = plainly(clip.samples.mean(axis=0))
@@ -48,7 +44,7 @@ def test_patches_equal_the_recipe_written_plainly():
 
 
 def test_a_sine_lights_its_own_band():
-    patches = compute(Vggish(), sine(1000, 3, 44100))
+    patches = compute(Vggish(), Clip(sine(1000, 3, 44100)[None], 44100))
     assert patches.shape == (3, 96, 64)
     band = int(np.argmax([band_weight(1000, band) for band in range(64)]))
     assert set(patches[:, 5:-5].argmax(axis=2).ravel()) == {band}

@@ -19,6 +19,11 @@ def tune(seconds: float = 2.0, rate: int = 22050, channels: int = 2, seed: int =
     return Clip(np.clip(np.array(parts), -0.99, 0.99).astype(np.float32), rate, "tune")
 
 
+def sine(hz: float, seconds: float, rate: int, peak: float = 1.0) -> np.ndarray:
+    """Samples (n,) of a tone."""
+    return (peak * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
 def encoded(clip: Clip, kind: str = "WAV", subtype: str | None = None) -> bytes:
     """The clip in a container that libsndfile writes."""
     buffer = io.BytesIO()

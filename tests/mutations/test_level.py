@@ -9,10 +9,7 @@ from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError
 from hitpredict.mutations import mutate
 from hitpredict.mutations.loudness import integrated_loudness, k_weighting
-
-
-def sine(hz: float, seconds: float, rate: int = 48000, peak: float = 1.0) -> np.ndarray:
-    return (peak * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+from tests.helpers.sounds import sine
 
 
 def music(channels: int, seconds: float, rate: int = 48000) -> Clip:
@@ -32,7 +29,7 @@ def test_gain_is_exact_and_may_exceed_full_scale() -> None:
 
 
 def test_loudness_of_the_reference_sine() -> None:
-    left = np.stack([sine(997, 5), np.zeros(5 * 48000, dtype=np.float32)])
+    left = np.stack([sine(997, 5, 48000), np.zeros(5 * 48000, dtype=np.float32)])
     assert integrated_loudness(Sound.of(Clip(left, 48000))) == pytest.approx(-3.01, abs=0.01)
     assert integrated_loudness(Sound.of(Clip(left[:1], 48000))) == pytest.approx(-3.01, abs=0.01)
     assert integrated_loudness(Sound.of(Clip(np.stack([left[0]] * 2), 48000))) == pytest.approx(0.0, abs=0.01)
@@ -59,7 +56,7 @@ def test_loudness_agrees_with_pyloudnorm(channels: int, rate: int) -> None:
 
 
 def test_quiet_parts_do_not_count_and_chunks_leave_no_seam() -> None:
-    tone = sine(997, 25, peak=0.1)[None]
+    tone = sine(997, 25, 48000, peak=0.1)[None]
     quiet = np.concatenate([tone, tone * 0.01], axis=1)
     assert integrated_loudness(Sound.of(Clip(tone, 48000))) == pytest.approx(-23.01, abs=0.01)
     assert integrated_loudness(Sound.of(Clip(quiet, 48000))) == pytest.approx(-23.01, abs=0.05)
@@ -87,7 +84,7 @@ def test_loudness_of_too_little_and_of_silence(seconds: float, words: str) -> No
 
 
 def test_compress_divides_what_exceeds_the_threshold() -> None:
-    loud, soft = (Clip(sine(100, 1, peak=peak)[None], 48000) for peak in (1.0, 0.05))
+    loud, soft = (Clip(sine(100, 1, 48000, peak=peak)[None], 48000) for peak in (1.0, 0.05))
     peak = np.abs(mutate(loud, compress=(-20, 4)).samples[0, 24000:]).max()
     assert 20 * np.log10(peak) == pytest.approx(-15, abs=1.5)
     assert mutate(soft, compress=(-20, 4)).samples == pytest.approx(soft.samples, abs=1e-6)
@@ -102,7 +99,7 @@ def test_no_sample_passes_the_limit(ceiling: float, rate: int) -> None:
 
 
 def test_the_limiter_changes_only_what_surrounds_a_peak() -> None:
-    samples = np.stack([sine(200, 2, peak=0.2), sine(300, 2, peak=0.2)])
+    samples = np.stack([sine(200, 2, 48000, peak=0.2), sine(300, 2, 48000, peak=0.2)])
     samples[0, 48000] = 1.0
     limited = mutate(Clip(samples, 48000), limit=-6).samples
     gain = limited[1] / np.where(samples[1] == 0, 1, samples[1])
@@ -114,7 +111,7 @@ def test_the_limiter_changes_only_what_surrounds_a_peak() -> None:
 
 
 def test_a_clip_below_the_ceiling_passes_the_limiter_unchanged() -> None:
-    clip = Clip(sine(200, 0.1, peak=0.5)[None], 48000)
+    clip = Clip(sine(200, 0.1, 48000, peak=0.5)[None], 48000)
     assert np.array_equal(mutate(clip, limit=-6).samples, clip.samples)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from hitpredict import recipes
 from hitpredict.audio.clip import Clip
@@ -32,14 +33,10 @@ EACH = [Fbank(window=None), LogMel(RATE), LogMel(RATE, relative=True), Vggish(),
 AUGMENTED = [name for name in recipes.names() if recipes.load(name).augment]
 
 
-def random(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
 def sound(seconds: float = 2.0) -> Clip:
     """A tune over faint noise, in one channel, that begins with silence."""
     clip = tune(seconds, RATE, 1)
-    noise = 1e-3 * random(3).standard_normal(clip.samples.shape)
+    noise = 1e-3 * default_rng(3).standard_normal(clip.samples.shape)
     return Clip(((clip.samples + noise) * (np.arange(clip.frames) > RATE // 4)).astype(np.float32), RATE, "tune")
 
 
@@ -70,7 +67,7 @@ def test_gain_is_within_the_change_of_its_decibels(frontend):
     clip = sound()
     quiet, loud = (compute(frontend, changed(clip, level.Gain(db))) for db in (-7.0, 7.0))
     plain, gain = compute(frontend, clip), RandomGain(db=7).on(frontend)
-    all_found = np.stack([gain(plain, random(seed)) for seed in range(40)])
+    all_found = np.stack([gain(plain, default_rng(seed)) for seed in range(40)])
     span = np.abs(loud - quiet).max()
     assert (all_found <= np.maximum(quiet, loud) + 5e-3).all()
     assert (all_found >= np.minimum(quiet, loud) - 5e-3).all()
@@ -84,14 +81,14 @@ def test_the_gain_of_the_published_systems_is_that_of_the_sound():
     np.testing.assert_allclose(steps, 7 * np.log(10) / 10 / (2 * 4.5689974), atol=1e-4)
     for name in ("mp2", "mp3"):
         (gain,) = from_config([each for each in recipes.load(name).augment if each["name"] == "gain"]).transforms
-        shifts = [np.median(gain.on(frontend)(plain, random(seed)) - plain) for seed in range(300)]
+        shifts = [np.median(gain.on(frontend)(plain, default_rng(seed)) - plain) for seed in range(300)]
         assert 0.95 * steps.mean() < max(shifts) <= 1.001 * steps.mean()
         assert 0.95 * steps.mean() < -min(shifts) <= 1.001 * steps.mean()
 
 
 def test_a_gain_without_a_scale_needs_to_know_the_front_end():
     with pytest.raises(UsageError, match="gain: scale is missing"):
-        RandomGain()(np.zeros((4, 8), np.float32), random())
+        RandomGain()(np.zeros((4, 8), np.float32), default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +100,7 @@ def test_rolled_features_are_those_of_rolled_sound(frontend):
     plain = compute(frontend, clip)
     found = next(
         each
-        for each in (RandomRoll(share=0.5)(plain, random(seed)) for seed in range(5000))
+        for each in (RandomRoll(share=0.5)(plain, default_rng(seed)) for seed in range(5000))
         if np.array_equal(each, np.roll(plain, frames, axis=0))
     )
     # Frames across the ends differ, and those before `frames` by a part of one: sounds are no whole number of frames.
@@ -117,14 +114,14 @@ def test_the_published_systems_roll_by_256_frames(name):
     (roll,) = from_config([each for each in recipes.load(name).augment if each["name"] == "roll"]).transforms
     length = recipes.load(name).scaling.windows[0].length
     ramp = np.arange(length, dtype=np.float32)[:, None]
-    shifts = {int(roll(ramp, random(seed)).argmin()) for seed in range(4000)}
+    shifts = {int(roll(ramp, default_rng(seed)).argmin()) for seed in range(4000)}
     signed = {shift if shift < length // 2 else shift - length for shift in shifts}
     assert (min(signed), max(signed)) == (-256, 256)
 
 
 def test_noise_is_as_far_below_the_sound_as_in_a_mutation():
     samples = sound().samples[0]
-    added = RandomNoise(quietest_db=20, loudest_db=20)(samples, random()) - samples
+    added = RandomNoise(quietest_db=20, loudest_db=20)(samples, default_rng(0)) - samples
     ratio = np.sqrt(np.square(samples, dtype=np.float64).mean() / np.square(added, dtype=np.float64).mean())
     assert 20 * np.log10(ratio) == pytest.approx(20, abs=0.1)
 
@@ -132,11 +129,11 @@ def test_noise_is_as_far_below_the_sound_as_in_a_mutation():
 def test_the_rate_of_samples_is_the_front_ends():
     time = np.arange(8000) / 8000
     tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)
-    transposed = [RandomPitch(semitones=12).on(Waveform(8000))(tone, random(seed)) for seed in range(3)]
-    given = [RandomPitch(rate=8000, semitones=12)(tone, random(seed)) for seed in range(3)]
+    transposed = [RandomPitch(semitones=12).on(Waveform(8000))(tone, default_rng(seed)) for seed in range(3)]
+    given = [RandomPitch(rate=8000, semitones=12)(tone, default_rng(seed)) for seed in range(3)]
     np.testing.assert_array_equal(transposed, given)
     with pytest.raises(UsageError, match="pitch: rate is missing"):
-        RandomPitch()(tone, random())
+        RandomPitch()(tone, default_rng(0))
 
 
 @pytest.mark.parametrize("mask", [TimeMask, FrequencyMask])
@@ -145,11 +142,11 @@ def test_masks_fill_with_the_zero_of_unscaled_features(mask):
     padded = compute(Fbank(window=64), short)
     zero = padded[-1, 0]
     assert zero == pytest.approx(4.2677393 / (2 * 4.5689974), abs=1e-6)
-    masked = mask(share=1, fill="zero").on(Fbank())(padded[:40], random(1))
+    masked = mask(share=1, fill="zero").on(Fbank())(padded[:40], default_rng(1))
     hidden = masked != padded[:40]
     assert hidden.any()
     np.testing.assert_allclose(masked[hidden], zero, rtol=1e-6)
-    assert (mask(share=1, fill="zero").on(LogMel())(padded, random(1)) == 0).any()
+    assert (mask(share=1, fill="zero").on(LogMel())(padded, default_rng(1)) == 0).any()
 
 
 @pytest.mark.parametrize("name", AUGMENTED)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hitpredict.export.builder import GraphBuilder, floats
 from hitpredict.export.parity import random_inputs
 from hitpredict.files.owned import scratch_folder
 from hitpredict.model_folder.folder import ModelFolder
@@ -19,53 +20,30 @@ _LARGE = 64
 def estimator_graph(folder: ModelFolder) -> bytes:
     """The estimator, preceded where needed by what makes its one vector of several inputs, or of arrays."""
     import onnx
-    from onnx import TensorProto, helper
 
     proto = folder.read("estimator.onnx", onnx.load)
-    shapes = [each["shape"] for each in folder.config["features"]]
-    if [len(shape) for shape in shapes] == [1]:
+    shapes = dict(zip(_input_names(folder), (each["shape"] for each in folder.config["features"]), strict=True))
+    if [len(shape) for shape in shapes.values()] == [1]:
         return bytes(proto.SerializeToString(deterministic=True))
-    names, nodes = _input_names(folder), []
-    vectors = []
-    for name, shape in zip(names, shapes, strict=True):
-        made, vector = _summary_nodes(name) if len(shape) > 1 else ([], name)
-        nodes += made
-        vectors.append(vector)
-    nodes.append(helper.make_node("Concat", vectors, ["summary"], name="summary", axis=1))
     for node in proto.graph.node:
         node.input[:] = ["summary" if name == "features" else name for name in node.input]
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
-        for name, shape in zip(names, shapes, strict=True)
-    ]
-    nodes += proto.graph.node
-    del proto.graph.node[:], proto.graph.input[:]
-    proto.graph.node.extend(nodes)
-    proto.graph.input.extend(inputs)
+    graph = GraphBuilder("summary/")
+    vectors = [_summary(graph, name) if len(shape) > 1 else name for name, shape in shapes.items()]
+    graph("Concat", *vectors, output="summary", axis=1)
+    graph.before(proto.graph)
+    del proto.graph.input[:]
+    proto.graph.input.extend(floats(shapes))
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _summary_nodes(name: str) -> tuple[list[Any], str]:
-    """Means and deviations over the first axis of an array, as `windows.summary_of` takes them, and their name."""
-    from onnx import helper
-
-    flat, mean, centred, square, variance, deviation, mean_row, both = (
-        f"{name}/{part}"
-        for part in ("flat", "mean", "centred", "square", "variance", "deviation", "mean_row", "summary")
-    )
-    shape = helper.make_node("Constant", [], [f"{name}/shape"], name=f"{name}/shape", value_ints=[0, 0, -1])
-    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
-        ("Reshape", [name, f"{name}/shape"], flat, {}),
-        ("ReduceMean", [flat], mean, {"axes": [1], "keepdims": 1}),
-        ("Sub", [flat, mean], centred, {}),
-        ("Mul", [centred, centred], square, {}),
-        ("ReduceMean", [square], variance, {"axes": [1], "keepdims": 0}),
-        ("Sqrt", [variance], deviation, {}),
-        ("ReduceMean", [mean], mean_row, {"axes": [1], "keepdims": 0}),
-        ("Concat", [mean_row, deviation], both, {"axis": 1}),
-    ]
-    made = [helper.make_node(kind, inputs, [output], name=output, **more) for kind, inputs, output, more in steps]
-    return [shape, *made], both
+def _summary(graph: GraphBuilder, name: str) -> str:
+    """Means and deviations over the first axis of an array, as `windows.summary_of` takes them."""
+    flat = graph("Reshape", name, graph.integers(0, 0, -1))
+    mean = graph("ReduceMean", flat, axes=[1], keepdims=1)
+    centred = graph("Sub", flat, mean)
+    variance = graph("ReduceMean", graph("Mul", centred, centred), axes=[1], keepdims=0)
+    row = graph("ReduceMean", mean, axes=[1], keepdims=0)
+    return graph("Concat", row, graph("Sqrt", variance), axis=1)
 
 
 def network_graph(folder: ModelFolder) -> bytes:
@@ -155,20 +133,18 @@ def _input_names(folder: ModelFolder) -> list[str]:
 def half_precision(graph: bytes) -> bytes:
     """Large weights stored at half precision and widened when the file is loaded; all arithmetic stays as it is."""
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, numpy_helper
 
     proto = onnx.load_from_string(graph)
-    casts: list[Any] = []
+    casts = GraphBuilder("Widen_")
     for each in _large(proto):
         values = numpy_helper.to_array(each)
         if values.dtype != np.float32 or not np.abs(values).max() < np.finfo(np.float16).max:
             continue
         name = each.name
         each.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}halved"))
-        casts.append(helper.make_node("Cast", [each.name], [name], name=f"Widen_{len(casts)}", to=TensorProto.FLOAT))
-    nodes = [*casts, *proto.graph.node]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
+        casts("Cast", each.name, output=name, to=TensorProto.FLOAT)
+    casts.before(proto.graph)
     return bytes(proto.SerializeToString(deterministic=True))
 
 

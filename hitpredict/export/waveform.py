@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import UsageError
+from hitpredict.export.builder import GraphBuilder
 from hitpredict.export.parity import ParityError, answers
 from hitpredict.frontends import LogMel, compute, from_json
 from hitpredict.frontends.mel import filterbank
@@ -61,37 +62,12 @@ def _foldable(folder: ModelFolder) -> tuple[LogMel, dict[str, Any]]:
     return frontend, features[0]["window"] or {"length": features[0]["shape"][0], "pad": "least"}
 
 
-class _Graph:
-    """Nodes and constants in the making. Each call adds one node and gives the name of its output."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        from onnx import numpy_helper
-
-        name = f"frontend/constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        return self.constant(values, np.int64)
-
-    def __call__(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        from onnx import helper
-
-        name = f"frontend/{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output or name], name=name, **attributes))
-        return output or name
-
-
 def _folded(data: bytes, frontend: LogMel, window: dict[str, Any]) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
     model = onnx.load_from_string(data)
-    graph = _Graph()
+    graph = GraphBuilder("frontend/")
     frames = _decibels(graph, frontend)
     if frontend.window is not None:
         frames = _padded(graph, frames, frontend.window, _least(graph, frames))
@@ -147,7 +123,7 @@ def _edge(frontend: LogMel) -> int:
     return frontend.n_fft // 2 if frontend.center else 0
 
 
-def _decibels(graph: _Graph, frontend: LogMel) -> str:
+def _decibels(graph: GraphBuilder, frontend: LogMel) -> str:
     """Samples (N, S) to floored decibels (N, frames, mels), as `LogMel` makes them."""
     kernels, bank = _spectrum(frontend)
     sound = graph("Unsqueeze", "samples", graph.integers(1))
@@ -182,23 +158,23 @@ def _spectrum(frontend: LogMel) -> tuple[NDArray[np.float64], NDArray[np.float32
     return np.asarray(waves * hann(frontend.n_fft), np.float64)[:, None], np.concatenate([weights, weights], axis=1)
 
 
-def _count(graph: _Graph, frames: str) -> str:
+def _count(graph: GraphBuilder, frames: str) -> str:
     """The number of frames, (1,)."""
     return graph("Shape", frames, start=1, end=2)
 
 
-def _least(graph: _Graph, frames: str) -> str:
+def _least(graph: GraphBuilder, frames: str) -> str:
     """The least value of each sound, (N, 1, 1)."""
     return graph("ReduceMin", frames, graph.integers(1, 2))
 
 
-def _padded(graph: _Graph, frames: str, length: int, value: str) -> str:
+def _padded(graph: GraphBuilder, frames: str, length: int, value: str) -> str:
     """Frames (N, F, mels) with `value` (N, 1, 1) behind them where they are fewer than `length`."""
     longest = graph("Max", _count(graph, frames), graph.integers(length))
     return _filled(graph, frames, length, value, longest)
 
 
-def _filled(graph: _Graph, frames: str, most: int, value: str, length: str) -> str:
+def _filled(graph: GraphBuilder, frames: str, most: int, value: str, length: str) -> str:
     """Frames brought to `length` (1,) by cutting or by at most `most` frames of `value`."""
     mels = graph("Shape", frames, start=2, end=3)
     sounds = graph("Shape", frames, start=0, end=1)
@@ -208,7 +184,7 @@ def _filled(graph: _Graph, frames: str, most: int, value: str, length: str) -> s
     return graph("Slice", longer, graph.integers(0), length, graph.integers(1))
 
 
-def _windows(graph: _Graph, frames: str, window: dict[str, Any], mels: int, output: str) -> None:
+def _windows(graph: GraphBuilder, frames: str, window: dict[str, Any], mels: int, output: str) -> None:
     """All windows of all sounds as one batch, cut as `windows.windows_of` cuts them."""
     length, pad = int(window["length"]), window.get("pad", "zero")
     if "place" in window:
@@ -227,7 +203,7 @@ def _windows(graph: _Graph, frames: str, window: dict[str, Any], mels: int, outp
     graph("Reshape", whole, graph.integers(-1, length, mels), output=output)
 
 
-def _placed(graph: _Graph, frames: str, length: int, place: str) -> str:
+def _placed(graph: GraphBuilder, frames: str, length: int, place: str) -> str:
     """At most `length` frames, those that `windows.placed` keeps."""
     start = graph.integers(0)
     if place == "middle":
@@ -236,7 +212,7 @@ def _placed(graph: _Graph, frames: str, length: int, place: str) -> str:
     return graph("Slice", frames, start, graph("Add", start, graph.integers(length)), graph.integers(1))
 
 
-def _mean(graph: _Graph, values: str, shape: Sequence[int], output: str) -> None:
+def _mean(graph: GraphBuilder, values: str, shape: Sequence[int], output: str) -> None:
     """The mean over the windows of each sound."""
     sounds = graph("Shape", "samples", start=0, end=1)
     target = graph("Concat", sounds, graph.integers(-1, *shape), axis=0)

@@ -118,23 +118,15 @@ def _coefficients(model: Any, names: list[str]) -> dict[str, Any]:
 
 def _noise_onnx(model: _Noise, width: int) -> bytes:
     """A graph that draws anew at every call, one number a row."""
-    from onnx import TensorProto, helper
+    from onnx import helper
 
-    nodes = [
-        helper.make_node("ReduceMean", ["features"], ["row"], axes=[1], keepdims=0),
-        helper.make_node(
-            "RandomNormalLike",
-            ["row"],
-            ["score"],
-            dtype=1,
-            mean=model.mean,
-            scale=model.deviation,
-            seed=float(model.seed),
-        ),
-    ]
-    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", width])]
-    outputs = [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"])]
-    graph = helper.make_graph(nodes, "random-normal", inputs, outputs)
+    from hitpredict.export.builder import GraphBuilder, floats
+
+    nodes = GraphBuilder("noise/")
+    row = nodes("ReduceMean", "features", axes=[1], keepdims=0)
+    spread = {"mean": model.mean, "scale": model.deviation}
+    nodes("RandomNormalLike", row, output="score", dtype=1, seed=float(model.seed), **spread)
+    graph = helper.make_graph(nodes.nodes, "random-normal", floats({"features": [width]}), floats({"score": []}))
     proto = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
     return bytes(proto.SerializeToString(deterministic=True))
 
@@ -144,8 +136,9 @@ def _to_onnx(model: Any, width: int, classes: int) -> bytes:
     if isinstance(model, _Noise):
         return _noise_onnx(model, width)
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
     from skl2onnx import to_onnx
+
+    from hitpredict.export.builder import GraphBuilder, floats
 
     options = {id(model): {"zipmap": False}} if classes else None
     sample = np.zeros((1, width), np.float32)
@@ -163,21 +156,15 @@ def _to_onnx(model: Any, width: int, classes: int) -> bytes:
         node.output[:] = [renamed.get(name, name) for name in node.output]
     source = renamed.get(graph.output[-1].name, graph.output[-1].name)
     graph.input[0].name = "features"
-    made = [numpy_helper.from_array(np.array([-1], np.int64), "hp_flat")]
+    nodes = GraphBuilder("hp_")
+    outputs: dict[str, list[int]] = {"score": []}
     if classes:
-        made.append(numpy_helper.from_array(np.arange(classes, dtype=np.float32)[:, None], "hp_numbers"))
-        nodes = [
-            helper.make_node("Identity", [source], ["probabilities"]),
-            helper.make_node("MatMul", [source, "hp_numbers"], ["hp_expected"]),
-            helper.make_node("Reshape", ["hp_expected", "hp_flat"], ["score"]),
-        ]
-    else:
-        nodes = [helper.make_node("Reshape", [source, "hp_flat"], ["score"])]
-    graph.node.extend(nodes)
-    graph.initializer.extend(made)
+        outputs["probabilities"] = [classes]
+        nodes("Identity", source, output="probabilities")
+        source = nodes("MatMul", source, nodes.constant(np.arange(classes)[:, None]))
+    nodes("Reshape", source, nodes.integers(-1), output="score")
+    nodes.after(graph)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]))
-    if classes:
-        graph.output.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes]))
+    graph.output.extend(floats(outputs))
     onnx.checker.check_model(proto)
     return bytes(proto.SerializeToString(deterministic=True))

@@ -19,7 +19,7 @@ from tests.helpers.sounds import encoded, saved, tune
 ODD_NAMES = ("plain.wav", "new\nline.wav", " spaces .wav", "-dash.wav", "uml\u00e4ut \u266b.wav", "quote'\".wav")
 COUNTED = """
 import sys
-from hitpredict import runtime
+from hitpredict.scoring import session as runtime
 from hitpredict.cli.app import main
 load, loaded = runtime.Session.__init__, []
 def counting(session, *arguments, **named):

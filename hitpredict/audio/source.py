@@ -40,6 +40,9 @@ class Source:
     problem: str | None = None
     given_id: str | None = None
 
+    def __str__(self) -> str:
+        return self.path
+
     @property
     def stem(self) -> str:
         """The file name without folder and suffix."""

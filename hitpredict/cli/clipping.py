@@ -3,7 +3,9 @@
 import numpy as np
 
 from hitpredict.audio.clip import Samples
+from hitpredict.audio.sound import Sound
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.sinks import Place, Sink
 
 _AUDIBLE = 0.001
 
@@ -27,10 +29,16 @@ class Cut:
 
 
 class Clipping:
-    """All variants of a run of which more than 0.1 % was cut."""
+    """All variants of a run of which more than 0.1 % was cut on the way into a sink."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Sink):
+        self._sink, self.claim = sink, sink.claim
         self._shares: dict[str, float] = {}
+
+    def take(self, name: str, sound: Sound) -> tuple[Place, Cut]:
+        """As the sink does it, and what will have been cut once the variant is in its place."""
+        cut = Cut(sound.frames)
+        return self._sink.take(name, sound if self._sink.bits == "float" else sound.each(cut.watch)), cut
 
     def add(self, called: str, cut: Cut) -> None:
         """A variant that has been written, and what was cut of it."""

@@ -1,11 +1,12 @@
 """`hitpredict featurize`: turn sound into the tables that models train on."""
 
-import base64
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import StrEnum
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -13,15 +14,11 @@ import typer
 
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
-from hitpredict.cli.inputs import Failed, failures_in, nothing_given, sources
-from hitpredict.cli.journal import Journal, left_failures
-from hitpredict.cli.messages import Messages
+from hitpredict.cli.batch import Batch, Run
 from hitpredict.cli.output import Record
-from hitpredict.cli.output_paths import cleared
-from hitpredict.cli.progress import Progress, sum_up, watched
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.engines.limits import Limits
-from hitpredict.errors import InputError, UsageError
+from hitpredict.errors import UsageError
 from hitpredict.files.owned import scratch_folder
 
 COMMAND: dict[str, Any] = {
@@ -57,15 +54,11 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+@options.spread
 def featurize(
+    *,
     context: typer.Context,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="Audio files, folders, tar archives, WebDataset shards, manifests (tracks.jsonl), URLs, or -.",
-        ),
-    ] = None,
+    inputs: options.Inputs = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -83,146 +76,77 @@ def featurize(
         bool, typer.Option("--compat", help="Reproduce the defects of the original (same as --set compat=true).")
     ] = False,
     list_kinds: Annotated[bool, typer.Option("--list-kinds", help="List the kinds with their parameters.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
-    ] = None,
+    output: options.Output = None,
     form: Annotated[
         TableFormat | None, typer.Option("-f", "--format", help="[default: by the output's suffix, else jsonl]")
     ] = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of Parquet, Arrow and NPZ.")] = Precision.float32,
     engine: Annotated[Engine, typer.Option(help="Spread the work over this machine, or a Ray cluster.")] = Engine.local,
-    jobs: options.Jobs = None,
-    files_from: options.FilesFrom = None,
-    null: options.Null = False,
-    failures: options.Failures = None,
-    max_bytes: options.MaxBytes = None,
-    timeout: options.Timeout = options.TIMEOUT,
     memory: options.Memory = None,
-    force: options.Force = False,
-    skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    batch: Batch,
 ) -> int:
     """Describe every input; rows on standard output or in FILE, failures on standard error."""
-    inputs = inputs or []
     if list_kinds:
         _print_kinds()
         return 0
-    if nothing_given(inputs, files_from):
-        typer.echo(context.get_help(), err=True)
+    if batch.helps(context, inputs or []):
         return 2
-    if str(output) == "-":
-        output = None
-    messages = Messages(quiet, verbose)
-    form = form or _format_of(output)
-    written = {"-o": output, "--failures": failures}
-    resumed = failures if left_failures(output, failures) else None
-    if not cleared(written, [*inputs, files_from], force, skip_existing, [resumed]):
-        messages.note(f"{output}: exists already, left as it is")
+    if not batch.wanted(inputs or [], output):
         return 0
-    visible = watched(quiet, rows_elsewhere=output is not None)
-    with (
-        failures_in(failures, null) as failed,
-        sources(inputs, files_from, null, messages, max_bytes, [output, failures]) as found,
-        Progress("described", visible, found.count() if visible else None) as bar,
-    ):
-        run = _Run(kind, _settings(setting or [], compat), engine, jobs, messages, bar, failed, Limits(timeout, memory))
-        if output is not None:
-            run.to_file(found, output, form, dtype, failures, force)
-        else:
-            run.to_stdout(found, form, dtype)
-    sum_up(messages, bar, {"described": run.described, "failed": len(failed)}, output, failures)
-    return 1 if failed else 0
+    with batch.run(inputs or [], output, "described") as run:
+        settings = {**({"compat": "true"} if compat else {}), **options.assigned(setting)}
+        rows = _Rows(run, (kind, settings), engine, Limits(batch.timeout, memory), batch)
+        (rows.to_stdout if output is None else partial(rows.to_file, output))(form or _format_of(output), dtype)
+    return run.code
 
 
-class _Run:
-    """One invocation: the work, what failed in it, and the ways its rows can go."""
+class _Rows:
+    """The rows of one invocation, and the ways they can go. kind: its name and its settings."""
 
-    def __init__(
-        self,
-        kind: str,
-        settings: dict[str, str],
-        engine: Engine,
-        jobs: int | None,
-        messages: Messages,
-        bar: Progress,
-        failed: Failed,
-        limits: Limits,
-    ):
+    def __init__(self, run: Run, kind: tuple[str, dict[str, str]], engine: Engine, limits: Limits, batch: Batch):
         from hitpredict.features.kinds import described, make_kind
 
-        made = make_kind(kind, settings)
+        made = make_kind(*kind)
         self._columns, self._made = made.columns, described(made)
-        self._kind, self._settings, self._engine, self._jobs = kind, settings, engine, jobs
-        self._messages, self._ids = messages, Counter[str]()
-        self._bar, self._failed, self.described, self._limits = bar, failed, 0, limits
+        self._run, self._kind, self._engine, self._limits = run, kind, engine, limits
+        self._jobs, self._note, self._ids = batch.jobs, batch.messages.note, Counter[str]()
+        # Rows may be larger than memory, but what another machine writes into a file stays there.
+        self._has_large_rows = made.columns is None and engine is Engine.local
 
-    @property
-    def _has_large_rows(self) -> bool:
-        """Whether rows may be larger than memory. What another machine writes into a file stays there."""
-        return self._columns is None and self._engine is Engine.local
-
-    def rows(self, found: Iterable[Source], folder: Path | None) -> Iterator[tuple[Source, Any]]:
-        """The sources that succeed with their rows, in order; what fails is reported and remembered.
-
-        folder: where large arrays are put, for the taker of the row to remove.
-        """
+    def results(self, found: Iterable[Source], folder: Path | None) -> Iterator[tuple[Source, Any]]:
+        """Describe each source. folder: where large arrays are put, for the taker of the row to remove."""
         from hitpredict.features.kinds import featuring
 
-        arguments = (self._kind, self._settings, folder)
-        for source, result in self._bar.over(self._engine_run(featuring, arguments, found)):
-            if isinstance(result, InputError):
-                self._failed.append(source.path)
-                self._messages.failure(result)
-            else:
-                for warning in result.warnings:
-                    self._messages.note(f"{source.path}: {warning}")
-                self._ids[result.track_id] += 1
-                self.described += 1
-                yield source, result
+        engine: Any = import_module(f"hitpredict.engines.{self._engine}")
+        made = engine.run(featuring, (*self._kind, folder), found, self._jobs, limits=self._limits)
+        for source, row in self._run.rows(made):
+            for warning in row.warnings:
+                self._note(f"{source.path}: {warning}")
+            self._ids[row.track_id] += 1
+            yield source, row
         self._warn_of_equal_ids()
-
-    def _engine_run(self, prepare: Any, arguments: tuple[Any, ...], found: Iterable[Source]) -> Iterator[Any]:
-        if self._engine is Engine.ray:
-            from hitpredict.engines import ray
-
-            return ray.run(prepare, arguments, found, self._jobs, _path, self._limits)
-        from hitpredict.engines import local
-
-        return local.run(prepare, arguments, found, self._jobs, _path, limits=self._limits)
 
     def _warn_of_equal_ids(self) -> None:
         equal = [name for name, count in self._ids.items() if count > 1]
         if equal:
-            self._messages.note(
+            self._note(
                 f"{len(equal)} track ids occur more than once (such as {equal[0]}); ids are file names without "
                 "folder and suffix, and labels are joined on them: rename files or use a manifest"
             )
 
-    def to_file(
-        self,
-        found: Iterator[Source],
-        output: Path,
-        form: TableFormat,
-        dtype: Precision,
-        failures: Path | None,
-        force: bool,
-    ) -> None:
-        """Write a file through a journal, so that a killed run can be taken up again."""
+    def to_file(self, output: Path, form: TableFormat, dtype: Precision) -> None:
+        """Write a file."""
+        from hitpredict.features.kinds import FeatureRow
         from hitpredict.tables.write import write_table
 
-        def render(records: Iterator[Record], file: IO[bytes]) -> None:
-            rows = (_unpacked(record, folder) for record in records)
+        def render(records: Iterator[Record], folder: Path | None, file: IO[bytes]) -> None:
+            rows = (FeatureRow.from_json(record, folder) for record in records)
             write_table(self._warning_of_large(rows, form), self._columns, form.value, file, dtype.value, self._made)
 
-        with Journal(output, {"kind": self._made}, failures, force, self._messages.note) as journal:
-            folder = journal.arrays() if self._has_large_rows else None
-            for source, row in self.rows(journal.remaining(found, self._bar.skip), folder):
-                journal.write(source, _packed(row))
-            journal.finish(render, self._failed.put)
-        self.described += journal.taken_up
+        settings = {"kind": self._made}
+        self._run.to_file(output, settings, self.results, FeatureRow.to_json, render, self._has_large_rows)
 
-    def to_stdout(self, found: Iterator[Source], form: TableFormat, dtype: Precision) -> None:
+    def to_stdout(self, form: TableFormat, dtype: Precision) -> None:
         """Write lines as they come; binary formats only into a pipe."""
         from hitpredict.tables.write import line_writer, write_table
 
@@ -230,7 +154,7 @@ class _Run:
         if binary and is_terminal(sys.stdout):
             raise UsageError(f"{form.value} is binary and would garble the terminal; use -o FILE or a pipe")
         with scratch_folder() as scratch:
-            rows = self._passing(found, Path(scratch) if self._has_large_rows else None)
+            rows = self._passing(Path(scratch) if self._has_large_rows else None)
             rows = self._warning_of_large(rows, form)
             if binary:
                 write_table(rows, self._columns, form.value, binary_stdout(), dtype.value, self._made)
@@ -248,63 +172,25 @@ class _Run:
         for row in rows:
             if not noted and is_costly_cell(row.values):
                 noted = True
-                self._messages.note(
+                self._note(
                     f"{row.path}: an array of {row.values.nbytes / 1e6:.0f} MB takes about 6 times its size of memory "
                     "as a cell of Parquet, with pyarrow before 23 once its size; Arrow and NPZ (-f) take none"
                 )
             yield row
 
-    def _passing(self, found: Iterator[Source], folder: Path | None) -> Iterator[Any]:
+    def _passing(self, folder: Path | None) -> Iterator[Any]:
         """Rows whose files go when the next one is asked for."""
         from hitpredict.files.arrays import StoredArray
 
-        for _, row in self.rows(found, folder):
+        for _, row in self.results(self._run.found, folder):
             yield row
             if isinstance(row.values, StoredArray):
                 row.values.remove()
 
 
-def _packed(row: Any) -> Record:
-    """A row as a line of the journal, its numbers exact."""
-    from hitpredict.files.arrays import StoredArray
-
-    values = row.values
-    about = {"path": row.path, "track_id": row.track_id, "duration": row.duration}
-    about |= {"shape": list(values.shape), "dtype": values.dtype.str}
-    if isinstance(values, StoredArray):
-        return {**about, "file": values.path.name, "bytes": values.nbytes}
-    return {**about, "values": base64.b64encode(values.tobytes()).decode()}
-
-
-def _unpacked(record: Record, folder: Path | None) -> Any:
-    """The row of such a line. folder: where the files are."""
-    import numpy as np
-
-    from hitpredict.features.kinds import FeatureRow
-    from hitpredict.files.arrays import StoredArray
-
-    shape, dtype = tuple(record["shape"]), np.dtype(record["dtype"])
-    if "file" in record:
-        assert folder is not None
-        values: Any = StoredArray(folder / record["file"], 0, shape, dtype)
-    else:
-        values = np.frombuffer(base64.b64decode(record["values"]), dtype).reshape(shape)
-    return FeatureRow(record["path"], record["track_id"], values, record.get("duration"))
-
-
 def _format_of(output: Path | None) -> TableFormat:
     suffix = output.suffix.lower().removeprefix(".") if output else ""
     return TableFormat(suffix) if suffix in (*TableFormat,) else TableFormat.jsonl
-
-
-def _settings(assignments: list[str], compat: bool) -> dict[str, str]:
-    settings = {"compat": "true"} if compat else {}
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"--set {assignment}: expected KEY=VALUE")
-        settings[key.strip()] = value.strip()
-    return settings
 
 
 def _print_kinds() -> None:
@@ -316,7 +202,3 @@ def _print_kinds() -> None:
         sys.stdout.write(f"{name}\t{summary}\n")
         for field in fields(cls):
             sys.stdout.write(f"\t{field.name}={field.default}\n")
-
-
-def _path(source: Source) -> str:
-    return source.path

@@ -2,16 +2,19 @@
 
 import re
 import sys
+from dataclasses import dataclass
 
+from hitpredict.cli import options
 from hitpredict.errors import HitpredictError
 from hitpredict.tables.cells import shown
 
 
+@dataclass(frozen=True)
 class Messages:
     """What a command says besides its data. quiet: only failures. verbose: everything, with tracebacks."""
 
-    def __init__(self, quiet: bool = False, verbose: bool = False):
-        self.quiet, self.verbose = quiet, verbose
+    quiet: options.Quiet = False
+    verbose: options.Verbose = False
 
     def note(self, text: str) -> None:
         """Something worth knowing; `-q` hides it."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hitpredict.cli import options
+from hitpredict.cli.messages import Messages
 from hitpredict.tables.cells import json_text, shown
 
 
@@ -32,7 +33,8 @@ def app(reported: Callable[..., Any]) -> typer.Typer:
     return commands
 
 
-def list_models(quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
+@options.spread
+def list_models(messages: Messages) -> None:
     """Print name and path of each bundled model."""
     from hitpredict.scoring.session import bundled
 
@@ -40,7 +42,9 @@ def list_models(quiet: options.Quiet = False, verbose: options.Verbose = False) 
         sys.stdout.write(f"{name}\t{path}\n")
 
 
+@options.spread
 def show(
+    *,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -52,8 +56,7 @@ def show(
     metadata: Annotated[
         bool, typer.Option("--json", help="Print everything the file says of itself as one JSON object.")
     ] = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    messages: Messages,
 ) -> None:
     """Print the model card inside an ONNX file."""
     from hitpredict.scoring.session import ModelFile, Session

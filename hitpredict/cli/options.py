@@ -1,11 +1,59 @@
 """Options that several commands share, spelled and explained once, and what the shell completes in them."""
 
+import inspect
 import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+from hitpredict.errors import UsageError
+
+T = TypeVar("T")
+
+
+def spread(command: Callable[..., T]) -> Callable[..., T]:
+    """A command with an option for each field of those of its parameters that are dataclasses, in their places."""
+    parameters = inspect.signature(command).parameters
+    signature = inspect.Signature(list(_flat(parameters)))
+
+    @wraps(command)
+    def run(*arguments: Any, **named: Any) -> T:
+        given = signature.bind(*arguments, **named)
+        given.apply_defaults()
+        return command(**_gathered(parameters, given.arguments))
+
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    return run
+
+
+Parameters = Mapping[str, inspect.Parameter]
+
+
+def _fields(parameter: inspect.Parameter) -> Parameters | None:
+    group = parameter.annotation
+    return inspect.signature(group).parameters if isinstance(group, type) and is_dataclass(group) else None
+
+
+def _flat(parameters: Parameters) -> Iterator[inspect.Parameter]:
+    for each in parameters.values():
+        if (inner := _fields(each)) is None:
+            yield each
+        else:
+            yield from (field.replace(kind=field.KEYWORD_ONLY) for field in _flat(inner))
+
+
+def _gathered(parameters: Parameters, given: Mapping[str, Any]) -> dict[str, Any]:
+    groups = {name: _fields(each) for name, each in parameters.items()}
+    return {
+        name: given[name] if inner is None else parameters[name].annotation(**_gathered(inner, given))
+        for name, inner in groups.items()
+    }
 
 
 class Device(StrEnum):
@@ -53,6 +101,35 @@ def _bytes(text: str | int) -> int:
     return size
 
 
+def unless_stdout(output: Path | None) -> Path | None:
+    """None for standard output, which `-` is as well."""
+    return None if str(output) == "-" else output
+
+
+def assigned(settings: list[str] | None) -> dict[str, str]:
+    """What the `--set KEY=VALUE` of a command line say. Raises `UsageError`."""
+    found = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: expected KEY=VALUE")
+        found[key.strip()] = value.strip()
+    return found
+
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT",
+        help="Audio files, folders, tar archives, WebDataset shards, manifests (tracks.jsonl), URLs, or - for stdin.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", callback=unless_stdout, help="Write to FILE instead of standard output."
+    ),
+]
 MaxBytes = Annotated[
     int | None,
     typer.Option(

@@ -3,13 +3,11 @@
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from hitpredict.cli.messages import Messages
 from hitpredict.cli.streams import is_terminal
 
 if TYPE_CHECKING:
@@ -103,21 +101,6 @@ class Progress:
     ) -> None:
         if self._patient:
             self._patient.__exit__(kind, error, trace)
-
-
-def sum_up(
-    messages: Messages, bar: Progress, counts: Mapping[str, int], where: Path | None, failures: Path | None
-) -> None:
-    """One line at the end of work for a person who could not see it: how many, how many failed, where they are.
-
-    counts: how many by what was done with them, such as `scored`; those of 0 are left out.
-    where: the output, if a file.
-    """
-    if messages.quiet or not is_terminal(sys.stderr) or not (where or bar.shown):
-        return
-    told = ", ".join(f"{count:,} {verb}" for verb, count in counts.items() if count) or "nothing to do"
-    listed = f" (listed in {failures})" if failures and counts.get("failed") else ""
-    messages.note(f"{told}{listed}{f'; {where}' if where else ''}")
 
 
 def bar_on_stderr(*columns: "ProgressColumn") -> "Bar":

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from hitpredict.cli import options
+from hitpredict.cli.messages import Messages
 from hitpredict.cli.streams import is_terminal
 
 COMMAND: dict[str, Any] = {
@@ -14,13 +15,14 @@ COMMAND: dict[str, Any] = {
 }
 
 
+@options.spread
 def recipes(
+    *,
     name: Annotated[
         str | None,
         typer.Argument(metavar="NAME", help="Show this recipe's TOML.", autocompletion=options.recipe_names),
     ] = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    messages: Messages,
 ) -> None:
     """List all recipes, or print one."""
     from hitpredict import recipes as module

@@ -37,7 +37,7 @@ def run(
         pool.shutdown(cancel_futures=True)
 
 
-def attempted(call: Callable[[], Result], key: Key, describe: Callable[[Key], str]) -> Result | InputError:
+def attempted(call: Callable[[], Result], key: Key, describe: Callable[[Key], str] = str) -> Result | InputError:
     """What a call gives, or what failed in it. Raises `OSError` for a full disk or a reader who has gone."""
 
     def work(_: Key) -> Result | OSError:

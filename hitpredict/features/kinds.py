@@ -4,12 +4,13 @@ A kind is a frozen dataclass whose fields are its parameters. Called with blocks
 either a vector, named by `columns`, or (columns None) an array of any shape: frames, patches, an image.
 """
 
+import base64
 import importlib
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, cast, get_args, get_type_hints
+from typing import Any, Protocol, Self, cast, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from hitpredict.audio.clip import Samples
 from hitpredict.audio.read import open_audio
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError, UsageError, unknown
-from hitpredict.files.arrays import AnyArray, ArrayStore
+from hitpredict.files.arrays import AnyArray, ArrayStore, StoredArray
 from hitpredict.frontends import FRONTENDS, Frontend, make_frontend
 from hitpredict.frontends.store import FrameStore
 from hitpredict.registry import check_known
@@ -135,6 +136,26 @@ class FeatureRow:
     values: AnyArray
     duration: float | None = None
     warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, the numbers exact; of an array in a file its name and size."""
+        values = self.values
+        about: dict[str, Any] = {"path": self.path, "track_id": self.track_id, "duration": self.duration}
+        about |= {"shape": list(values.shape), "dtype": values.dtype.str}
+        if isinstance(values, StoredArray):
+            return {**about, "file": values.path.name, "bytes": values.nbytes}
+        return {**about, "values": base64.b64encode(values.tobytes()).decode()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], folder: Path | None) -> Self:
+        """The row of such data. folder: where the files of arrays are."""
+        shape, dtype = tuple(record["shape"]), np.dtype(record["dtype"])
+        if "file" in record:
+            assert folder is not None
+            values: AnyArray = StoredArray(folder / record["file"], 0, shape, dtype)
+        else:
+            values = np.frombuffer(base64.b64decode(record["values"]), dtype).reshape(shape)
+        return cls(record["path"], record["track_id"], values, record.get("duration"))
 
 
 def featuring(name: str, settings: Mapping[str, str], folder: Path | None) -> Callable[[Source], FeatureRow]:

@@ -1,8 +1,11 @@
 """A recipe: a chain of steps as data. It round-trips through JSON; applying it is a pure function."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +100,22 @@ class Chain:
             raise UsageError('recipe: "steps" must be a list')
         shared = {name: data[name] for name in ("engine", "quality", "seed") if name in data}
         return cls(tuple(step_from_json(step) for step in steps), **shared)
+
+
+def read_recipes(path: Path) -> list[Chain]:
+    """The recipes in a file: JSON, one or a list of them, or such a value a line. Raises `UsageError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        try:
+            entries = [json.loads(text)]
+        except ValueError:
+            entries = [json.loads(line) for line in text.splitlines() if line.strip()]
+        flat = chain.from_iterable(entry if isinstance(entry, list) else [entry] for entry in entries)
+        return [Chain.from_json(entry) for entry in flat]
+    except json.JSONDecodeError as error:
+        raise UsageError(f"`recipe` {path}: not JSON: {error}") from error
+    except (OSError, UnicodeDecodeError, UsageError) as error:
+        raise UsageError(f"`recipe` {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 Plan = tuple[tuple[Step, Context], ...]

@@ -4,7 +4,7 @@ Source → blocks → front-end frames → model inputs → one batch → scores
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -159,6 +159,13 @@ class Scorer:
                 f"extrapolated: the model answers {raw:.4g}, beyond the {low:.4g} to {high:.4g} of its scale; "
                 f"the score is the {end} there is, do not rely on it"
             )
+
+
+def scoring(
+    model: str | None, device: DeviceName, segments: float | None, seconds: float | None
+) -> Callable[[Source], ScoreRecord]:
+    """The function that scores one source, with its own loaded model: what each process of a batch runs."""
+    return partial(Scorer(model, device, seconds=seconds).score, segments=segments)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.output import check_writable
 from hitpredict.cli.output_paths import distinct
 from hitpredict.cli.progress import Progress, watched
-from hitpredict.errors import InputError, UsageError
+from hitpredict.errors import InputError, UsageError, needs
 
 if TYPE_CHECKING:
     from hitpredict.datasets.chart_readers import Chart
@@ -28,7 +28,9 @@ CHARTS, MEASURES, CURVES = "charts.parquet", "measures.parquet", "curves.parquet
 _DAY = ["%Y-%m-%d"]
 
 
+@options.spread
 def charts(
+    *,
     inputs: Annotated[
         list[str],
         typer.Argument(metavar="INPUT", help="Chart files, or folders of them (.csv, .html, .json, .parquet)."),
@@ -51,16 +53,12 @@ def charts(
     weeks: Annotated[int, typer.Option(min=2, max=10_000, metavar="N", help="Length of the stream curves.")] = 104,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    messages: Messages,
 ) -> int:
     """Write the tables and `tracks.jsonl`; what was read and left out goes to standard error."""
-    messages = Messages(quiet, verbose)
     if not _ready(output, inputs, force, skip_existing):
         messages.note(f"{output}: the tables exist already, left as they are")
         return 0
-    from hitpredict.errors import needs
-
     with needs("fetch"):
         from hitpredict.datasets.charts import Window, tidy
     window = Window(since.date() if since else None, until.date() if until else None)

@@ -7,7 +7,6 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.fetch import shared
-from hitpredict.cli.messages import Messages
 from hitpredict.errors import UsageError
 
 COMMAND: dict[str, Any] = {
@@ -17,6 +16,7 @@ COMMAND: dict[str, Any] = {
 }
 
 
+@options.spread
 def deezer(
     output: shared.Output,
     chart: Annotated[bool, typer.Option("--chart", help="The tracks of Deezer's own chart.")] = False,
@@ -27,26 +27,20 @@ def deezer(
         Path | None, typer.Option(metavar="FILE", help="The recordings with these ISRCs, one a line.")
     ] = None,
     limit: shared.TrackLimit = None,
-    mirror: shared.Mirror = None,
-    offline: shared.Offline = False,
-    force: options.Force = False,
-    skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    existing: shared.Existing,
+    network: shared.Network,
 ) -> int:
     """List the tracks asked for, then fetch each one's details and preview; what is there is kept."""
-    messages = Messages(quiet, verbose)
     asked = {"chart": "" if chart else None, "playlist": playlist, "search": search, "artist": artist, "isrc": isrc}
     chosen = {kind: value for kind, value in asked.items() if value is not None}
     if len(chosen) != 1:
         raise UsageError("give one of --chart, --playlist, --search, --artist or --isrc")
-    if not shared.wanted(output, force, skip_existing, messages):
+    if existing.kept(output, network.messages):
         return 0
-    from hitpredict.errors import needs
-
-    with needs("fetch"), shared.network(offline, messages, output) as web:
+    with network.web(output) as web:
         from hitpredict.datasets.deezer import Deezer, Query, collection
 
         ((kind, value),) = chosen.items()
         query = Query("isrc", isrcs=shared.lines_of(isrc)) if isrc else Query(kind, str(value))
-        return shared.collect(collection(Deezer(web, mirror), query, output, limit), messages)
+        return shared.collect(collection(Deezer(web, network.mirror), query, output, limit), network.messages)

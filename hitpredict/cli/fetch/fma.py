@@ -8,7 +8,6 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.fetch import shared
-from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import Progress, watched
 
 COMMAND: dict[str, Any] = {
@@ -27,6 +26,7 @@ class Subset(StrEnum):
     full = "full"
 
 
+@options.spread
 def fma(
     output: shared.Output,
     subset: Annotated[
@@ -39,28 +39,22 @@ def fma(
     delete_archive: Annotated[
         bool, typer.Option("--delete-archive", help="Delete the audio archive from the cache once it is unpacked.")
     ] = False,
-    mirror: shared.Mirror = None,
-    offline: shared.Offline = False,
-    force: options.Force = False,
-    skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    existing: shared.Existing,
+    network: shared.Network,
 ) -> int:
     """Fetch the metadata, and the audio unless `metadata_only`."""
-    messages = Messages(quiet, verbose)
-    if not shared.wanted(output, force, skip_existing, messages):
+    if existing.kept(output, network.messages):
         return 0
-    from hitpredict.errors import needs
-
-    with needs("fetch"), shared.network(offline, messages, output) as web:
+    with network.web(output) as web:
         from hitpredict.datasets.fma import BIAS, BIASED, Fma
 
         if subset in BIASED:
-            messages.note(f"FMA {subset} {BIAS}")
-        source = Fma(web, subset, mirror)
+            network.messages.note(f"FMA {subset} {BIAS}")
+        source = Fma(web, subset, network.mirror)
         if not metadata_only:
             archive = source.audio_archive()
-            with Progress("files unpacked", watched(quiet, rows_elsewhere=True)) as bar:
+            with Progress("files unpacked", watched(network.messages.quiet, rows_elsewhere=True)) as bar:
                 for _ in bar.over(source.unpack_audio(archive, output)):
                     pass
             if delete_archive:

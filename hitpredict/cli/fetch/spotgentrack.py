@@ -8,7 +8,6 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.fetch import shared
-from hitpredict.cli.messages import Messages
 
 COMMAND: dict[str, Any] = {
     "help": "SpotGenTrack (101,900 tracks): Spotify popularity with HitMusicNet's 207 and 228 features; no audio.",
@@ -17,33 +16,30 @@ COMMAND: dict[str, Any] = {
 }
 
 
+@options.spread
 def spotgentrack(
     output: shared.Output,
     archive: Annotated[
         Path | None,
         typer.Option("--archive", metavar="FILE", help="Read this zip, downloaded by hand, instead of fetching."),
     ] = None,
-    mirror: shared.Mirror = None,
-    offline: shared.Offline = False,
-    force: options.Force = False,
-    skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    existing: shared.Existing,
+    network: shared.Network,
 ) -> int:
     """Fetch the five tables (0.7 GB), or take them from `archive`, and join them."""
-    messages = Messages(quiet, verbose)
-    if not shared.wanted(output, force, skip_existing, messages):
+    if existing.kept(output, network.messages):
         return 0
-    from hitpredict.errors import needs
-
-    with needs("fetch"), shared.network(offline, messages, output) as web:
+    with network.web(output) as web:
         from hitpredict.datasets import spotgentrack as source
         from hitpredict.datasets.mendeley import dataset_tables, tables_in
 
         found = (
-            tables_in(archive, source.TABLES) if archive else dataset_tables(web, source.DATASET, source.TABLES, mirror)
+            tables_in(archive, source.TABLES)
+            if archive
+            else dataset_tables(web, source.DATASET, source.TABLES, network.mirror)
         )
         manifest, counts = source.convert(found, output)
-        messages.note(", ".join(f"{name}: {count:,} tracks" for name, count in counts.items()))
+        network.messages.note(", ".join(f"{name}: {count:,} tracks" for name, count in counts.items()))
         sys.stdout.write(f"{manifest}\n")
     return 0

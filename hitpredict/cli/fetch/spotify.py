@@ -9,7 +9,6 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.fetch import shared
-from hitpredict.cli.messages import Messages
 from hitpredict.errors import EnvironmentProblem, UsageError
 
 COMMAND: dict[str, Any] = {
@@ -26,6 +25,7 @@ class Previews(StrEnum):
     deezer = "deezer"
 
 
+@options.spread
 def spotify(
     output: shared.Output,
     tracks: Annotated[list[str] | None, typer.Argument(metavar="TRACK", help="Ids, URIs or links of tracks.")] = None,
@@ -37,31 +37,25 @@ def spotify(
         Previews | None, typer.Option(help="Fetch previews (MP3) from Deezer, joined by ISRC, with its rank.")
     ] = None,
     limit: shared.TrackLimit = None,
-    mirror: shared.Mirror = None,
-    offline: shared.Offline = False,
-    force: options.Force = False,
-    skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    existing: shared.Existing,
+    network: shared.Network,
 ) -> int:
     """List the tracks, ask Spotify for them in batches, and Deezer for previews where wanted."""
-    messages = Messages(quiet, verbose)
     if not (tracks or playlist or ids):
         raise UsageError("give tracks, --playlist ID or --ids FILE")
     credentials = _credentials()
-    if not shared.wanted(output, force, skip_existing, messages):
+    if existing.kept(output, network.messages):
         return 0
-    from hitpredict.errors import needs
-
-    with needs("fetch"), shared.network(offline, messages, output) as web:
+    with network.web(output) as web:
         from hitpredict.datasets.deezer import Deezer
         from hitpredict.datasets.spotify import Spotify, collection
 
-        api = Spotify(web, credentials, mirror, messages.note)
+        api = Spotify(web, credentials, network.mirror, network.messages.note)
         listed = [*(tracks or []), *(shared.lines_of(ids) if ids else ())]
         deezer = Deezer(web) if previews else None
         tracks_wanted = collection(api, listed, playlist or [], output, limit, deezer)
-        return shared.collect(tracks_wanted, messages, previews is not None)
+        return shared.collect(tracks_wanted, network.messages, previews is not None)
 
 
 def _credentials() -> tuple[str, str]:

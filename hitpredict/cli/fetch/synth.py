@@ -32,7 +32,9 @@ class SongFormat(StrEnum):
     wav = "wav"
 
 
+@options.spread
 def synth(
+    *,
     output: Annotated[
         Path,
         typer.Option(
@@ -64,13 +66,11 @@ def synth(
     form: Annotated[SongFormat, typer.Option("-f", "--format", help="Format of the songs.")] = SongFormat.ogg,
     jobs: options.Jobs = None,
     force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    messages: Messages,
 ) -> int:
     """Write the songs that are missing, then the manifest; what is known of the whole goes to standard error."""
     from hitpredict.datasets.synth import WEIGHTS, Settings, song
 
-    messages = Messages(quiet, verbose)
     weighed = dict(WEIGHTS) if weights is None else _weights(weights)
     settings = Settings(seed, weighed, label_noise, artist_effect, songs_per_artist, seconds, form.value)
     planted = [song(settings, number) for number in range(songs)]

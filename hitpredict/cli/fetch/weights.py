@@ -7,7 +7,6 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.fetch import shared
-from hitpredict.cli.messages import Messages
 from hitpredict.errors import UsageError
 
 COMMAND: dict[str, Any] = {
@@ -23,6 +22,7 @@ def _names() -> list[str]:
     return list(source.ALL)
 
 
+@options.spread
 def weights(
     names: Annotated[
         list[str] | None,
@@ -34,26 +34,21 @@ def weights(
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept licences that do not allow every use (or state none).")
     ] = False,
-    mirror: shared.Mirror = None,
-    offline: shared.Offline = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    network: shared.Network,
 ) -> int:
     """Print the table of weights, or fetch some of them."""
     if not (names or show):
         raise UsageError("give the names of weights, or --list")
-    from hitpredict.errors import needs
-
-    messages = Messages(quiet, verbose)
-    with needs("fetch"), shared.network(offline, messages) as web:
+    with network.web() as web:
         from hitpredict.datasets import weights as source
 
         if show:
             _table(source)
             return 0
         for name, found in source.chosen(names or [], accept_licence).items():
-            messages.note(f"{name}: {found.source}, about {found.size:,g} MB, licence {found.licence}")
-            sys.stdout.write(f"{name}\t{source.fetch(web, found, mirror)}\n")
+            network.messages.note(f"{name}: {found.source}, about {found.size:,g} MB, licence {found.licence}")
+            sys.stdout.write(f"{name}\t{source.fetch(web, found, network.mirror)}\n")
             sys.stdout.flush()
     return 0
 

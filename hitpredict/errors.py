@@ -1,4 +1,7 @@
-"""The errors users meet. Each message says what was wrong, with which input, and what to do."""
+"""The errors users meet. Each message says what was wrong, with which input, and what to do.
+
+A parameter's name stands in backticks, alone; the command line shows its option there.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -201,7 +201,7 @@ def _expand_file(path: str, skipped: list[str]) -> Iterator[Source]:
             file.seek(0)
             yield from _expand_tar(file, path, partial(_listed, path, os.fstat(file.fileno()).st_size), skipped)
         else:
-            yield Source(path, file=path, problem=refusal(form) if form is NAME_LIST else None)
+            yield Source(path, file=path, problem=f"{refusal(form)} {path}" if form is NAME_LIST else None)
 
 
 def _member_of_archive(path: str) -> Source | None:
@@ -224,8 +224,8 @@ def _taken_in(stream: Stream, scratch: Scratch, skipped: list[str]) -> Iterator[
             yield from _expand_tar(joined, stream.path, partial(_copied, joined, scratch), skipped)
         elif not head:
             yield Source(stream.path, problem="nothing came in (0 bytes)")
-        elif reason := refusal(recognised(head)):
-            yield Source(stream.path, problem=reason)
+        elif reason := refusal(form := recognised(head)):
+            yield Source(stream.path, problem=f"{reason} {STDIN}" if form is NAME_LIST else reason)
         else:
             yield _spool(_chunks(joined), stream.path, scratch)
 
@@ -344,4 +344,4 @@ def _no_room(share: str, scratch: Scratch, why: str) -> str:
 
 
 def _too_large(scratch: Scratch) -> str:
-    return f"has more than {scratch.max_bytes / 1e9:g} GB; is it without end? max_bytes allows more"
+    return f"has more than {scratch.max_bytes / 1e9:g} GB; is it without end? `max_bytes` allows more"

@@ -84,7 +84,7 @@ def fetched(url: str, max_bytes: int = MAX_FETCHED) -> IO[bytes]:
     except Exception as error:
         raise InputError(f"{url}: cannot be read: {error}") from error
     if data.tell() > max_bytes:
-        raise InputError(f"{url}: has more than {max_bytes / 1e9:g} GB; max_bytes allows more")
+        raise InputError(f"{url}: has more than {max_bytes / 1e9:g} GB; `max_bytes` allows more")
     data.seek(0)
     return data
 

@@ -73,7 +73,7 @@ def write_audio(sound: Clip | Sound, path: str | os.PathLike[str], encoding: Enc
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: audio is written as {', '.join(SUFFIXES)}; give the file one of these suffixes")
     if suffix == ".flac" and encoding == "float":
-        raise UsageError(f"{path}: FLAC holds integers only; use --bits 16 or 24, or write .wav")
+        raise UsageError(f"{path}: FLAC holds integers only; use `bits` 16 or 24, or write .wav")
     with atomic(path) as file:
         if suffix == ".wav":
             write_wav(sound, file, encoding)

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
@@ -23,7 +22,7 @@ class Sources(Iterator[Source]):
         self, found: Iterator[Source | Stream], scratch: Scratch, skipped: list[str], outputs: Sequence[Path | None]
     ):
         self._entries, self._scratch, self._skipped, self._outputs = found, scratch, skipped, outputs
-        self._sources = map(_in_words_of_options, self._read())
+        self._sources = self._read()
 
     def __next__(self) -> Source:
         return next(self._sources)
@@ -50,15 +49,6 @@ class Sources(Iterator[Source]):
             else:
                 refuse_input(entry, self._outputs)
                 yield entry
-
-
-def _in_words_of_options(source: Source) -> Source:
-    """The library names parameters; whoever typed a command knows options."""
-    if not source.problem:
-        return source
-    hint = f"it as --files-from {STDIN if source.path in STDIN_NAMES else source.path}"
-    problem = source.problem.replace("the list to files_from", hint)
-    return replace(source, problem=problem)
 
 
 @contextmanager

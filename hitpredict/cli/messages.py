@@ -8,6 +8,9 @@ from hitpredict.cli import options
 from hitpredict.errors import HitpredictError
 from hitpredict.tables.cells import shown
 
+_PARAMETER = re.compile(r"(?<![^\s(])`([a-z][a-z0-9_]*)`(?![^\s:;,.)])")
+_OPTIONS = {"settings": "set"}
+
 
 @dataclass(frozen=True)
 class Messages:
@@ -28,8 +31,7 @@ class Messages:
 
     def failure(self, error: HitpredictError) -> None:
         """One input that failed; with `-v` also where in the code."""
-        # The library names parameters; whoever typed a command knows options.
-        say(re.sub(r"\bmax_bytes allows more$", "--max-bytes allows more", str(error)))
+        say(str(error))
         for trace in getattr(error, "__notes__", []) if self.verbose else []:
             sys.stderr.write(shown(trace, lines=True))
 
@@ -37,8 +39,13 @@ class Messages:
 def say(text: str) -> None:
     """Write one line to standard error."""
     if sys.stderr is not None:
-        sys.stderr.write(f"hitpredict: {printable(text)}\n")
+        sys.stderr.write(f"hitpredict: {printable(in_options(text))}\n")
         sys.stderr.flush()
+
+
+def in_options(text: str) -> str:
+    """A message of the library, which names parameters, in the words of whoever typed a command and knows options."""
+    return _PARAMETER.sub(lambda found: f"--{_OPTIONS.get(found[1], found[1]).replace('_', '-')}", text)
 
 
 def printable(text: str) -> str:

@@ -133,7 +133,7 @@ def tidy(charts: Sequence[Chart], window: Window = Window(), chart_size: int | N
     named = pc.and_(pc.is_valid(table["track_id"]), pc.not_equal(table["track_id"], ""))
     kept = table.filter(pc.and_(named, _inside(table["date"], window, PERIOD_DAYS[period])))
     if not len(kept):
-        raise InputError("no chart rows between the dates of --since and --until")
+        raise InputError("no chart rows between the dates of `since` and `until`")
     return _sorted(kept, period, window, len(table) - pc.sum(named).as_py(), _sizes(charts, chart_size))
 
 
@@ -149,7 +149,7 @@ def _sizes(charts: Sequence[Chart], chart_size: int | None) -> dict[str, int]:
         lowest[chart.kind] = max(lowest[chart.kind], pc.max(chart.table["rank"]).as_py() or 0)
     deepest = max(lowest.values())
     if chart_size is not None and deepest > chart_size:
-        raise UsageError(f"--chart-size {chart_size}: the charts go down to place {deepest}")
+        raise UsageError(f"`chart_size` {chart_size}: the charts go down to place {deepest}")
     sizes: Counter[str] = Counter()
     for chart in charts:
         usual = next((size for size in _USUAL_SIZES if size >= lowest[chart.kind]), lowest[chart.kind])

@@ -30,7 +30,7 @@ SHA1 = {
 BIASED = ("small", "medium")
 BIAS = (
     "is selected by popularity (small: the 1,000 most popular tracks of each of 8 genres); "
-    "measure popularity models on --subset large"
+    "measure popularity models on `subset` large"
 )
 _TABLES = ("tracks.csv", "genres.csv", "features.csv")
 

@@ -56,7 +56,7 @@ class Spotify:
             else:
                 found = answer.get("tracks") if isinstance(answer, dict) else None
                 if not isinstance(found, list):
-                    raise InputError("Spotify: the answer holds no list `tracks`; the service's format has changed")
+                    raise InputError("Spotify: the answer holds no list of tracks; the service's format has changed")
                 return {key: track for key, track in zip(identifiers, found, strict=False) if track}
         return {key: track for key in identifiers if (track := self._track(key))}
 
@@ -83,7 +83,7 @@ class Spotify:
         if "popularity" not in track:
             self._once("Spotify gives this application no popularity: the label is empty")
         if not track.get("preview_url"):
-            self._once("Spotify gives this application no previews; --previews deezer fetches them by ISRC")
+            self._once("Spotify gives this application no previews; `previews` deezer fetches them by ISRC")
 
     def _track(self, key: str) -> dict[str, Any] | None:
         try:
@@ -119,7 +119,7 @@ class Spotify:
                 ) from None
             self._token = str(answer.get("access_token") or "") if isinstance(answer, dict) else ""
             if not self._token:
-                raise InputError("Spotify: the answer holds no `access_token`; the service's format has changed")
+                raise InputError("Spotify: the answer holds no access_token; the service's format has changed")
         return self._token
 
     def _once(self, text: str) -> None:

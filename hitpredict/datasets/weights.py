@@ -41,8 +41,8 @@ class Weights:
         return f"huggingface.co/{self.repository}" if self.repository else f"github.com/{self.file}"
 
 
-_EMBEDDING = "featurize --kind"
-_CHECKPOINT = "train --set network.checkpoint=… -r"
+_EMBEDDING = "featurize `kind`"
+_CHECKPOINT = "train `settings` network.checkpoint=… -r"
 
 ALL: Mapping[str, Weights] = {
     "vggish": Weights(
@@ -55,7 +55,7 @@ ALL: Mapping[str, Weights] = {
     "vggish-pca": Weights(
         0.2,
         "Apache-2.0",
-        use=f"{_EMBEDDING} vggish_embedding --set pca=…",
+        use=f"{_EMBEDDING} vggish_embedding `settings` pca=…",
         file=f"{_RELEASE}/vggish_pca_params-970ea276.pth",
         sha256="970ea276",
     ),
@@ -88,7 +88,7 @@ def chosen(names: list[str], accept_licence: bool) -> dict[str, Weights]:
             raise UsageError(unknown("weights", name, ALL))
     refused = [f"{name} ({ALL[name].licence})" for name in names if not (ALL[name].free or accept_licence)]
     if refused:
-        raise UsageError(f"{', '.join(refused)}: not free for every use; read the licence, then give --accept-licence")
+        raise UsageError(f"{', '.join(refused)}: not free for every use; read the licence, then give `accept_licence`")
     return {name: ALL[name] for name in names}
 
 

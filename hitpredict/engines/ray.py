@@ -25,7 +25,7 @@ def run(
 
     The inputs' paths must mean the same on every node. Raises `EnvironmentProblem` without the package ray.
     """
-    with needs("scale", "--engine ray needs"):
+    with needs("scale", "`engine` ray needs"):
         import ray
         import ray.data
     everything = list(items)

@@ -166,7 +166,7 @@ def _difference(metric: Metric, truth: Floats, a: Floats, b: Floats, groups: NDA
     except ValueError as error:
         count = len(np.unique(groups))
         raise UsageError(
-            f"--compare: {len(truth)} rows in {count} groups that both have not seen are too few"
+            f"`compare`: {len(truth)} rows in {count} groups that both have not seen are too few"
         ) from error
     verdict = "no clear difference" if low <= 0 <= high else ("first is higher" if low > 0 else "second is higher")
     better = None if low <= 0 <= high else ("first" if (low > 0) != (metric in ERRORS) else "second")

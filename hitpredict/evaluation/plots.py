@@ -207,4 +207,4 @@ def _save(figure: Any, folder: Path, name: str) -> None:
             with atomic(folder / f"{name}.{form}") as file:
                 file.write(buffer.getvalue())
     except OSError as error:
-        raise EnvironmentProblem(f"--plots {folder}: cannot be written: {error.strerror or error}") from error
+        raise EnvironmentProblem(f"`plots` {folder}: cannot be written: {error.strerror or error}") from error

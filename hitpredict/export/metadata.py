@@ -16,7 +16,7 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         raise UsageError(f"{folder.folder}: takes the first weeks on the charts, which cannot be made from audio")
     if folder.from_labels:
         names = ", ".join(folder.from_labels[0]["names"])
-        raise UsageError(f"{folder.folder}: knows several regions; name one with --region: {names}")
+        raise UsageError(f"{folder.folder}: knows several regions; name one with `region`: {names}")
     if any(each["kind"] is None for each in config["features"]):
         raise UsageError(
             f"{folder.folder}: was trained on a table of unknown features, which cannot be made from audio; train on "

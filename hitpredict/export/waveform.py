@@ -53,8 +53,8 @@ def _foldable(folder: ModelFolder) -> tuple[LogMel, dict[str, Any]]:
     if kinds != [LogMel.name] or not folder.recipe.get("network"):
         model = "network" if folder.recipe.get("network") else "estimator"
         raise UsageError(
-            f"--waveform: {folder.folder} is a {model} on {' and '.join(kinds)}; only networks on one table of "
-            f"the kind {LogMel.name} can take samples; leave out --waveform"
+            f"`waveform`: {folder.folder} is a {model} on {' and '.join(kinds)}; only networks on one table of "
+            f"the kind {LogMel.name} can take samples; leave out `waveform`"
         )
     frontend = from_json(features[0]["kind"])
     assert isinstance(frontend, LogMel)

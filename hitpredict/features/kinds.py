@@ -89,7 +89,7 @@ def make_kind(name: str, settings: Mapping[str, str]) -> Kind:
     types_of = get_type_hints(cls)
     known = [field.name for field in fields(cls)]
     if wrong := [key for key in settings if key not in known]:
-        raise UsageError(f"{unknown('--set', wrong[0], known)} (parameters of {name})")
+        raise UsageError(f"{unknown('`settings`', wrong[0], known)} (parameters of {name})")
     typed = {key: _typed(key, text, types_of[key]) for key, text in settings.items()}
     if name not in FRONTENDS:
         return cls(**typed)  # type: ignore[no-any-return]
@@ -120,7 +120,7 @@ def _typed(key: str, text: str, wanted: Any) -> Any:
         except (ValueError, KeyError):
             continue
     nouns = {bool: "true or false", int: "a whole number", float: "a number", type(None): "none"}
-    raise UsageError(f"--set {key}={text}: must be {' or '.join(nouns.get(each, str(each)) for each in choices)}")
+    raise UsageError(f"`settings` {key}={text}: must be {' or '.join(nouns.get(each, str(each)) for each in choices)}")
 
 
 @dataclass(frozen=True)

@@ -177,9 +177,9 @@ class RegionFolder(ModelFolder):
         super().__init__(folder)
         kind = named(self.from_labels, REGION)
         if kind is None:
-            raise UsageError(f"--region {region}: {folder} was trained without regions")
+            raise UsageError(f"`region` {region}: {folder} was trained without regions")
         if region not in kind["names"]:
-            raise UsageError(f"--region {region}: {folder} knows {', '.join(kind['names'])}")
+            raise UsageError(f"`region` {region}: {folder} knows {', '.join(kind['names'])}")
         self.region: dict[str, Any] = {**kind, "only": region}
         features = [each for each in self.config["features"] if each["kind"] != kind]
         reference = self.config["reference"]

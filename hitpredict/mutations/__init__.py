@@ -27,11 +27,11 @@ def _step(op: str, value: Any) -> Step:
     if isinstance(value, str) or value is True or op not in STEPS:
         parsed = parse(op, "" if value is True else value)
         if len(parsed) != 1:
-            raise UsageError(f"--{op} {value}: one value is needed here, not {len(parsed)}")
+            raise UsageError(f"`{op}` {value}: one value is needed here, not {len(parsed)}")
         return parsed[0]
     fields = value if isinstance(value, tuple | list) else (value,)
     parameters = STEPS[op].parameters()
     needed = sum(spec.required for spec in parameters)
     if not needed <= len(fields) <= len(parameters):
-        raise UsageError(f"--{op} {value}: expected {STEPS[op].metavar or 'True'}")
+        raise UsageError(f"`{op}` {value}: expected {STEPS[op].metavar or 'True'}")
     return STEPS[op](*fields)

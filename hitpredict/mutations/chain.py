@@ -40,9 +40,9 @@ class Chain:
         object.__setattr__(self, "steps", tuple(self.steps))
         for name, value, choices in (("engine", self.engine, ENGINES), ("quality", self.quality, QUALITIES)):
             if value not in choices:
-                raise UsageError(f"--{name} {value}: must be {' or '.join(choices)}")
+                raise UsageError(f"`{name}` {value}: must be {' or '.join(choices)}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: must be a whole number, 0 or above")
+            raise UsageError(f"`seed` {self.seed}: must be a whole number, 0 or above")
 
     @property
     def label(self) -> str:

@@ -46,7 +46,7 @@ class Noise(Step):
         noise = endless.between(0, sound.frames)
         signal, added = _energy(sound), _energy(noise)
         if signal == 0:
-            raise InputError("--noise: the clip is silent, so it has no signal-to-noise ratio")
+            raise InputError("`noise`: the clip is silent, so it has no signal-to-noise ratio")
         scale = np.float32(np.sqrt(signal / added) * decibels(-self.snr_db))
         return sound.through(
             lambda blocks: (block + scale * other for block, other in zip(blocks, noise.blocks(), strict=True))
@@ -129,7 +129,7 @@ class Mp3Compression(Step):
 
     def apply(self, sound: Sound, context: Context) -> Sound:
         if sound.channels > 2:
-            raise InputError(f"--mp3 needs one or two channels; the clip has {sound.channels}")
+            raise InputError(f"`mp3` needs one or two channels; the clip has {sound.channels}")
         rate = min(_MP3_RATES, key=lambda each: (abs(each - sound.rate), -each))
 
         def process(blocks: Iterator[Samples]) -> Iterator[Samples]:

@@ -42,14 +42,14 @@ class Crop(Step):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.end is not None and self.end <= self.start:
-            raise UsageError(f"--crop {self.start:g}:{self.end:g}: the end must come after the start")
+            raise UsageError(f"`crop` {self.start:g}:{self.end:g}: the end must come after the start")
 
     def apply(self, sound: Sound, context: Context) -> Sound:
         first = round(self.start * sound.rate)
         stop = sound.frames if self.end is None else round(self.end * sound.rate)
         if not first < stop <= sound.frames:
             end = "" if self.end is None else f"{self.end:g}"
-            raise InputError(f"--crop {self.start:g}:{end} is outside the clip of {sound.duration:.3f} seconds")
+            raise InputError(f"`crop` {self.start:g}:{end} is outside the clip of {sound.duration:.3f} seconds")
         return sound.between(first, stop)
 
 

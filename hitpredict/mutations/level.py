@@ -151,7 +151,7 @@ class Fade(Step):
     def apply(self, sound: Sound, context: Context) -> Sound:
         rise, fall = round(self.fade_in * sound.rate), round(self.fade_out * sound.rate)
         if max(rise, fall) > sound.frames:
-            fade = f"--fade {self.fade_in:g}:{self.fade_out:g}"
+            fade = f"`fade` {self.fade_in:g}:{self.fade_out:g}"
             raise InputError(f"{fade} is longer than the clip of {sound.duration:.3f} seconds")
         return sound.through(lambda blocks: _faded(blocks, sound.frames, rise, fall))
 

@@ -35,13 +35,13 @@ def parse(op: str, text: str = "") -> list[Step]:
     step = lookup("mutation", op, STEPS)
     if not step.metavar:
         if text:
-            raise UsageError(f"--{op} {text}: takes no value")
+            raise UsageError(f"`{op}` {text}: takes no value")
         return [step()]
     steps: dict[Step, None] = {}
     for item in text.split(","):
         steps.update(dict.fromkeys(_steps(step, item.strip(), text)))
         if len(steps) > MOST_VALUES:
-            raise UsageError(f"--{op} {text}: more than {MOST_VALUES} values")
+            raise UsageError(f"`{op}` {text}: more than {MOST_VALUES} values")
     return list(steps)
 
 
@@ -65,7 +65,7 @@ def _steps(step: type[Step], item: str, text: str) -> list[Step]:
         spec = step.parameters()[first]
         numbers = [_number(spec, field) for field in fields[first : first + 3]]
         if None not in numbers:
-            values = _range(f"--{step.op} {item}", *(number for number in numbers if number is not None))
+            values = _range(f"`{step.op}` {item}", *(number for number in numbers if number is not None))
             return [_step(step, [*fields[:first], repr(value), *fields[first + 3 :]], text) for value in values]
     if step.op == "crop" and len(fields) == 1:
         raise _malformed(step, text)
@@ -124,7 +124,7 @@ def _value(step: type[Step], spec: Parameter, field: str, text: str) -> float | 
 
 
 def _malformed(step: type[Step], text: str) -> UsageError:
-    return UsageError(f"--{step.op} {text}: expected {step.metavar}, such as {step.example}")
+    return UsageError(f"`{step.op}` {text}: expected {step.metavar}, such as {step.example}")
 
 
 def _range(what: str, start: float, stop: float, stride: float) -> list[float]:

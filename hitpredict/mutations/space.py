@@ -86,7 +86,7 @@ class Width(Step):
 
     def apply(self, sound: Sound, context: Context) -> Sound:
         if sound.channels != 2:
-            raise InputError(f"--width needs a stereo clip; this one has {_channels(sound)}")
+            raise InputError(f"`width` needs a stereo clip; this one has {_channels(sound)}")
         return sound.each(self._widened)
 
     def _widened(self, block: Samples) -> Samples:

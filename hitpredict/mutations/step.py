@@ -131,7 +131,7 @@ class Step(ABC):
 
     def __post_init__(self) -> None:
         for index, spec in enumerate(self.parameters()):
-            what = f"--{self.op}" if index == 0 else f"--{self.op}: {spec.name.replace('_', ' ')}"
+            what = f"`{self.op}`" if index == 0 else f"`{self.op}`: {spec.name.replace('_', ' ')}"
             object.__setattr__(self, spec.name, spec.checked(getattr(self, spec.name), what))
 
     @classmethod

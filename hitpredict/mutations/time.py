@@ -89,7 +89,7 @@ def _stretched(sound: Sound, semitones: float, ratio: float, frames: int, contex
     if semitones == 0 and ratio == 1:
         return sound
     if frames == 0:
-        raise InputError(f"--tempo {ratio:g} leaves nothing of a clip of {sound.frames} frames")
+        raise InputError(f"`tempo` {ratio:g} leaves nothing of a clip of {sound.frames} frames")
     stretch = _with_program if context.engine == "rubberband" else _with_pedalboard
     samples = sound.clip().samples
     if sound.frames < _SHORTEST:
@@ -127,8 +127,8 @@ def _with_program(samples: Samples, rate: int, semitones: float, ratio: float, q
 def _pyrubberband() -> Any:
     if shutil.which("rubberband") is None:
         raise EnvironmentProblem(
-            "the program rubberband is missing: run `apt install rubberband-cli`, or use --engine pedalboard"
+            "the program rubberband is missing: run `apt install rubberband-cli`, or use `engine` pedalboard"
         )
-    with needs("rubberband", otherwise=", or use --engine pedalboard"):
+    with needs("rubberband", otherwise=", or use `engine` pedalboard"):
         import pyrubberband
     return pyrubberband

@@ -65,4 +65,4 @@ class Equaliser(Step):
 
 def _below_half_the_rate(step: Step, hz: float, sound: Sound) -> None:
     if hz >= sound.rate / 2:
-        raise InputError(f"--{step.op} {hz:g}: must be below half the clip's sample rate of {sound.rate} Hz")
+        raise InputError(f"`{step.op}` {hz:g}: must be below half the clip's sample rate of {sound.rate} Hz")

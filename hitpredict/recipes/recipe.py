@@ -56,7 +56,7 @@ class WindowSpec(_Table, frozen=True):
 
     def __post_init__(self) -> None:
         if self.length is None and (self.pad is not None or self.place is not None):
-            raise ValueError("a window needs a whole number `length`")
+            raise ValueError("a window needs a whole number as its length")
 
 
 class Scaling(_Table, frozen=True):
@@ -173,11 +173,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
             # New leaves are allowed below a table: networks take parameters that a recipe leaves at their defaults.
             if table in tables and leaf:
                 return key
-            raise UsageError(f"--set {key}: there is no table {table}; there are {', '.join(tables)}")
+            raise UsageError(f"`settings` {key}: there is no table {table}; there are {', '.join(tables)}")
         found = [f"{name}.{key}" for name, table in tables.items() if key in table]
         if len(found) != 1:
             hint = f"is ambiguous: {' or '.join(found)}" if found else f"recipe {self.name} has no such entry"
-            raise UsageError(f"--set {key}: {hint}; `hitpredict recipes {self.name}` shows them all")
+            raise UsageError(f"`settings` {key}: {hint}; `hitpredict recipes {self.name}` shows them all")
         return found[0]
 
 
@@ -208,4 +208,4 @@ def _check_type(key: str, old: Any, new: Any) -> None:
     """A number takes the place of a number only, and so on; what was not set before takes anything."""
     noun = _NOUNS.get(type(old), "a table")
     if old is not None and noun != _NOUNS.get(type(new), "a table"):
-        raise UsageError(f"--set {key}={new}: must be {noun}, such as {old!r}")
+        raise UsageError(f"`settings` {key}={new}: must be {noun}, such as {old!r}")

@@ -81,7 +81,7 @@ def _check_curve(recipe: "Recipe") -> None:
 def _check_target(recipe: "Recipe") -> None:
     name, task, target = recipe.name, recipe.task, recipe.target
     if target.cut_by and task != "classification":
-        advice = "; add --set task=classification to turn it into a classifier" if task == "regression" else ""
+        advice = "; add `settings` task=classification to turn it into a classifier" if task == "regression" else ""
         raise UsageError(f"target.{target.cut_by}: cuts classes, but recipe {name} is of the task {task}{advice}")
     if unread := [key for key in _UNREAD.get(task, ()) if getattr(target, key) is not None]:
         raise UsageError(f"target.{unread[0]}: is not for {task}; recipe {name}")
@@ -115,7 +115,7 @@ def _check_loss(recipe: "Recipe") -> None:
             raise UsageError(f"loss: the network {network['name']} has its own, which this does not change")
     elif loss["name"] not in _LOSSES[task]:
         fitting, found = ", ".join(_LOSSES[task]), loss["name"]
-        advice = next((f"; --set task={other}" for other, names in _LOSSES.items() if found in names), "")
+        advice = next((f"; `settings` task={other}" for other, names in _LOSSES.items() if found in names), "")
         raise UsageError(f"loss.name={found}: recipe {name} is of the task {task}, which takes {fitting}{advice}")
     if loss.get("balanced") and loss["name"] != "cross-entropy":
         raise UsageError(f"loss.balanced: weighs the classes of cross-entropy, not {loss['name']}")

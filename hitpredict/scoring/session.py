@@ -56,7 +56,7 @@ class ModelFile:
         known = bundled()
         path = next(iter(known.values()), None) if model is None else known.get(model) or Path(model)
         if path is None:
-            raise EnvironmentProblem("this installation holds no bundled model; name one with --model FILE.onnx")
+            raise EnvironmentProblem("this installation holds no bundled model; name one with `model` FILE.onnx")
         if path.is_dir():
             raise EnvironmentProblem(
                 f"model {model}: is a folder; make a file of it: hitpredict export-onnx {model} -o FILE"
@@ -105,7 +105,7 @@ class Session:
                 problem = "ONNX Runtime could not load CUDA; install 'hitpredict[cuda]' or fix the CUDA libraries"
         if self.device == "cpu":
             if device == "cuda":
-                raise EnvironmentProblem(f"--device cuda: {problem}")
+                raise EnvironmentProblem(f"`device` cuda: {problem}")
             self.note = f"no CUDA here ({problem}); scoring on the CPU" if device == "auto" else ""
             self._open(onnxruntime, ["CPUExecutionProvider"], threads)
         kinds = {each.type for each in self._session.get_inputs()}
@@ -146,7 +146,7 @@ class Session:
             raise self._problem("its metadata is not UTF-8") from error
         metadata = {key.removeprefix("hitpredict."): text for key, text in entries.items()}
         if "waveform" in metadata:
-            raise self._problem("takes samples and is meant for other programs; export it without --waveform")
+            raise self._problem("takes samples and is meant for other programs; export it without `waveform`")
         if metadata.get("schema") != MODEL_SCHEMA:
             raise self._problem(
                 f"its metadata says {metadata.get('schema', '')[:40]!r}, not {MODEL_SCHEMA!r}; "

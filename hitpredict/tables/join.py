@@ -214,12 +214,12 @@ def _groups(
 ) -> NDArray[np.str_]:
     if column is not None:
         if column not in table:
-            raise UsageError(f"--group {column}: {path} has no such column; it has {', '.join(table)}")
+            raise UsageError(f"`group` {column}: {path} has no such column; it has {', '.join(table)}")
         return np.array([str(value) for value in table[column]])
     artists = next((name for name in ("artist_ids", "artist_id", "artist", "artist_name") if name in table), None)
     memberships = [_artists(value) for value in table[artists]] if artists else [[] for _ in track_ids]
     if artists is None:
-        notes.append(f"{path}: no artist column, so groups are equal recordings only; name one with --group")
+        notes.append(f"{path}: no artist column, so groups are equal recordings only; name one with `group`")
     recordings = _recordings(features) if features else {}
     for names, track in zip(memberships, track_ids, strict=True):
         names.append(recordings.get(track, f"\0{track}"))
@@ -252,13 +252,13 @@ def _artists(value: Any) -> list[str]:
 
 def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: list[str]) -> NDArray[np.float64]:
     if name not in table:
-        raise UsageError(f"--target {name}: {path} has no such column; it has {', '.join(table)}")
+        raise UsageError(f"`target` {name}: {path} has no such column; it has {', '.join(table)}")
     column = table[name]
     if any(isinstance(value, list) for value in column):
         width = max(len(value) for value in column if isinstance(value, list))
         lists = [value if isinstance(value, list) else [None] for value in column]
         if not width:
-            raise UsageError(f"--target {name}: {path} has empty lists there")
+            raise UsageError(f"`target` {name}: {path} has empty lists there")
         even = [value if len(value) == width else [*value, *[None] * (width - len(value))] for value in lists]
         with suppress(ValueError, TypeError, OverflowError):
             curves = np.array(even, np.float64)

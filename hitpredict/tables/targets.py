@@ -133,8 +133,8 @@ def _fitted(target: Target, labels: Floats, spec: TargetSpec) -> Target:
     values = values[np.isfinite(values)]
     if target.combine == "log-sum" and not len(values):
         raise UsageError(
-            f"--target {target.columns[0]}: of no training row all {labels.shape[1]} weeks are known, so there is no "
-            "sum to score; make shorter curves with `hitpredict fetch charts --weeks`"
+            f"`target` {target.columns[0]}: of no training row all {labels.shape[1]} weeks are known, so there is no "
+            "sum to score; make shorter curves with hitpredict fetch charts `weeks`"
         )
     if not np.ptp(values) > 0:
         raise UsageError(f"the target {target.name} is constant on the training rows; there is nothing to learn")

@@ -49,7 +49,7 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
         if found.name not in fitting and not fits:
             raise UsageError(
                 f"recipe {recipe.name}: takes {' or '.join(fitting)}, but {found.path} holds "
-                f"{found.name or 'vectors'}; make it with `hitpredict featurize --kind {fitting[0]}`"
+                f"{found.name or 'vectors'}; make it with hitpredict featurize `kind` {fitting[0]}"
             )
 
 
@@ -95,14 +95,14 @@ def _check_target(recipe: Recipe, data: TrainingData) -> None:
     column = data.targets[0]
     lists = data.labels.shape[1] > len(data.targets)
     if recipe.task != "curve" and lists:
-        raise UsageError(f"--target {column}: holds lists (curves); recipe {recipe.name} learns one number")
+        raise UsageError(f"`target` {column}: holds lists (curves); recipe {recipe.name} learns one number")
     if recipe.task == "curve" and not lists:
         raise UsageError(
-            f"--target {column}: holds single numbers; recipe {recipe.name} learns curves, columns of lists"
+            f"`target` {column}: holds single numbers; recipe {recipe.name} learns curves, columns of lists"
         )
     if recipe.task == "curve" and not np.nanmax(data.labels) <= _LARGEST:
         largest = np.nanmax(data.labels)
-        raise UsageError(f"--target {column}: curves hold log10 of weekly streams, 0 off the charts, not {largest:g}")
+        raise UsageError(f"`target` {column}: curves hold log10 of weekly streams, 0 off the charts, not {largest:g}")
 
 
 def crossing(groups: NDArray[np.str_], sides: NDArray[np.str_]) -> int:
@@ -133,7 +133,7 @@ def split_of(data: TrainingData, split: str, seed: int, chooses: bool = True) ->
         if rest and not split.startswith("temporal"):
             sides[sides == TRAIN] = group_split(data.groups[sides == TRAIN], seed, rest)
     except ValueError as error:
-        raise UsageError(f"--split {split}: {error}") from error
+        raise UsageError(f"`split` {split}: {error}") from error
     return sides
 
 
@@ -142,27 +142,27 @@ def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
     kind, _, column = split.partition(":")
     column = "split" if kind == "fma" else column
     if kind not in ("fma", "temporal", "column") or not column:
-        raise UsageError(f"--split {split}: must be groups, random, fma, temporal:COLUMN or column:COLUMN")
+        raise UsageError(f"`split` {split}: must be groups, random, fma, temporal:COLUMN or column:COLUMN")
     if column not in data.table:
-        raise UsageError(f"--split {split}: the label table has no column {column}")
+        raise UsageError(f"`split` {split}: the label table has no column {column}")
     if kind == "temporal":
         return temporal_split(_dates(data.table[column], column)).astype("U11")
     names = {each: each for each in (TRAIN, VALIDATION, CALIBRATION, TEST)} | {"training": TRAIN, "valid": VALIDATION}
     found = [str(value) for value in data.table[column]]
     if unknown := sorted(set(found) - set(names)):
-        raise UsageError(f"--split {split}: {unknown[0]!r} is not train, validation, calibration or test")
+        raise UsageError(f"`split` {split}: {unknown[0]!r} is not train, validation, calibration or test")
     return np.array([names[value] for value in found], "U11")
 
 
 def _dates(values: NDArray[Any], column: str) -> NDArray[Any]:
     """Dates in an order: as numbers where all are, else as text, which sorts ISO dates and years."""
     if missing := sum(value is None or value == "" for value in values):
-        raise UsageError(f"--split temporal:{column}: {missing} of {len(values)} rows have no {column}")
+        raise UsageError(f"`split` temporal:{column}: {missing} of {len(values)} rows have no {column}")
     if all(isinstance(value, int | float) for value in values):
         return np.array(list(values), np.float64)
     texts = [str(value) for value in values]
     if other := next((text for text in texts if not _ISO_DATE.match(text)), None):
-        raise UsageError(f"--split temporal:{column}: {other!r} is neither a number nor a date such as 2017-03-31")
+        raise UsageError(f"`split` temporal:{column}: {other!r} is neither a number nor a date such as 2017-03-31")
     return np.array(texts)
 
 

@@ -414,9 +414,9 @@ def _trainer(**arguments: Any) -> lightning.Trainer:
         return lightning.Trainer(**arguments)
     except MisconfigurationException as error:
         device = arguments["accelerator"].replace("gpu", "cuda")
-        raise EnvironmentProblem(f"--device {device}: {str(error).splitlines()[0]}") from error
+        raise EnvironmentProblem(f"`device` {device}: {str(error).splitlines()[0]}") from error
     except ValueError as error:
-        raise UsageError(f"--precision {arguments['precision']}: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"`precision` {arguments['precision']}: {str(error).splitlines()[0]}") from error
 
 
 def _as_is(batch: Any) -> Any:

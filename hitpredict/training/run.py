@@ -94,7 +94,7 @@ def train(request: Request, data: TrainingData, folder: Path) -> dict[str, Any]:
         except CheckpointError:
             raise
         except KeyboardInterrupt as stop:
-            stop.add_note("the same command with --resume goes on")
+            stop.add_note("the same command with `resume` goes on")
             raise
         except HitpredictError:
             clear_work(work.folder)
@@ -114,7 +114,7 @@ def _prepared(request: Request, data: TrainingData, folder: Path) -> _Work:
         raise UsageError(f"the training part has {few} groups of artists; it needs {_FEWEST_GROUPS} at least")
     parts = {side: np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, CALIBRATION, TEST)}
     if empty := [side for side, rows in parts.items() if not len(rows) and (chooses or side != VALIDATION)]:
-        raise UsageError(f"--split {request.split}: leaves no rows for {empty[0]}")
+        raise UsageError(f"`split` {request.split}: leaves no rows for {empty[0]}")
     uncut = recipe.task == "classification" and not recipe.target.cut_by
     spec = msgspec.structs.replace(recipe.target, classes=3) if uncut else recipe.target
     target = targets.fit(data.labels[parts[TRAIN]], data.targets, spec)
@@ -182,8 +182,8 @@ def _begin(work: Path, request: Request, data: TrainingData, sides: NDArray[np.s
     run = json.dumps([request.recipe.to_json(), request.seed, tables, rows, request.precision, request.devices])
     if asked.exists() and asked.read_text(encoding="utf-8") != run:
         raise UsageError(
-            f"--resume: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
-            "out --resume to begin anew"
+            f"`resume`: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
+            "out `resume` to begin anew"
         )
     with atomic(asked) as file:
         file.write(run.encode())

@@ -204,7 +204,7 @@ def test_streams_without_end_are_given_up_at_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_IN_MEMORY", 1000)
     stream = Endless(encoded(tune()), b"\0" * 64)
     (source,) = read_stream(Stream("-", lambda: stream), Scratch(str(tmp_path), max_bytes=5_000_000), [])
-    assert source.problem == "has more than 0.005 GB; is it without end? max_bytes allows more"
+    assert source.problem == "has more than 0.005 GB; is it without end? `max_bytes` allows more"
     assert 5_000_000 < stream.taken < 8_000_000
     assert list(tmp_path.iterdir()) == []
 

@@ -34,7 +34,7 @@ def test_offline_takes_what_is_there_and_asks_for_nothing(tmp_path, server):
     (tmp_path / "here").write_bytes(b"1")
     with Web(offline=True) as web:
         assert web.download(f"{server.url}/here", tmp_path / "here").exists()
-        with pytest.raises(EnvironmentProblem, match="away is not in the cache and --offline"):
+        with pytest.raises(EnvironmentProblem, match="away is not in the cache and `offline`"):
             web.download(f"{server.url}/away", tmp_path / "away")
         with pytest.raises(EnvironmentProblem, match="cannot be asked"):
             web.json(f"{server.url}/x")

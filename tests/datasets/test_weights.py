@@ -82,7 +82,7 @@ def test_the_uses_exist():
 
 
 def test_licences_that_are_not_free_must_be_accepted():
-    with pytest.raises(UsageError, match=r"mert-95m \(CC-BY-NC-4.0\), fma2vec \(none stated\): .*--accept-licence"):
+    with pytest.raises(UsageError, match=r"mert-95m \(CC-BY-NC-4.0\), fma2vec \(none stated\): .*`accept_licence`"):
         weights.chosen(["ast", "mert-95m", "fma2vec"], accept_licence=False)
     assert [*weights.chosen(["ast", "mert-95m"], accept_licence=True)] == ["ast", "mert-95m"]
 

@@ -141,7 +141,7 @@ def test_other_models_do_not_take_samples(models, name):
 def test_scoring_refuses_files_that_take_samples(models, tmp_path):
     folder, exported = models("cnn")
     (tmp_path / "samples.onnx").write_bytes(with_front_end(exported.data, folder))
-    with pytest.raises(EnvironmentProblem, match="export it without --waveform"):
+    with pytest.raises(EnvironmentProblem, match="export it without `waveform`"):
         Scorer(str(tmp_path / "samples.onnx"), "cpu")
 
 

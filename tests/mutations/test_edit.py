@@ -25,12 +25,12 @@ def test_crop(text: str, part: slice) -> None:
 
 @pytest.mark.parametrize("text", ["0.5:1.5", "1:", "2:3", "0.1:0.1001"])
 def test_crop_outside_the_clip(text: str) -> None:
-    with pytest.raises(InputError, match=rf"--crop {text} .* the clip of 1\.000 seconds"):
+    with pytest.raises(InputError, match=rf"`crop` {text} .* the clip of 1\.000 seconds"):
         mutate(CLIP, crop=text)
 
 
 def test_crop_that_ends_before_it_starts() -> None:
-    with pytest.raises(UsageError, match="--crop 3:2: the end must come after the start"):
+    with pytest.raises(UsageError, match="`crop` 3:2: the end must come after the start"):
         mutate(CLIP, crop=(3, 2))
 
 

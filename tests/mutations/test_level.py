@@ -125,5 +125,5 @@ def test_fade_is_linear_in_amplitude() -> None:
 
 
 def test_a_fade_longer_than_the_clip() -> None:
-    with pytest.raises(InputError, match=r"--fade 0:2 is longer than the clip of 1\.000 seconds"):
+    with pytest.raises(InputError, match=r"`fade` 0:2 is longer than the clip of 1\.000 seconds"):
         mutate(Clip(np.ones((1, 1000), dtype=np.float32), 1000), fade=(0, 2))

@@ -67,7 +67,7 @@ def test_width_scales_the_difference_and_keeps_the_middle() -> None:
 
 @pytest.mark.parametrize(("channels", "words"), [(1, "1 channel$"), (3, "3 channels$")])
 def test_width_needs_stereo(channels: int, words: str) -> None:
-    with pytest.raises(InputError, match=f"--width needs a stereo clip; this one has {words}"):
+    with pytest.raises(InputError, match=f"`width` needs a stereo clip; this one has {words}"):
         mutate(noise(channels), width=0.5)
 
 

@@ -106,7 +106,7 @@ def test_any_rate(rate: int) -> None:
 
 
 def test_a_clip_too_short_for_its_tempo() -> None:
-    with pytest.raises(InputError, match=r"--tempo 4 leaves nothing of a clip of 1 frames"):
+    with pytest.raises(InputError, match=r"`tempo` 4 leaves nothing of a clip of 1 frames"):
         mutate(Clip(np.ones((1, 1), dtype=np.float32), RATE), tempo=4)
 
 

@@ -161,9 +161,9 @@ def test_turning_a_recipe_into_a_classifier():
     assert not turned.published
     back = turned.changed({"task": "regression"})
     assert (back.loss["name"], back.target) == ("mse", TargetSpec(learnt="minmax"))
-    with pytest.raises(UsageError, match="--set task=classification"):
+    with pytest.raises(UsageError, match="`settings` task=classification"):
         recipes.load("mlp").changed({"target.classes": 3})
-    with pytest.raises(UsageError, match="--set task=classification"):
+    with pytest.raises(UsageError, match="`settings` task=classification"):
         recipes.load("mlp").changed({"loss.name": "cross-entropy"})
 
 

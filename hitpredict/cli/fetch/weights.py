@@ -7,6 +7,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.fetch import shared
+from hitpredict.cli.messages import in_options
 from hitpredict.errors import UsageError
 
 COMMAND: dict[str, Any] = {
@@ -56,7 +57,5 @@ def weights(
 def _table(source: Any) -> None:
     sys.stdout.write("name\tmegabytes\tlicence\taccept\tsource\tuse\n")
     for name, entry in source.ALL.items():
-        accept = "no" if entry.free else "yes"
-        sys.stdout.write(
-            f"{name}\t{entry.size:g}\t{entry.licence}\t{accept}\t{entry.source}\t{entry.use or 'scripts of your own'}\n"
-        )
+        accept, use = "no" if entry.free else "yes", in_options(entry.use or "scripts of your own")
+        sys.stdout.write(f"{name}\t{entry.size:g}\t{entry.licence}\t{accept}\t{entry.source}\t{use}\n")

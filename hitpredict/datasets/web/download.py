@@ -38,9 +38,9 @@ from hitpredict.errors import EnvironmentProblem, InputError
 T = TypeVar("T")
 _HINTS = {
     401: "the credentials were refused",
-    403: "the server refuses it; a mirror may have it (--mirror)",
-    404: "it is not there (any more); a mirror may have it (--mirror)",
-    410: "it is not there any more; a mirror may have it (--mirror)",
+    403: "the server refuses it; a mirror may have it (`mirror`)",
+    404: "it is not there (any more); a mirror may have it (`mirror`)",
+    410: "it is not there any more; a mirror may have it (`mirror`)",
 }
 
 
@@ -188,8 +188,8 @@ class Web:
             return True
         if self.offline:
             raise EnvironmentProblem(
-                f"{target}: is damaged or another file (its hash is not {digest}) and --offline forbids the network; "
-                "run once without --offline"
+                f"{target}: is damaged or another file (its hash is not {digest}) and `offline` forbids the network; "
+                "run once without `offline`"
             )
         self.note(f"{target}: is damaged or another file (its hash is not {digest}); fetching it again")
         return False
@@ -317,7 +317,7 @@ class Web:
     def _need_network(self, url: str, name: str | None = None) -> None:
         if self.offline:
             what = f"{name} is not in the cache" if name else f"{url} cannot be asked"
-            raise EnvironmentProblem(f"{what} and --offline forbids the network; run once without --offline")
+            raise EnvironmentProblem(f"{what} and `offline` forbids the network; run once without `offline`")
 
 
 @dataclass(frozen=True)

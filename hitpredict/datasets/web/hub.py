@@ -32,7 +32,7 @@ def snapshot(web: Web, repository: str, most: int, mirror: str | None = None) ->
         if found := fetched_repository(repository):
             return found
         raise EnvironmentProblem(
-            f"{repository} is not in the cache and --offline forbids the network; run once without --offline"
+            f"{repository} is not in the cache and `offline` forbids the network; run once without `offline`"
         )
     weights = cache_folder("weights")
     address, headers = _hub(mirror)

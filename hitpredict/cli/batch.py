@@ -11,11 +11,11 @@ import typer
 
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
+from hitpredict.cli.formats import Record
 from hitpredict.cli.inputs import Failed, Sources, failures_in, nothing_given, sources
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import Record
-from hitpredict.cli.output_paths import cleared
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.progress import Progress, watched
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError

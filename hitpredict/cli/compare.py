@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hitpredict.cli import options
+from hitpredict.cli.formats import Format, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.inputs import Sources, nothing_given, sources
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import Format, Table, chosen_format, render, stream_to_stdout
-from hitpredict.cli.output_paths import cleared
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.score import _as_file
 from hitpredict.errors import InputError, UsageError
 from hitpredict.files.owned import atomic

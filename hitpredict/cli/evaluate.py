@@ -12,7 +12,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output_paths import cleared
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
 from hitpredict.errors import UsageError, needs

@@ -7,7 +7,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output_paths import cleared
+from hitpredict.cli.outputs import cleared
 from hitpredict.errors import UsageError, needs
 
 COMMAND: dict[str, Any] = {

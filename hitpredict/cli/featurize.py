@@ -15,7 +15,7 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
-from hitpredict.cli.output import Record
+from hitpredict.cli.formats import Record
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
 from hitpredict.audio.source import MAX_FETCHED, STDIN, Source
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output_paths import refuse_input
+from hitpredict.cli.outputs import refuse_input
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError, UsageError
 from hitpredict.files.owned import atomic, scratch_folder

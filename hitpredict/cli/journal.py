@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from hitpredict import __version__
 from hitpredict.audio.source import Source
-from hitpredict.cli.output import Record, json_line
+from hitpredict.cli.formats import Record, json_line
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.files.owned import atomic, locked, opened
 

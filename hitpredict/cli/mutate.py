@@ -22,7 +22,7 @@ from hitpredict.cli.batch import Batch
 from hitpredict.cli.clipping import Clipping
 from hitpredict.cli.inputs import Failed
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output_paths import cleared, distinct
+from hitpredict.cli.outputs import cleared, distinct
 from hitpredict.cli.progress import Progress, watched
 from hitpredict.cli.sinks import Sink, sink_for
 from hitpredict.cli.streams import is_pipe

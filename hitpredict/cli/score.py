@@ -16,8 +16,8 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
+from hitpredict.cli.formats import Format, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import Format, Table, chosen_format, render, stream_to_stdout
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError, needs
 from hitpredict.files.owned import scratch_folder

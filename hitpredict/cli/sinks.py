@@ -12,8 +12,7 @@ from hitpredict.audio.archive import TarWriter
 from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import STDIN, Source
 from hitpredict.audio.write import SUFFIXES, Encoding, wav_chunks, wav_size, write_audio
-from hitpredict.cli.output import check_writable
-from hitpredict.cli.output_paths import distinct
+from hitpredict.cli.outputs import check_writable, distinct
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.files.owned import atomic

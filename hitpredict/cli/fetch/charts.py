@@ -10,8 +10,7 @@ import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output import check_writable
-from hitpredict.cli.output_paths import distinct
+from hitpredict.cli.outputs import check_writable, distinct
 from hitpredict.cli.progress import Progress, watched
 from hitpredict.errors import InputError, UsageError, needs
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hitpredict.audio.source import Source
-from hitpredict.cli.output import check_writable
 from hitpredict.errors import UsageError
 from hitpredict.files.owned import unlock_abandoned
 
@@ -34,6 +33,24 @@ def cleared(
         for place, (option, path) in enumerate(outputs.items())
     ]
     return all(keep)
+
+
+def check_writable(output: Path | None, force: bool, skip_existing: bool) -> bool:
+    """Whether to go on: False when the output exists and is to be kept. `UsageError` when it is in the way."""
+    if output is None or not output.exists():
+        if output is not None and not output.parent.is_dir():
+            raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
+        return True
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; give a file name")
+    if not output.is_file():
+        # A rename would replace the device or the pipe itself.
+        raise UsageError(f"{output}: is no regular file; leave out -o and redirect standard output")
+    if skip_existing:
+        return False
+    if not force:
+        raise UsageError(f"{output}: exists already; use --force to replace it or --skip-existing to keep it")
+    return True
 
 
 def distinct(outputs: Mapping[str, Path | None], inputs: Iterable[Named]) -> None:

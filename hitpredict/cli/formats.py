@@ -1,4 +1,4 @@
-"""Records on their way out: formats, and what may be in the way of an output file."""
+"""Records on their way out, in every format."""
 
 import csv
 import io
@@ -49,24 +49,6 @@ def chosen_format(asked: Format | None, output: Path | None) -> Format:
             raise UsageError(f"{output}: unknown suffix; use one of {known}, or say --format")
         return Format(suffix)
     return Format.pretty if is_terminal(sys.stdout) else Format.jsonl
-
-
-def check_writable(output: Path | None, force: bool, skip_existing: bool) -> bool:
-    """Whether to go on: False when the output exists and is to be kept. `UsageError` when it is in the way."""
-    if output is None or not output.exists():
-        if output is not None and not output.parent.is_dir():
-            raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
-        return True
-    if output.is_dir():
-        raise UsageError(f"{output}: is a folder; give a file name")
-    if not output.is_file():
-        # A rename would replace the device or the pipe itself.
-        raise UsageError(f"{output}: is no regular file; leave out -o and redirect standard output")
-    if skip_existing:
-        return False
-    if not force:
-        raise UsageError(f"{output}: exists already; use --force to replace it or --skip-existing to keep it")
-    return True
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from hitpredict.cli.formats import Format, Table, chosen_format, render, stream_
 from hitpredict.cli.inputs import Sources, nothing_given, sources
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import cleared
-from hitpredict.cli.score import _as_file
+from hitpredict.cli.score import as_file
 from hitpredict.errors import InputError, UsageError
 from hitpredict.files.owned import atomic
 from hitpredict.scoring.records import COMPARE_COLUMNS, CompareRecord, flat_comparison
@@ -62,7 +62,7 @@ def compare(
     if not cleared({"-o": output}, [*inputs, model], force, skip_existing):
         messages.note(f"{output}: exists already, left as it is")
         return 0
-    with _as_file(model, messages) as file, sources(inputs, None, False, messages, max_bytes, [output]) as found:
+    with as_file(model, messages) as file, sources(inputs, None, False, messages, max_bytes, [output]) as found:
         from hitpredict.scoring.scorer import Scorer
 
         scorer = Scorer(file, device.value if device else "auto", seconds=options.TIMEOUT)

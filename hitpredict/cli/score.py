@@ -105,7 +105,7 @@ def score(
     form = chosen_format(form, output)
     if not batch.wanted(inputs or [], output, model):
         return 0
-    with _as_file(model, batch.messages) as file:
+    with as_file(model, batch.messages) as file:
         scorer = _loaded(file, device, batch)
         if memory and scorer.session.device == "cuda":
             raise UsageError("--memory: CUDA takes far more addresses than memory; leave it out, or say --device cpu")
@@ -125,7 +125,7 @@ def score(
 
 
 @contextmanager
-def _as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
+def as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
     """A model folder as an `.onnx` file, for this run; any other model as it is."""
     from hitpredict.scoring.session import bundled
 

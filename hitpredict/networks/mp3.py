@@ -6,13 +6,18 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan
 from torch.func import functional_call
 from torch.nn import functional
 
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.mp2 import audio_encoder
 from hitpredict.networks.vit import Block, read_weights
+
+try:
+    # There is no public one; only exporting needs it.
+    from torch._higher_order_ops.scan import scan
+except ImportError:
+    scan = None  # type: ignore[assignment]
 
 SCALE = 6.0
 """Curves are log10 of the streams divided by this inside the decoder, so about 0.5 to 1.2 on the charts."""
@@ -75,6 +80,8 @@ class CurveDecoder(nn.Module):
 
         carry = (first, *state)
         if torch.compiler.is_exporting():
+            if scan is None:
+                raise EnvironmentProblem(f"PyTorch {torch.__version__} cannot export mp3; install one below 2.14")
             # One loop in the graph: written out, a hundred weeks take the exporter more than ten minutes.
             _, rest = scan(step, carry, plan)
         else:

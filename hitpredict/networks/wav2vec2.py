@@ -63,7 +63,7 @@ class Wav2Vec2(nn.Module):
         self.pretrain_mask_probability = pretrain_mask_probability
         self.normalise = _normalises(checkpoint) if normalise is None else normalise
         self.network = _network(checkpoint, config or {}, pretrain_epochs > 0)
-        if int(self.body._get_feat_extract_output_lengths(shapes[0][0])) < 1:
+        if _frames(self.body.config, shapes[0][0]) < 1:
             raise UsageError(f"wav2vec2: a waveform of {shapes[0][0]} samples is shorter than one frame")
         self.dropout = nn.Dropout(dropout)
         settings = self.body.config
@@ -133,7 +133,7 @@ class Wav2Vec2(nn.Module):
         return centred / (centred.square().mean(dim=1, keepdim=True) + _LIKELY).sqrt()
 
     def _mask(self, waveform: Tensor, probability: float) -> Tensor:
-        frames = int(self.body._get_feat_extract_output_lengths(waveform.shape[1]))
+        frames = _frames(self.body.config, waveform.shape[1])
         if not probability or not hasattr(self.body, "masked_spec_embed"):
             return torch.zeros(len(waveform), frames, dtype=torch.bool, device=waveform.device)
         return span_mask(len(waveform), frames, probability, self.mask_length, waveform.device)
@@ -167,6 +167,13 @@ def distractors(mask: Tensor, count: int) -> Tensor:
 
 def _normalises(checkpoint: str | None) -> bool:
     return checkpoint is None or bool(preprocessing(checkpoint, _RATE).get("do_normalize", True))
+
+
+def _frames(config: Any, samples: int) -> int:
+    """How many frames the convolutions make of a waveform."""
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        samples = (samples - kernel) // stride + 1
+    return samples
 
 
 def _network(checkpoint: str | None, config: Mapping[str, Any], pretraining: bool) -> Any:

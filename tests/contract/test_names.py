@@ -1,6 +1,7 @@
 """One name for one thing: what two modules define under one name are two things that a reader takes for one."""
 
 import ast
+import tarfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -58,3 +59,46 @@ def test_a_name_defined_twice_is_seen(tmp_path, text, seen):
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text(text)
     assert bool(twice(tmp_path)) == seen
+
+
+# With the test that says when it can go.
+PRIVATE = {
+    ("networks/mp3.py", "torch._higher_order_ops.scan"),  # test_torch_has_no_public_loop_yet
+    ("audio/archive.py", "_sparse_structs"),  # test_tarfile_has_no_public_map_of_sparse_members_yet
+}
+
+
+def hidden(name):
+    """Whether a name is private: Python's own, such as `__version__` and `os._exit`, are not."""
+    return name.startswith("_") and not name.endswith("__") and name != "_exit"
+
+
+def private(package):
+    """The private names that modules take from libraries, or from each other."""
+    for path in sorted(package.rglob("*.py")):
+        tree, name = ast.parse(path.read_text(encoding="utf-8")), path.relative_to(package).as_posix()
+        nodes = list(ast.walk(tree))
+        own = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+        own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                known = (f"{node.module}.{alias.name}" for alias in node.names)
+                taken = [node.module or "" for full in known if any(map(hidden, full.split(".")))]
+            else:
+                taken = [node.attr] if isinstance(node, ast.Attribute) and hidden(node.attr) else []
+            yield from ((name, each) for each in taken if each not in own)
+
+
+def test_private_names_of_others_are_known():
+    assert set(private(PACKAGE)) == PRIVATE
+
+
+def test_tarfile_has_no_public_map_of_sparse_members_yet():
+    """When it has one, the private attribute can go."""
+    header = bytearray(tarfile.TarInfo("a").tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(header))[0]
+    member = tarfile.TarInfo.frombuf(bytes(header), "utf-8", "strict")
+    assert member._sparse_structs[1] is False
+    assert not hasattr(member, "sparse_structs")

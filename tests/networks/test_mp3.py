@@ -4,6 +4,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.networks import mp3
 from hitpredict.networks.mp2 import Mp2
 from hitpredict.networks.mp3 import SCALE, CurveDecoder, Mp3, curve_loss, week_weights
 from tests.helpers.learning import check_export
@@ -15,6 +16,21 @@ SHAPES = [(20, 8)]
 def decoder(weeks: int = 7) -> CurveDecoder:
     torch.manual_seed(0)
     return CurveDecoder(6, weeks, blocks=2, heads=2, hidden=8).eval()
+
+
+def test_a_torch_without_its_private_loop_trains_and_tells_on_export(monkeypatch):
+    monkeypatch.setattr(mp3, "scan", None)
+    network = Mp3([*SHAPES], 5, **TINY).eval()
+    assert network(torch.zeros(2, *SHAPES[0])).shape == (2, 5)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    with pytest.raises(EnvironmentProblem, match="cannot export mp3"):
+        network(torch.zeros(2, *SHAPES[0]))
+
+
+def test_torch_has_no_public_loop_yet():
+    """When it has one, the import of the private one and what guards it can go."""
+    assert not hasattr(torch, "scan")
+    assert not hasattr(torch.func, "scan")
 
 
 def unused(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining, Wav2Vec2Model
 
 from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.networks import wav2vec2
 from hitpredict.networks.wav2vec2 import Wav2Vec2, distractors, span_mask
 from tests.helpers.learning import check_export, trained
 
@@ -35,6 +36,12 @@ def checkpoint(tmp_path, cls=Wav2Vec2Model) -> tuple[torch.nn.Module, str]:
     model = cls(Wav2Vec2Config(**TINY)).eval()
     model.save_pretrained(tmp_path)
     return model, str(tmp_path)
+
+
+@pytest.mark.parametrize("samples", [25, 34, 35, 400, 401])
+def test_frames_are_those_of_the_library(samples):
+    model = Wav2Vec2Model(Wav2Vec2Config(**TINY)).eval()
+    assert wav2vec2._frames(model.config, samples) == model(torch.zeros(1, samples)).extract_features.shape[1]
 
 
 def test_the_published_head_and_frozen_encoder():

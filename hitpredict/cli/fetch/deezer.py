@@ -18,7 +18,7 @@ COMMAND: dict[str, Any] = {
 
 @options.spread
 def deezer(
-    output: shared.Output,
+    output: shared.OutputFolder,
     chart: Annotated[bool, typer.Option("--chart", help="The tracks of Deezer's own chart.")] = False,
     playlist: Annotated[str | None, typer.Option(metavar="ID", help="The tracks of a public playlist.")] = None,
     search: Annotated[str | None, typer.Option(metavar="TEXT", help="The tracks a search finds.")] = None,

@@ -28,7 +28,7 @@ class Subset(StrEnum):
 
 @options.spread
 def fma(
-    output: shared.Output,
+    output: shared.OutputFolder,
     subset: Annotated[
         Subset,
         typer.Option(help="8,000, 25,000 or 106,574 clips of 30 s (7, 22, 93 GiB), or all tracks in full (879 GiB)."),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hitpredict.datasets.collection import Collection
     from hitpredict.datasets.web.download import Web
 
-Output = Annotated[
+OutputFolder = Annotated[
     Path, typer.Option("-o", "--output", metavar="DIR", help="Write tracks.jsonl and the files beside it here.")
 ]
 TrackLimit = Annotated[int | None, typer.Option(min=1, max=10**9, help="Stop after this many tracks.")]

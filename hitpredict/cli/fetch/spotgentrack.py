@@ -18,7 +18,7 @@ COMMAND: dict[str, Any] = {
 
 @options.spread
 def spotgentrack(
-    output: shared.Output,
+    output: shared.OutputFolder,
     archive: Annotated[
         Path | None,
         typer.Option("--archive", metavar="FILE", help="Read this zip, downloaded by hand, instead of fetching."),

@@ -27,7 +27,7 @@ class Previews(StrEnum):
 
 @options.spread
 def spotify(
-    output: shared.Output,
+    output: shared.OutputFolder,
     tracks: Annotated[list[str] | None, typer.Argument(metavar="TRACK", help="Ids, URIs or links of tracks.")] = None,
     playlist: Annotated[list[str] | None, typer.Option(metavar="ID", help="Also a playlist's tracks.")] = None,
     ids: Annotated[

@@ -14,7 +14,7 @@ COMMAND: dict[str, Any] = {
 
 @options.spread
 def zalo2019(
-    output: shared.Output,
+    output: shared.OutputFolder,
     *,
     existing: shared.Existing,
     network: shared.Network,

@@ -21,7 +21,7 @@ _BATCH = 128
 _MEMORY = 32 * 2**20
 
 
-class Batch(NamedTuple):
+class FrameBatch(NamedTuple):
     """Some frames of a track.
 
     frame: the number of the first. start: the sound's sample at the first value of `samples`, negative within the
@@ -69,13 +69,13 @@ class MonoTrack:
         result[first - start : first - start + inside.size] = inside
         return result
 
-    def batches(self, skip: int = 0) -> Iterator[Batch]:
+    def batches(self, skip: int = 0) -> Iterator[FrameBatch]:
         """All centred frames of N_FFT samples, HOP apart, a few dozen at a time, without the first `skip` batches."""
         for first in range(skip * _BATCH, self.frames, _BATCH):
             count = min(_BATCH, self.frames - first)
             start = first * HOP - N_FFT // 2
             samples = self.read(start, start + N_FFT + (count - 1) * HOP)
-            yield Batch(first, start, samples, np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP])
+            yield FrameBatch(first, start, samples, np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP])
 
     def __enter__(self) -> Self:
         return self

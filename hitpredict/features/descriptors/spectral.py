@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.features.descriptors.mono import HOP, N_FFT, Batch
+from hitpredict.features.descriptors.mono import HOP, N_FFT, FrameBatch
 from hitpredict.frontends.mel import Bands, dct, filterbank, in_bands, weighted
 from hitpredict.frontends.stft import hann
 from hitpredict.frontends.store import Rows
@@ -35,7 +35,7 @@ def frequencies(rate: float) -> NDArray[np.float32]:
     return (np.arange(N_FFT // 2 + 1) * (rate / N_FFT)).astype(np.float32)
 
 
-def magnitudes(batch: Batch) -> Spectra:
+def magnitudes(batch: FrameBatch) -> Spectra:
     """Magnitude spectra under a periodic Hann window.
 
     The transform is done in double precision: what lies 120 dB below the loudest partial (above the cut-off of a
@@ -75,14 +75,14 @@ def rms(power: Spectra) -> Rows:
     return np.asarray(np.sqrt(total * np.float32(2 / N_FFT**2))[:, None], np.float32)
 
 
-def waveform_rms(batch: Batch) -> Rows:
+def waveform_rms(batch: FrameBatch) -> Rows:
     """Root mean square of the frame itself."""
     steps = np.square(batch.samples, dtype=np.float64).reshape(-1, HOP).sum(axis=1)
     sums = np.convolve(steps, np.ones(N_FFT // HOP), mode="valid")
     return np.sqrt(sums / N_FFT).astype(np.float32)[:, None]
 
 
-def zero_crossing_rate(batch: Batch, samples: int) -> Rows:
+def zero_crossing_rate(batch: FrameBatch, samples: int) -> Rows:
     """Share of a frame's samples at which the sign changes; the end samples of the track go on beyond it.
 
     samples: length of the track. Values within ±1e-10 count as positive.

@@ -24,7 +24,8 @@ from hitpredict.evaluation.metrics import coverage
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.read import Arrays, Features
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 
 SONGS, FRESH, GROUP, WEEKS = 300, 600, 3, 12
 Shape = tuple[int, ...]
@@ -113,7 +114,7 @@ def measured(name: str, seed: int) -> dict[str, Any]:
     data, fresh = planted(shapes, curves, SONGS, seed), planted(shapes, curves, FRESH, 1000 + seed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
-        train(Request(recipe, Path("planted"), seed=seed), data, path)
+        train(TrainingRun(recipe, data, seed=seed), path)
         model = ModelFolder(path)
         predicted, calibration = model.predict(fresh).score, model.calibration
     values = model.target.values(fresh.labels)

@@ -82,7 +82,7 @@ def score_difference(model: Any, scores: Path, options: list[str]) -> float | No
 
     pairs = zip(options[::2], options[1::2], strict=True)
     features = [Path(value) for option, value in pairs if option == "--features"]
-    data = load(features, Path(options[-1]), model.target.columns, None, [])
+    data = load(features, Path(options[-1]), model.target.columns)
     known = dict(zip(data.track_ids, model.predict(data).score, strict=True))
     records = [json.loads(line) for line in scores.read_text().splitlines()]
     spread = model.target.scaled["deviation"] if not model.target.classes else 1.0

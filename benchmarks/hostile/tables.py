@@ -35,7 +35,7 @@ _SLOW_TO_LOAD = (
         "skl2onnx",
         "sklearn.linear_model",
         "hitpredict.training.estimators",
-        "hitpredict.training.run",
+        "hitpredict.training.train",
         "hitpredict.export.export",
     ),
     *(

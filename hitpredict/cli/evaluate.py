@@ -15,7 +15,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import cleared
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
-from hitpredict.errors import UsageError, needs
+from hitpredict.errors import needs
 from hitpredict.tables.cells import json_text, shown
 
 COMMAND: dict[str, Any] = {
@@ -74,63 +74,37 @@ def evaluate(
     messages = Messages(quiet, verbose)
     there = plots if plots and plots.is_dir() else None
     cleared({f"--plots {name}": there and there / name for name in _PLOTS}, [*(features or []), labels, model], force)
-    evaluation, opened = _opened(model)
-    from hitpredict.evaluation.report import table_of, tables_of
-    from hitpredict.tables import join
-
-    notes: list[str] = []
-    data = join.load(
-        features or [], labels, opened.target.columns, group, notes, opened.every_column, opened.from_labels
-    )
-    for note in notes:
+    with needs("train", "evaluating needs"):
+        from hitpredict.evaluation.evaluate_model import evaluate_model
+    found = evaluate_model(model, features or [], labels, group, everything, compare, plots)
+    for note in found.notes:
         messages.note(note)
-    second = _opened(compare)[1] if compare else None
-    if second is not None and not opened.target.same_scale(second.target):
-        own, other = (f"{each.name}, {each.classes or 'no'} classes" for each in (opened.target, second.target))
-        raise UsageError(f"--compare {compare}: predicts another thing ({other}) than {model} ({own})")
-    data = _unseen(data, [opened, second] if second else [opened], everything, messages)
-    predictions = opened.predict(data)
-    result = evaluation.evaluate(
-        predictions,
-        data,
-        opened.target,
-        opened.calibration,
-        opened.baselines,
-        opened.published,
-        "all tracks" if everything else "held out",
-    )
-    result["model"] = opened.name
-    inflated = "tracks that the model was fitted on are counted; these numbers are inflated" if everything else None
-    for text in filter(None, (opened.input_note, inflated)):
-        evaluation.warn(result, text)
-    if second is not None:
-        result["compared"] = {"with": second.name} | evaluation.compared(
-            predictions, second.predict(data), opened.target.truth(data.labels), data.groups, opened.target.classes
-        )
-    if plots is not None:
-        from hitpredict.evaluation.plots import write_plots
-
-        write_plots(plots, predictions, data, opened.target, opened.calibration)
     if form is Report.json:
-        sys.stdout.write(json_text(json.dumps(result, ensure_ascii=False)) + "\n")
+        sys.stdout.write(json_text(json.dumps(found.result, ensure_ascii=False)) + "\n")
         return
-    _say(f"{opened.name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
-    if form is Report.table or (form is None and is_terminal(sys.stdout)):
-        _print_tables(tables_of(result, opened.name, _cell))
+    _print(found.result, form is Report.table or (form is None and is_terminal(sys.stdout)))
+    if compare is not None:
+        names = found.result["model"], found.result["compared"]["with"]
+        _print_compared(found.result["compared"], *((model, compare) if names[0] == names[1] else names))
+    for key, value in found.result["published"].items():
+        _say(f"published {key}: {value}\n")
+
+
+def _print(result: Mapping[str, Any], aligned: bool) -> None:
+    from hitpredict.evaluation.report import table_of, tables_of
+
+    name, coverage = result["model"], result["coverage"]
+    _say(f"{name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
+    if aligned:
+        _print_tables(tables_of(result, name, _cell))
     else:
-        _say(table_of(result, opened.name) + "\n\n")
-    coverage = result["coverage"]
+        _say(table_of(result, name) + "\n\n")
     share = "not known" if coverage["rows"] is None else f"{coverage['rows']:.1%} of rows"
     _say(f"coverage of the {coverage['level']:.0%} interval: {share}\n")
     if "scored_rows" in result:
         _say(f"the score is measured on the {result['scored_rows']:,} rows whose whole curve is known\n")
     if "warning" in result:
         _say(f"beware: {result['warning']}\n")
-    if second is not None:
-        same = opened.name == second.name
-        _print_compared(result["compared"], *((model, str(compare)) if same else (opened.name, second.name)))
-    for key, value in result["published"].items():
-        _say(f"published {key}: {value}\n")
 
 
 def _say(text: str) -> None:
@@ -161,22 +135,3 @@ def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
             low, high = entry["interval"]
             better = {"first": f"{first} is better", "second": f"{second} is better", None: "no clear difference"}
             _say(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n")
-
-
-def _opened(model: str) -> tuple[Any, Any]:
-    with needs("train", "evaluating needs"):
-        from hitpredict.evaluation import evaluate as evaluation
-        from hitpredict.evaluation import models as evaluation_models
-    return evaluation, evaluation_models.opened_model(model)
-
-
-def _unseen(data: Any, models: list[Any], everything: bool, messages: Messages) -> Any:
-    import numpy as np
-
-    seen = frozenset().union(*(each.seen for each in models))
-    keep = np.array([row for row, track in enumerate(data.track_ids) if everything or track not in seen], int)
-    if not len(keep):
-        raise UsageError("the model was fitted on all of these tracks; give it others, or --all to count them anyway")
-    if len(keep) < len(data):
-        messages.note(f"{len(data) - len(keep):,} rows that the model was fitted on are left out")
-    return data.take(keep)

@@ -9,7 +9,7 @@ from hitpredict.errors import HitpredictError
 from hitpredict.tables.cells import shown
 
 _PARAMETER = re.compile(r"(?<![^\s(])`([a-z][a-z0-9_]*)`(?![^\s:;,.)])")
-_OPTIONS = {"settings": "set"}
+_OPTIONS = {"settings": "set", "everything": "all"}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`hitpredict train`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from hitpredict.cli.messages import Messages
 from hitpredict.cli.progress import watched
 from hitpredict.errors import UsageError, needs
 from hitpredict.model_folder.replace import check_replaceable
+
+if TYPE_CHECKING:
+    from hitpredict.recipes import Recipe
 
 COMMAND: dict[str, Any] = {
     "help": "Train a published system, or a baseline, on feature and label tables.",
@@ -81,55 +84,36 @@ def train(
 ) -> None:
     """Train, evaluate on held-out groups, and write the model folder."""
     messages = Messages(quiet, verbose)
-    if output.exists() and not force:
-        raise UsageError(f"{output}: exists already; use --force to replace it")
-    check_replaceable(output.resolve())
-    if not output.parent.is_dir():
-        raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
-    run, join = _modules()
-    import torch
+    _check_output(output, force)
+    with needs("train", "training needs"):
+        import torch
 
+        from hitpredict.training.run import TrainingRun, data_for
+        from hitpredict.training.train import train as trained
     from hitpredict.engines.local import cores
 
     # One process does all the work here, so it may use what the others leave to `--jobs`.
     torch.set_num_threads(cores())
-    from hitpredict import recipes
-    from hitpredict.tables import label_inputs
-    from hitpredict.training import checks
-
-    chosen = recipes.load(recipe).changed(_settings(setting or []))
-    if compat:
-        chosen = _compat(chosen)
+    chosen = _chosen(recipe, setting or [], compat)
     targets = [name for text in target for name in text.split(",")]
-    notes: list[str] = []
-    from_labels = label_inputs.kinds_of(chosen.inputs, chosen.target.after)
-    if not features and len(from_labels) < len(chosen.inputs):
-        raise UsageError(
-            f"--features: recipe {recipe} takes {', '.join(chosen.inputs)}; give a table that "
-            "`hitpredict featurize` wrote"
-        )
-    data = join.load(features or [], labels, targets, group, notes, every_column, from_labels)
-    if other := checks.other_input(chosen, data):
-        notes.append(other)
-    for note in notes:
+    data = data_for(chosen, features or [], labels, targets, group, every_column)
+    for note in data.notes:
         messages.note(note)
     if split == "random":
         messages.note("a random split puts songs of the same artists on both sides: results will be inflated")
-    progress = watched(quiet, rows_elsewhere=True)
-    request = run.Request(
-        chosen, labels, split, seed, resume, device.value.replace("cuda", "gpu"), devices, precision, progress
-    )
-    result = run.train(request, data, output)
+    progress, accelerator = watched(quiet, rows_elsewhere=True), device.value.replace("cuda", "gpu")
+    result = trained(TrainingRun(chosen, data, split, seed, resume, accelerator, devices, precision, progress), output)
     messages.note(f"{output}: {len(data):,} rows in all; {_headline(result)}")
     if "warning" in result and split != "random":
         messages.note(f"beware: {result['warning']}")
 
 
-def _modules() -> tuple[Any, Any]:
-    with needs("train", "training needs"):
-        from hitpredict.tables import join
-        from hitpredict.training import run
-    return run, join
+def _check_output(output: Path, force: bool) -> None:
+    if output.exists() and not force:
+        raise UsageError(f"{output}: exists already; use --force to replace it")
+    check_replaceable(output.resolve())
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: the folder {output.parent} does not exist; make it first")
 
 
 def _headline(result: dict[str, Any]) -> str:
@@ -143,19 +127,17 @@ def _headline(result: dict[str, Any]) -> str:
     )
 
 
-def _compat(recipe: Any) -> Any:
-    if not recipe.compat:
-        raise UsageError(f"--compat: recipe {recipe.name} has no mistakes of its original to repeat")
-    return recipe.changed(recipe.compat)
-
-
-def _settings(assignments: list[str]) -> dict[str, Any]:
-    from hitpredict.recipes import parsed
+def _chosen(name: str, assignments: list[str], compat: bool) -> "Recipe":
+    """The recipe with what `--set` and `--compat` change of it."""
+    from hitpredict import recipes
 
     settings = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise UsageError(f"--set {assignment}: expected KEY=VALUE")
-        settings[key.strip()] = parsed(value.strip())
-    return settings
+        settings[key.strip()] = recipes.parsed(value.strip())
+    recipe = recipes.load(name).changed(settings)
+    if compat and not recipe.compat:
+        raise UsageError(f"--compat: recipe {recipe.name} has no mistakes of its original to repeat")
+    return recipe.changed(recipe.compat) if compat else recipe

@@ -23,7 +23,7 @@ class FolderModel(ModelFolder):
     @property
     def name(self) -> str:
         """The recipe's name."""
-        return str(self.recipe["name"])
+        return self.recipe.name
 
     def predict(self, data: TrainingData) -> Predictions:
         """Predictions for every track of `data`, held to the target's scale as scores are."""
@@ -32,22 +32,22 @@ class FolderModel(ModelFolder):
     @cached_property
     def baselines(self) -> Baselines:
         """The baselines, fitted on its training part."""
-        return Baselines.from_json(self.part("baselines"))
+        return Baselines.from_json(self.config.baselines)
 
     @property
     def every_column(self) -> bool:
         """Whether the model learnt from a table of columns that are of no known kind of features."""
-        return any(each["columns"] and each["kind"] is None for each in self.config["features"])
+        return any(each.columns and each.kind is None for each in self.config.features)
 
     @property
     def published(self) -> dict[str, Any]:
         """What the system's authors report."""
-        return dict(self.recipe["published"])
+        return self.recipe.published
 
     @property
     def input_note(self) -> str | None:
         """What there is to say where it was not trained on the published input."""
-        return self.config.get("input_note")
+        return self.config.input_note
 
 
 class OnnxModel:
@@ -87,6 +87,6 @@ class OnnxModel:
         return answers.cut(self.calibration.low, self.calibration.high)
 
 
-def opened_model(model: str) -> Any:
+def opened_model(model: str) -> "FolderModel | OnnxModel":
     """A model to evaluate: a bundled one by name, a model folder, or an `.onnx` file. Raises `EnvironmentProblem`."""
     return OnnxModel(model) if model in bundled() or not Path(model).is_dir() else FolderModel(Path(model))

@@ -3,30 +3,31 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION
+from hitpredict.model_folder.config import ModelConfig
+from hitpredict.tables.splits import SPLITS
 
 
-def card_of(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+def card_of(config: ModelConfig, evaluation: Mapping[str, Any]) -> str:
     """MODEL_CARD.md of a model folder: source, data, target, measured numbers beside baselines, limits."""
-    recipe, split = config["recipe"], config["split"]
-    sizes = ", ".join(f"{len(split[part]):,} {part}" for part in (TRAIN, VALIDATION, CALIBRATION, TEST) if split[part])
-    kinds = ", ".join((each["kind"] or {}).get("name", "a table") for each in config["features"])
+    recipe, split = config.recipe, config.split
+    sizes = ", ".join(f"{len(ids):,} {name}" for name in SPLITS if (ids := getattr(split, name)))
+    kinds = ", ".join(each.kind_name or "a table" for each in config.features)
     coverage = evaluation["coverage"]
     lines = [
-        f"# {recipe['name']}",
+        f"# {recipe.name}",
         "",
-        f"{recipe['summary']} Source: {recipe['source']}.",
+        f"{recipe.summary} Source: {recipe.source}.",
         "",
         "## What it takes and gives",
         f"- Input: {kinds}.",
-        f"- Output: {evaluation['target']}, from the labels in {config['labels']}.",
+        f"- Output: {evaluation['target']}, from the labels in {config.labels}.",
         "",
         "## How good it is",
-        f"{sizes} rows, split by {split['name']} (seed {split['seed']}); the table is of the "
+        f"{sizes} rows, split by {split.name} (seed {split.seed}); the table is of the "
         f"{evaluation['rows']:,} test rows in {evaluation['groups']:,} groups, with 95 % intervals from a "
         "bootstrap over groups.",
         "",
-        table_of(evaluation, recipe["name"]),
+        table_of(evaluation, recipe.name),
         "",
         _held(coverage),
     ]

@@ -27,7 +27,7 @@ def export(folder: ModelFolder, samples: Sequence[NDArray[np.float32]] | None = 
     samples: real inputs (a batch for each input) to compare on besides random ones. fp16: half-precision weights.
     Raises `ParityError` when scores differ by more than 1e-4 of their size or spread (1e-2 with fp16).
     """
-    if folder.recipe["estimator"].get("name") == "random-normal":
+    if folder.recipe.estimator.get("name") == "random-normal":
         raise UsageError(f"{folder.folder}: random-normal draws anew for every song; there is no model to export")
     # First, for it tells what cannot be exported at all.
     metadata = metadata_of(folder)

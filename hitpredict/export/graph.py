@@ -22,7 +22,7 @@ def estimator_graph(folder: ModelFolder) -> bytes:
     import onnx
 
     proto = folder.read("estimator.onnx", onnx.load)
-    shapes = dict(zip(_input_names(folder), (each["shape"] for each in folder.config["features"]), strict=True))
+    shapes = dict(zip(_input_names(folder), (each.shape for each in folder.config.features), strict=True))
     if [len(shape) for shape in shapes.values()] == [1]:
         return bytes(proto.SerializeToString(deterministic=True))
     for node in proto.graph.node:
@@ -54,7 +54,7 @@ def network_graph(folder: ModelFolder) -> bytes:
     example = tuple(torch.as_tensor(batch) for batch in random_inputs(folder, 2, seed=0))
     batch = torch.export.Dim("N", min=1, max=2**20)
     second = {"classification": ["probabilities"], "curve": ["curve"]}
-    outputs = ["score", *second.get(folder.recipe["task"], [])]
+    outputs = ["score", *second.get(folder.recipe.task, [])]
     # It tells of packages that it could use and does not need.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
@@ -126,7 +126,7 @@ def _Positional(model: Any) -> Any:
 
 
 def _input_names(folder: ModelFolder) -> list[str]:
-    count = len(folder.config["features"])
+    count = len(folder.config.features)
     return ["features"] if count == 1 else [f"features_{number}" for number in range(count)]
 
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import msgspec
+
 from hitpredict.errors import UsageError
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.scoring.session import MODEL_SCHEMA
@@ -17,7 +19,7 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     if folder.from_labels:
         names = ", ".join(folder.from_labels[0]["names"])
         raise UsageError(f"{folder.folder}: knows several regions; name one with `region`: {names}")
-    if any(each["kind"] is None for each in config["features"]):
+    if any(each.kind is None for each in config.features):
         raise UsageError(
             f"{folder.folder}: was trained on a table of unknown features, which cannot be made from audio; train on "
             "a table that `hitpredict featurize` wrote"
@@ -28,27 +30,27 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     known = f"rank correlation {spearman:.2f} on its test tracks" if spearman is not None else "not measured"
     name = target.name + (f" in {folder.region['only']}" if folder.region else "")
     parts = {
-        "frontend": [each["kind"] for each in config["features"]],
+        "frontend": [each.kind for each in config.features],
         "windows": folder.windows,
         "target": {
             "name": name,
             "low": low,
             "high": high,
             "definition": name,
-            "meaning": f"{config['recipe']['name']}'s guess at {name} from sound alone ({known})",
+            "meaning": f"{config.recipe.name}'s guess at {name} from sound alone ({known})",
         },
         "calibration": calibration.to_json(),
         "domain": folder.domain.to_json(),
-        "reference": folder.part("reference"),
+        "reference": msgspec.to_builtins(config.reference),
         "trained_on": sorted(folder.seen),
-        "baselines": folder.part("baselines"),
-        "label_target": config["target"],
-        "published": config["recipe"]["published"],
+        "baselines": config.baselines,
+        "label_target": target.to_json(),
+        "published": config.recipe.published,
     }
     if folder.region:
         parts["region"] = folder.region
-    texts = {"schema": MODEL_SCHEMA, "name": config["recipe"]["name"], "version": "1"}
-    if note := config.get("input_note"):
+    texts = {"schema": MODEL_SCHEMA, "name": config.recipe.name, "version": "1"}
+    if note := config.input_note:
         texts["input_note"] = note
     texts["card"] = folder.read("MODEL_CARD.md", lambda path: path.read_text(encoding="utf-8"))
     texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}

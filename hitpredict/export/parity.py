@@ -22,8 +22,8 @@ def random_inputs(folder: ModelFolder, size: int, seed: int) -> list[NDArray[np.
     """Batches that look like the training data in location and spread."""
     random = np.random.default_rng(seed)
     batches = []
-    for number, each in enumerate(folder.config["features"]):
-        shape = (size, *each["shape"])
+    for number, each in enumerate(folder.config.features):
+        shape = (size, *each.shape)
         values = random.normal(size=shape)
         if not (folder.folder / "estimator.onnx").exists():
             from hitpredict.networks.model import Scaler

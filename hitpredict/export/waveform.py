@@ -48,18 +48,18 @@ def with_front_end(data: bytes, folder: ModelFolder, exact: bytes | None = None)
 
 def _foldable(folder: ModelFolder) -> tuple[LogMel, dict[str, Any]]:
     """The front-end, and the windows of frames that the network takes."""
-    features = folder.config["features"]
-    kinds = [(each["kind"] or {}).get("name", "unknown columns") for each in features]
-    if kinds != [LogMel.name] or not folder.recipe.get("network"):
-        model = "network" if folder.recipe.get("network") else "estimator"
+    features = folder.config.features
+    kinds = [each.kind_name or "unknown columns" for each in features]
+    if kinds != [LogMel.name] or not folder.recipe.network:
+        model = "network" if folder.recipe.network else "estimator"
         raise UsageError(
             f"`waveform`: {folder.folder} is a {model} on {' and '.join(kinds)}; only networks on one table of "
             f"the kind {LogMel.name} can take samples; leave out `waveform`"
         )
-    frontend = from_json(features[0]["kind"])
+    frontend = from_json(features[0].kind or {})
     assert isinstance(frontend, LogMel)
     # Without windows the network takes as many frames as its training songs all had.
-    return frontend, features[0]["window"] or {"length": features[0]["shape"][0], "pad": "least"}
+    return frontend, features[0].window or {"length": features[0].shape[0], "pad": "least"}
 
 
 def _folded(data: bytes, frontend: LogMel, window: dict[str, Any]) -> bytes:
@@ -227,7 +227,7 @@ def _difference(plain: bytes, folded: bytes, frontend: LogMel, window: dict[str,
         for sound in sounds:
             frames = compute(frontend, Clip(sound[None], frontend.sample_rate))
             expected.append(answers(plain, [windows_of(frames, window)]).mean())
-    spread = max(float(np.std(folder.config["reference"]["scores"])), float(np.ptp(expected)), 1e-6)
+    spread = max(float(np.std(folder.config.reference.scores)), float(np.ptp(expected)), 1e-6)
     return float(np.abs(np.array(found) - expected).max()) / spread
 
 

@@ -8,30 +8,31 @@ MODEL_CARD.md       the same for people
 training.csv        loss by epoch (networks)
 """
 
-import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from msgspec.structs import replace
 
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError
+from hitpredict.model_folder.config import ModelConfig
+from hitpredict.model_folder.predictions import (
+    Loaded,
+    Predictions,
+    estimator_session,
+    predict_estimator,
+    predict_network,
+)
 from hitpredict.scoring import metadata
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
-from hitpredict.scoring.session import quiet_onnxruntime
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.label_inputs import REGION, named
-from hitpredict.tables.splits import CALIBRATION, TRAIN, VALIDATION
-from hitpredict.tables.targets import Target
 
 if TYPE_CHECKING:
     from hitpredict.networks.model import NetworkModel
-from hitpredict.model_folder.predictions import Loaded, Predictions, predict_network
-
-SCHEMA = "hitpredict.model-folder/1"
 
 
 class ModelFolder:
@@ -44,22 +45,8 @@ class ModelFolder:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        try:
-            self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise EnvironmentProblem(f"{folder}: not a model folder (its config.json cannot be read)") from error
-        except RecursionError as error:
-            raise EnvironmentProblem(f"{folder}: its config.json is nested too deeply") from error
-        if not isinstance(self.config, dict):
-            raise EnvironmentProblem(f"{folder}: config.json holds no object")
-        if self.config.get("schema") != SCHEMA:
-            raise EnvironmentProblem(f"{folder}: config.json has schema {self.config.get('schema')!r}, not {SCHEMA!r}")
-        try:
-            metadata.check_folder(self.config)
-        except ValueError as error:
-            raise EnvironmentProblem(f"{folder}: damaged: {error}; train the model again") from error
-        self.recipe: dict[str, Any] = self.config["recipe"]
-        self.target = Target.from_json(self.config["target"])
+        self.config = ModelConfig.read(folder)
+        self.recipe, self.target = self.config.recipe, self.config.target
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -81,39 +68,32 @@ class ModelFolder:
         except Exception as error:
             raise EnvironmentProblem(f"{path}: damaged ({type(error).__name__}); train the model again") from error
 
-    def part(self, key: str) -> Any:
-        """An entry of config.json that a finished model has. Raises `EnvironmentProblem` when it is not there."""
-        if key not in self.config:
-            raise EnvironmentProblem(f"{self.folder}: damaged: config.json lacks {key}; train the model again")
-        return self.config[key]
-
     @property
     def windows(self) -> list[dict[str, Any] | None]:
         """How each input is cut, None where it is not."""
-        return [features["window"] for features in self.config["features"]]
+        return [each.window for each in self.config.features]
 
     @property
     def seen(self) -> frozenset[str]:
         """Ids of the tracks that the model was fitted on or chosen by, or its calibration fitted on."""
-        parts = (self.config["split"].get(part, []) for part in (TRAIN, VALIDATION, CALIBRATION))
-        return frozenset().union(*parts)
+        split = self.config.split
+        return frozenset((*split.train, *split.validation, *split.calibration))
 
     @property
     def from_labels(self) -> list[dict[str, Any]]:
         """The inputs that come with the labels, for `training_data.load`."""
-        kinds = [features["kind"] or {} for features in self.config["features"]]
-        return [kind for kind in kinds if kind.get("name") in label_inputs.NAMES]
+        return [each.kind for each in self.config.features if each.kind and each.kind_name in label_inputs.NAMES]
 
     def check_inputs(self, data: TrainingData) -> None:
         """Raises `InputError` when tables are not of the features the model was trained on."""
-        known = self.config["features"]
+        known = self.config.features
         if len(known) != len(data.inputs):
             raise InputError(f"{self.folder}: takes {len(known)} feature tables, {len(data.inputs)} were given")
         for expected, found in zip(known, data.inputs, strict=True):
-            if expected["columns"] != (list(found.columns) if found.columns else None):
+            if expected.columns != (found.columns or None):
                 raise InputError(f"{found.path}: not the columns that {self.folder} was trained on")
-            if expected["kind"] and found.kind and expected["kind"] != dict(found.kind):
-                raise InputError(f"{found.path}: {found.kind} is not {expected['kind']}, which {self.folder} takes")
+            if expected.kind and found.kind and expected.kind != dict(found.kind):
+                raise InputError(f"{found.path}: {found.kind} is not {expected.kind}, which {self.folder} takes")
 
     def predict(self, data: TrainingData) -> Predictions:
         """Predictions for every track of `data`; of longer arrays the mean over their windows."""
@@ -132,14 +112,8 @@ class ModelFolder:
         return EnvironmentProblem(f"{self.folder}: damaged: its parts do not fit ({reason}); train the model again")
 
     def _predict_estimator(self, data: TrainingData) -> Predictions:
-        session = self.read(
-            "estimator.onnx",
-            lambda path: quiet_onnxruntime().InferenceSession(
-                path, providers=["CPUExecutionProvider"], enable_fallback=0
-            ),
-        )
-        outputs = session.run(None, {"features": data.summary})
-        return Predictions(*(np.asarray(output, np.float64) for output in outputs))
+        session = self.read("estimator.onnx", lambda path: estimator_session(path.read_bytes()))
+        return predict_estimator(session, data)
 
     @cached_property
     def network(self) -> "NetworkModel":
@@ -149,14 +123,12 @@ class ModelFolder:
         from hitpredict.networks.model import NetworkModel, Scaler
         from hitpredict.networks.registry import build_network
 
-        features = self.config["features"]
+        config = self.config
         try:
-            spec = {**self.recipe["network"], **self.config.get("network_state", {})}
-            network = build_network(spec, [tuple(each["shape"]) for each in features], self.config["outputs"])
-            scalers = [Scaler(each["scaling"], each["width"]) for each in features]
-            model = NetworkModel(
-                network, scalers, self.recipe["task"], self.target.classes, self.config["target_range"]
-            )
+            spec = {**config.recipe.network, **(config.network_state or {})}
+            network = build_network(spec, [each.shape for each in config.features], config.outputs)
+            scalers = [Scaler(each.scaling, each.width) for each in config.features]
+            model = NetworkModel(network, scalers, config.recipe.task, self.target.classes, config.target_range)
         except Exception as error:
             raise self._damaged(error) from error
         self.read("model.safetensors", lambda path: model.load_state_dict(load_file(path)))
@@ -181,10 +153,10 @@ class RegionFolder(ModelFolder):
         if region not in kind["names"]:
             raise UsageError(f"`region` {region}: {folder} knows {', '.join(kind['names'])}")
         self.region: dict[str, Any] = {**kind, "only": region}
-        features = [each for each in self.config["features"] if each["kind"] != kind]
-        reference = self.config["reference"]
-        everywhere = {key: reference[key] for key in ("name", "scores")}
-        self.config |= {"features": features, "reference": reference["by_region"].get(region, everywhere)}
+        features = tuple(each for each in self.config.features if each.kind != kind)
+        everywhere = self.config.reference
+        reference = everywhere.by_region.get(region, replace(everywhere, by_region={}))
+        self.config = replace(self.config, features=features, reference=reference)
 
     @cached_property
     def network(self) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.scoring.session import quiet_onnxruntime
 from hitpredict.scoring.windows import windows_in_common
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.read import Features
@@ -54,6 +55,17 @@ def predict_network(
             outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
             found.append([by_owner(output, owners, len(parts)) for output in outputs])
     return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], model.task)
+
+
+def estimator_session(onnx: bytes) -> Any:
+    """An estimator's graph, ready for `predict_estimator`."""
+    return quiet_onnxruntime().InferenceSession(onnx, providers=["CPUExecutionProvider"], enable_fallback=0)
+
+
+def predict_estimator(session: Any, data: TrainingData) -> Predictions:
+    """What an estimator answers for all tracks."""
+    outputs = session.run(None, {"features": data.summary})
+    return Predictions(*(np.asarray(output, np.float64) for output in outputs))
 
 
 def in_parts(data: TrainingData) -> Iterator[TrainingData]:

@@ -198,7 +198,8 @@ def _explained(message: str) -> str:
         whole = f"{entry}.{field[2]}".strip(".")
         known = f"there is no such entry; there are {', '.join(sorted(_TYPES[entry].__struct_fields__))}"
         return f"{whole}: {known if field[1] else 'must be given'}"
-    table, _, leaf = entry.rpartition(".")
+    # Backquotes are for names of parameters.
+    reason, (table, _, leaf) = reason.replace("`", ""), entry.rpartition(".")
     hint = get_type_hints(_TYPES[table])[leaf] if leaf and table in _TYPES else None
     words = [word for part in (hint, *get_args(hint)) if get_origin(part) is Literal for word in get_args(part)]
     return f"{entry or 'a recipe'}: {reason[0].lower()}{reason[1:]}" + (f"; use {', '.join(words)}" if words else "")

@@ -225,20 +225,17 @@ def _baselines(value: Any, place: str) -> None:
 
 def check_folder(config: Any) -> None:
     """Raises ValueError, naming the place, when the `config.json` of a model folder cannot be worked with."""
-    sides = table({"name": text(), "seed": number(0, 2**63, whole=True)}, others=listed(text(1000)))
     needed = {
         "recipe": table({"name": text(1000), "task": text(100), "published": anything}, others=anything),
         "features": listed(_FEATURES, 1, 100),
         "target": _label_target,
         "outputs": number(1, 10_000, whole=True),
-        "split": sides,
-    }
-    by_region = table({}, others=table(REFERENCE))
-    # A network's is there before it is trained, the others after it.
-    more = {
+        "split": table({"name": text(), "seed": number(0, 2**63, whole=True)}, others=listed(text(1000))),
         "target_range": SPREAD,
-        "reference": table(REFERENCE, {"by_region": by_region}),
+        "reference": table(REFERENCE, {"by_region": table({}, others=table(REFERENCE))}),
         "baselines": _baselines,
+    }
+    more = {
         "labels": text(),
         "input_note": either(one_of(None), text()),
         "network_state": table({}, others=anything),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hitpredict.errors import UsageError
 from hitpredict.scoring.windows import summary_of
 from hitpredict.tables import label_inputs
-from hitpredict.tables.read import Features, ids_of, note_texts, number_of, read_features, read_table
+from hitpredict.tables.read import Features, Note, ids_of, note_texts, number_of, read_features, read_table
 from hitpredict.tables.splits import connected_groups
 
 
@@ -24,7 +24,8 @@ class TrainingData:
 
     labels: float64 (N, C), one column for each of `targets`, signs as in the table; NaN only in weeks of a curve that
     are not known. groups: (N,) text.
-    table: the label table's other columns, (N,) each, to split by.
+    table: the label table's other columns, (N,) each, to split by. labels_name: what that table is called.
+    notes: what there is to say of rows that were left out and values that count as missing.
     """
 
     track_ids: tuple[str, ...]
@@ -34,6 +35,8 @@ class TrainingData:
     labels: NDArray[np.float64]
     groups: NDArray[np.str_]
     table: Mapping[str, NDArray[Any]]
+    labels_name: str = "labels"
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -79,8 +82,7 @@ def load(
     features: Sequence[Path],
     labels: Path,
     targets: Sequence[str],
-    group: str | None,
-    notes: list[str],
+    group: str | None = None,
     every_column: bool = False,
     from_labels: Sequence[label_inputs.LabelKind] = (),
 ) -> TrainingData:
@@ -91,35 +93,36 @@ def load(
     a known kind of features. from_labels: inputs that the label table gives, after the feature tables' (see
     `label_inputs`); a region among them makes a row for each region of a track.
 
-    Tracks without features, without a label, or with one that is no number are left out and counted in `notes`.
+    Tracks without features, without a label, or with one that is no number are left out; `notes` says how many.
     Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
     """
-    left_out = [name.removeprefix("-") for name in targets]
-    tables = [read_features(path, notes, left_out, every_column) for path in features]
+    notes: list[str] = []
+    note, left_out = notes.append, [name.removeprefix("-") for name in targets]
+    tables = [read_features(path, note, left_out, every_column) for path in features]
     label_table = read_table(labels)
     ids = ids_of(label_table, labels)
-    columns_of = [_numeric(label_table, name.removeprefix("-"), labels, notes) for name in targets]
+    columns_of = [_numeric(label_table, name.removeprefix("-"), labels, note) for name in targets]
     numbers = np.concatenate(columns_of, axis=1)
     many = label_inputs.named(from_labels, label_inputs.REGION) is not None
     chosen = np.ones(len(ids), bool)
     if not many:
         curves = numbers.shape[1] > len(targets)
-        numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, notes)
+        numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, note)
     usable = np.isfinite(numbers).all(axis=1)
     if numbers.shape[1] > len(targets):
         numbers, usable = _known_weeks(numbers, label_table)
     serving = label_inputs.rows_that_serve(from_labels, label_table, numbers) | ~chosen
     if without := int((~serving).sum()):
         kinds = " and ".join(str(kind["name"]) for kind in from_labels)
-        notes.append(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
+        note(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
     serving &= chosen
     tracks = tables[0].track_ids if tables else ids
     keys = list(zip(ids, label_table[label_inputs.REGION], strict=True)) if many else ids
     asked = [key for key, wanted in zip(keys, chosen, strict=True) if wanted]
     if (repeated := len(asked) - len(set(asked))) and (many or label_inputs.REGION not in label_table):
-        notes.append(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
+        note(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
     rows_of = _rows_by_track(ids, keys, serving)
-    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table.track_ids) for table in tables], targets, notes)
+    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table.track_ids) for table in tables], targets, note)
     if not len(kept):
         where = " and ".join(map(str, [*features, labels]))
         if any(track in rows_of for track in tracks):
@@ -130,13 +133,15 @@ def load(
     track_ids = tuple(ids[row] for row in kept)
     places = [{track: row for row, track in enumerate(table.track_ids)} for table in tables]
     rows = [np.array([place[track] for track in track_ids]) for place in places]
-    groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, notes)
+    groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, note)
     for kind in from_labels:
         tables.append(_from_labels(kind, columns, numbers[kept], labels))
         rows.append(np.arange(len(kept)))
     known = label_inputs.named(from_labels, label_inputs.WEEKS)
     learnt = numbers[kept][:, known["count"] if known else 0 :]
-    return TrainingData(track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns)
+    return TrainingData(
+        track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns, labels.name, tuple(notes)
+    )
 
 
 def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.bool_]) -> dict[str, list[int]]:
@@ -157,7 +162,7 @@ def _joined_rows(
     usable: NDArray[np.bool_],
     tables: Sequence[set[str]],
     targets: Sequence[str],
-    notes: list[str],
+    note: Note,
 ) -> NDArray[np.intp]:
     """Label rows of the tracks that are in all tables, in the order of `tracks`."""
     kept: list[int] = []
@@ -170,9 +175,9 @@ def _joined_rows(
         empty += len(rows_of[track]) - len(labelled)
         kept += labelled
     if missing:
-        notes.append(f"{missing} of {len(set(tracks))} tracks are not in all tables and are left out")
+        note(f"{missing} of {len(set(tracks))} tracks are not in all tables and are left out")
     if empty:
-        notes.append(f"{empty} rows have no label in {', '.join(targets)} and are left out")
+        note(f"{empty} rows have no label in {', '.join(targets)} and are left out")
     return np.array(kept, np.intp)
 
 
@@ -210,7 +215,7 @@ def _groups(
     features: Features | None,
     track_ids: Sequence[str],
     path: Path,
-    notes: list[str],
+    note: Note,
 ) -> NDArray[np.str_]:
     if column is not None:
         if column not in table:
@@ -219,7 +224,7 @@ def _groups(
     artists = next((name for name in ("artist_ids", "artist_id", "artist", "artist_name") if name in table), None)
     memberships = [_artists(value) for value in table[artists]] if artists else [[] for _ in track_ids]
     if artists is None:
-        notes.append(f"{path}: no artist column, so groups are equal recordings only; name one with `group`")
+        note(f"{path}: no artist column, so groups are equal recordings only; name one with `group`")
     recordings = _recordings(features) if features else {}
     for names, track in zip(memberships, track_ids, strict=True):
         names.append(recordings.get(track, f"\0{track}"))
@@ -250,7 +255,7 @@ def _artists(value: Any) -> list[str]:
     return [name.strip() for name in text.split(separators[0]) if name.strip()]
 
 
-def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: list[str]) -> NDArray[np.float64]:
+def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, note: Note) -> NDArray[np.float64]:
     if name not in table:
         raise UsageError(f"`target` {name}: {path} has no such column; it has {', '.join(table)}")
     column = table[name]
@@ -265,7 +270,7 @@ def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, notes: l
             if curves.ndim == 2:
                 return curves
         return np.array([[number_of(each) for each in value] for value in even], np.float64)
-    note_texts(column, name, path, notes)
+    note_texts(column, name, path, note)
     return np.array([number_of(value) for value in column])[:, None]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
+from hitpredict.tables.read import Note
 
 REGION, WEEKS = "region", "weeks"
 NAMES = (REGION, WEEKS)
@@ -54,26 +55,26 @@ def rows_that_serve(
 
 
 def over_regions(
-    ids: Sequence[str], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64], curves: bool, notes: list[str]
+    ids: Sequence[str], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64], curves: bool, note: Note
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Labels where the region is no input, and which rows hold them: of tracks with rows in several regions those of
     region `all`, or else the mean of the numbers over the track's rows, of which the first then serves.
 
-    ids: of the tracks; numbers: (N, C). Says in `notes` which it is. Raises `UsageError` for curves without such rows.
+    ids: of the tracks; numbers: (N, C). Tells `note` which it is. Raises `UsageError` for curves without such rows.
     """
     every = np.ones(len(ids), bool)
     if REGION not in table or len(set(zip(ids, _regions(table), strict=True))) == len(set(ids)):
         return numbers, every
     whole = _regions(table) == ALL_REGIONS
     if whole.any():
-        notes.append("the region is no input, so the labels are those of all regions together (region all)")
+        note("the region is no input, so the labels are those of all regions together (region all)")
         return numbers, whole
     if curves:
         raise UsageError(
             "tracks have curves in several regions and none of all together: make the table anew with `hitpredict "
             "fetch charts`, or take the input region"
         )
-    notes.append("the region is no input, so each label is the mean over the regions of its track")
+    note("the region is no input, so each label is the mean over the regions of its track")
     _, track = np.unique(np.asarray(ids), return_inverse=True)
     known = np.isfinite(numbers)
     sums, counts = (np.zeros((track.max() + 1, numbers.shape[1])) for _ in range(2))

@@ -7,7 +7,7 @@ mapped into memory, so that a data set may be larger than the machine.
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, U
 from hitpredict.frontends import maker_of
 from hitpredict.tables.cells import original
 
+Note = Callable[[str], None]
+"""What is told of rows that are left out and values that count as missing, a line at a time."""
 _IN_MEMORY = 2**30
 _DURATION = "duration"
 
@@ -85,13 +87,11 @@ def ids_of(table: Mapping[str, Sequence[Any]], path: Path) -> list[str]:
     raise UsageError(f"{path}: has no column track_id to join on; it has {', '.join(list(table)[:8])}")
 
 
-def note_texts(column: Sequence[Any], name: str, path: Path, notes: list[str]) -> None:
+def note_texts(column: Sequence[Any], name: str, path: Path, note: Note) -> None:
     """Say which values of a column of numbers are none."""
     texts = [value for value in column if isinstance(value, str) and value and not np.isfinite(number_of(value))]
     if texts:
-        notes.append(
-            f"{path}: {len(texts)} values of {name} are not numbers, such as {texts[0]!r}; they count as missing"
-        )
+        note(f"{path}: {len(texts)} values of {name} are not numbers, such as {texts[0]!r}; they count as missing")
 
 
 def number_of(value: Any) -> float:
@@ -161,7 +161,7 @@ def _parsed(line: str, number: int) -> Any:
         raise ValueError(f"line {number} is no JSON: {error}") from error
 
 
-def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), every_column: bool = False) -> Features:
+def read_features(path: Path, note: Note, left_out: Sequence[str] = (), every_column: bool = False) -> Features:
     """One feature table; of the columns of a known kind of features only those are taken, unless every_column."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
@@ -178,8 +178,8 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
     ids = tuple(ids_of(table, path))
     names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
     for name in names:
-        note_texts(table[name], name, path, notes)
-    columns, kind = (names, None) if every_column else _known_columns(names, kind, path, notes)
+        note_texts(table[name], name, path, note)
+    columns, kind = (names, None) if every_column else _known_columns(names, kind, path, note)
     durations = np.array([number_of(value) for value in table[_DURATION]]) if _DURATION in table else None
     with np.errstate(over="ignore"):
         values = np.array([[number_of(value) for value in table[name]] for name in columns], np.float32).T
@@ -187,7 +187,7 @@ def read_features(path: Path, notes: list[str], left_out: Sequence[str] = (), ev
         raise UsageError(f"{path}: has no numeric columns")
     if far := int(np.isinf(values).sum()):
         values[np.isinf(values)] = np.nan
-        notes.append(f"{path}: {far} values are too large for 32 bits or infinite; they count as missing")
+        note(f"{path}: {far} values are too large for 32 bits or infinite; they count as missing")
     return Features(str(path), kind, ids, tuple(columns), values, durations)
 
 
@@ -213,7 +213,7 @@ def _is_numeric(column: Sequence[Any]) -> bool:
 
 
 def _known_columns(
-    names: list[str], kind: Mapping[str, Any] | None, path: Path, notes: list[str]
+    names: list[str], kind: Mapping[str, Any] | None, path: Path, note: Note
 ) -> tuple[list[str], Mapping[str, Any] | None]:
     from hitpredict.features.kinds import described, vector_kinds
 
@@ -221,12 +221,10 @@ def _known_columns(
         columns = candidate.columns or ()
         if set(columns) <= set(names):
             if others := [name for name in names if name not in (*columns, _DURATION)]:
-                notes.append(
-                    f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out"
-                )
+                note(f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out")
             return list(columns), described(candidate)
     if kind is None:
-        notes.append(f"{path}: not the columns of a known kind of features, so the model cannot score audio")
+        note(f"{path}: not the columns of a known kind of features, so the model cannot score audio")
         return names, kind
     return [name for name in names if name != _DURATION], kind
 

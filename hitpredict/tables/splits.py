@@ -42,7 +42,7 @@ def train_and_held_out(fold_of_row: ArrayLike) -> Iterator[tuple[Indices, Indice
         yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
+SPLITS = TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
 _SHARES = {CALIBRATION: 0.15, TEST: 0.15, VALIDATION: 0.1}
 
 
@@ -69,19 +69,19 @@ def connected_groups(memberships: Sequence[Iterable[Hashable]]) -> NDArray[np.st
 
 
 def group_split(
-    groups: ArrayLike, seed: int = 0, parts: Sequence[str] = (VALIDATION, CALIBRATION, TEST)
+    groups: ArrayLike, seed: int = 0, splits: Sequence[str] = (VALIDATION, CALIBRATION, TEST)
 ) -> NDArray[np.str_]:
-    """The part of each row: of `parts` validation gets about 10 %, calibration and test 15 % each, and training the
-    rest; no group is in two parts.
+    """The split of each row: of `splits` validation gets about 10 %, calibration and test 15 % each, and training the
+    rest; no group is in two of them.
 
-    Groups larger than a part's share stay in the training part. Raises ValueError with fewer groups than parts.
+    Groups larger than a split's share stay in the training split. Raises ValueError with fewer groups than splits.
     """
     _, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    if len(sizes) < len(parts) + 1:
-        raise ValueError(f"a split by groups needs at least {len(parts) + 1} groups; there are {len(sizes)}")
-    side = np.full(len(sizes), TRAIN, dtype="U11")
+    if len(sizes) < len(splits) + 1:
+        raise ValueError(f"a split by groups needs at least {len(splits) + 1} groups; there are {len(sizes)}")
+    split = np.full(len(sizes), TRAIN, dtype="U11")
     free = list(np.random.default_rng(seed).permutation(len(sizes)))
-    for name in (name for name in _SHARES if name in parts):
+    for name in (name for name in _SHARES if name in splits):
         wanted, filled = _SHARES[name] * sizes.sum(), 0
         # At least one group each, even if all are large.
         for group in sorted(free, key=lambda g: sizes[g] > wanted):
@@ -89,20 +89,20 @@ def group_split(
                 continue
             if filled >= wanted or len(free) == 1:
                 break
-            side[group] = name
+            split[group] = name
             filled += sizes[group]
             free.remove(group)
-    return side[inverse]
+    return split[inverse]
 
 
-def halved(sides: NDArray[np.str_], groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
-    """The split with half of its validation part, by groups, as calibration part.
+def halved(split: NDArray[np.str_], groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
+    """The split with half of its validation rows, by groups, for calibration.
 
-    Raises ValueError where the validation part is a single group.
+    Raises ValueError where these are a single group.
     """
-    found = np.flatnonzero(sides == VALIDATION)
+    found = np.flatnonzero(split == VALIDATION)
     second = group_folds(np.asarray(groups)[found], 2, seed) == 1
-    result = sides.astype("U11")
+    result = split.astype("U11")
     result[found[second]] = CALIBRATION
     return result
 

@@ -12,7 +12,7 @@ from hitpredict.frontends import FRONTENDS, to_json
 from hitpredict.recipes import Recipe
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData
-from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION, group_split, halved, temporal_split
+from hitpredict.tables.splits import CALIBRATION, SPLITS, TEST, TRAIN, VALIDATION, group_split, halved, temporal_split
 from hitpredict.tables.targets import Target
 
 _COLLAPSED = 1e-3
@@ -105,40 +105,40 @@ def _check_target(recipe: Recipe, data: TrainingData) -> None:
         raise UsageError(f"`target` {column}: curves hold log10 of weekly streams, 0 off the charts, not {largest:g}")
 
 
-def crossing(groups: NDArray[np.str_], sides: NDArray[np.str_]) -> int:
-    """How many groups have rows on more than one side."""
-    pairs = np.unique(np.stack([groups, sides], axis=1), axis=0)
+def crossing(groups: NDArray[np.str_], split: NDArray[np.str_]) -> int:
+    """How many groups have rows in more than one split."""
+    pairs = np.unique(np.stack([groups, split], axis=1), axis=0)
     return int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
 
 
 def split_of(data: TrainingData, split: str, seed: int, chooses: bool = True) -> NDArray[np.str_]:
     """`train`, `validation`, `calibration` or `test` for each row.
 
-    chooses: whether the fit chooses among its epochs by the validation part; without, there is none, and what a given
+    chooses: whether the fit chooses among its epochs by the validation split; without, there is none, and what a given
     split names so calibrates. Raises `UsageError` for a split the table cannot give.
     """
-    parts = (VALIDATION, CALIBRATION, TEST) if chooses else (CALIBRATION, TEST)
+    splits = (VALIDATION, CALIBRATION, TEST) if chooses else (CALIBRATION, TEST)
     try:
         if split in ("groups", "random"):
-            return group_split(data.groups if split == "groups" else np.arange(len(data)), seed, parts)
-        sides = _given_split(data, split)
-        missing = [part for part in parts if part not in sides]
+            return group_split(data.groups if split == "groups" else np.arange(len(data)), seed, splits)
+        found = _given_split(data, split)
+        missing = [name for name in splits if name not in found]
         if not chooses:
-            sides = np.where(sides == VALIDATION, CALIBRATION, sides)
-            missing = [part for part in missing if part not in sides]
+            found = np.where(found == VALIDATION, CALIBRATION, found)
+            missing = [name for name in missing if name not in found]
         elif missing == [CALIBRATION]:
-            return halved(sides, data.groups, seed)
-        # What a named split lacks comes out of its training side, by groups; dates are not mixed.
-        rest = [part for part in missing if part != TEST]
+            return halved(found, data.groups, seed)
+        # What is lacking comes out of the training split, by groups; dates are not mixed.
+        rest = [name for name in missing if name != TEST]
         if rest and not split.startswith("temporal"):
-            sides[sides == TRAIN] = group_split(data.groups[sides == TRAIN], seed, rest)
+            found[found == TRAIN] = group_split(data.groups[found == TRAIN], seed, rest)
     except ValueError as error:
         raise UsageError(f"`split` {split}: {error}") from error
-    return sides
+    return found
 
 
 def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
-    """The parts that the label table gives by a date, or by name in a column."""
+    """The splits that the label table gives by a date, or by name in a column."""
     kind, _, column = split.partition(":")
     column = "split" if kind == "fma" else column
     if kind not in ("fma", "temporal", "column") or not column:
@@ -147,7 +147,7 @@ def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
         raise UsageError(f"`split` {split}: the label table has no column {column}")
     if kind == "temporal":
         return temporal_split(_dates(data.table[column], column)).astype("U11")
-    names = {each: each for each in (TRAIN, VALIDATION, CALIBRATION, TEST)} | {"training": TRAIN, "valid": VALIDATION}
+    names = {each: each for each in SPLITS} | {"training": TRAIN, "valid": VALIDATION}
     found = [str(value) for value in data.table[column]]
     if unknown := sorted(set(found) - set(names)):
         raise UsageError(f"`split` {split}: {unknown[0]!r} is not train, validation, calibration or test")

@@ -13,7 +13,8 @@ from hitpredict.export.export import export
 from hitpredict.frontends import MfccStats
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import load
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 from tests.helpers.evaluating import PICTURES, ROWS
 from tests.helpers.sounds import saved
 
@@ -31,9 +32,9 @@ def trained(tmp_path_factory):
     (folder / "f.csv").write_text("\n".join([f"track_id,{','.join(MfccStats().columns)}", *lines]) + "\n")
     rows = "".join(f"{i},{value},{i // 3}\n" for i, value in enumerate(labels))
     (folder / "l.csv").write_text("track_id,popularity,artist\n" + rows)
-    data = load([folder / "f.csv"], folder / "l.csv", ["popularity"], "artist", [])
+    data = load([folder / "f.csv"], folder / "l.csv", ["popularity"], "artist")
     for name in ("linear", "constant"):
-        train(Request(recipes.load(name), folder / "l.csv"), data, folder / name)
+        train(TrainingRun(recipes.load(name), data), folder / name)
     (folder / "linear.onnx").write_bytes(export(ModelFolder(folder / "linear")).data)
     return folder
 

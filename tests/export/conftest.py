@@ -8,7 +8,8 @@ from hitpredict.export.export import export
 from hitpredict.frontends import MfccStats, compute
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import load
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 from tests.helpers.exporting import FRONTEND, MIDDLE, SONGS, cnn, small, song, write_arrays
 
 
@@ -49,8 +50,8 @@ def models(tables, tmp_path_factory):
     def model(name):
         if name not in made:
             recipe, features = known[name]
-            data = load([tables / each for each in features], tables / "labels.csv", ["noise"], "artist", [])
-            train(Request(recipe, tables / "labels.csv"), data, folder / name)
+            data = load([tables / each for each in features], tables / "labels.csv", ["noise"], "artist")
+            train(TrainingRun(recipe, data), folder / name)
             opened = ModelFolder(folder / name)
             made[name] = opened, None if name in ("unknown", "random-normal") else export(opened)
         return made[name]

@@ -30,7 +30,7 @@ def test_the_file_answers_as_the_model_for_any_batch(models, tables, name):
     assert exported.difference < 1e-4
     names = ["vectors.csv"] if name in ("linear", "mlp", "boosted-trees") else ["frames.parquet"]
     names = ["vectors.csv"] * 2 if name == "two-tables" else names
-    data = load([tables / each for each in names], tables / "labels.csv", ["noise"], "artist", [])
+    data = load([tables / each for each in names], tables / "labels.csv", ["noise"], "artist")
     data = data.take(np.arange(5))
     expected = folder.predict(data).score
     inputs, owners = batches_of(data, folder.windows)
@@ -48,7 +48,7 @@ def test_the_file_holds_all_that_scoring_needs(models, name):
     metadata = opened.get_modelmeta().custom_metadata_map
     assert {f"hitpredict.{each}" for each in CONTENTS} <= set(metadata)
     assert metadata["hitpredict.schema"] == "hitpredict.model/1"
-    assert metadata["hitpredict.name"] == folder.recipe["name"]
+    assert metadata["hitpredict.name"] == folder.recipe.name
     assert metadata["hitpredict.card"] == (folder.folder / "MODEL_CARD.md").read_text()
     kinds = json.loads(metadata["hitpredict.frontend"])
     assert [kind["name"] for kind in kinds] == ["logmel" if name == "cnn-classes" else "mfcc_stats"]
@@ -97,7 +97,7 @@ def test_features_that_audio_cannot_give_are_refused(models):
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_smaller_weights_change_little_and_say_how_much(models, name):
     folder, exported = models(name)
-    spread = np.std(folder.config["reference"]["scores"])
+    spread = np.std(folder.config.reference.scores)
     half, bytes_ = export(folder, fp16=True).data, quantized(exported.data)
     assert len(half) < 0.9 * len(exported.data)
     assert len(bytes_) < 0.9 * len(exported.data)

@@ -28,7 +28,7 @@ def test_samples_score_as_the_sound_does(models, tmp_path, name):
     assert opened.get_outputs()[0].name == "score"
     (tmp_path / "plain.onnx").write_bytes(exported.data)
     scorer = Scorer(str(tmp_path / "plain.onnx"), "cpu")
-    spread = np.std(folder.config["reference"]["scores"])
+    spread = np.std(folder.config.reference.scores)
     # Less than a window, one, one and a half (rounded to two), and so many that the last is left out.
     for seconds in (0.3, 1.6, 2.4, 5.1):
         clips = [song(seed, 1 + seed, seconds) for seed in (1, 2)]
@@ -154,6 +154,6 @@ def test_the_command_writes_small_files_that_take_samples(models, tmp_path, smal
     assert "scores change by" in result.output
     full = with_front_end(exported.data, folder)
     assert file.stat().st_size < len(full)
-    spread = np.std(folder.config["reference"]["scores"])
+    spread = np.std(folder.config.reference.scores)
     samples = song(3, 1.5, 2.0).samples
     np.testing.assert_allclose(answers(file.read_bytes(), [samples]), answers(full, [samples]), atol=0.3 * spread)

@@ -23,7 +23,8 @@ from hitpredict.features.kinds import make_kind
 from hitpredict.frontends import LogMel, MfccStats, compute
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import load
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 from tests.helpers.sounds import encoded, saved, tune
 
 PROGRAM = [sys.executable, "-m", "hitpredict", "featurize"]
@@ -77,14 +78,13 @@ def test_models_learn_how_long_the_songs_were_from_the_table(tmp_path, kind, for
     run("--kind", kind, "-o", table, tmp_path / "music")
     rows = [f"song{number},{number},artist {number}" for number in range(12)]
     (tmp_path / "labels.csv").write_text("\n".join(["track_id,hits,artist", *rows]) + "\n")
-    notes: list[str] = []
-    data = load([table], tmp_path / "labels.csv", ["hits"], "artist", notes)
-    assert not notes
+    data = load([table], tmp_path / "labels.csv", ["hits"], "artist")
+    assert not data.notes
     seconds = {f"song{number}": 1 + number / 10 for number in range(12)}
     np.testing.assert_allclose(data.durations, [seconds[track] for track in data.track_ids], atol=0.001)
     if kind == "mfcc_stats":
         assert data.inputs[0].columns == MfccStats().columns
-        train(Request(recipes.load("constant"), tmp_path / "labels.csv"), data, tmp_path / "model")
+        train(TrainingRun(recipes.load("constant"), data), tmp_path / "model")
         assert ModelFolder(tmp_path / "model").domain.duration == pytest.approx((1.0, 2.1), abs=0.3)
 
 

@@ -2,16 +2,17 @@
 
 from hitpredict import recipes
 from hitpredict.tables.join import load
-from hitpredict.training.run import Request
+from hitpredict.training.run import TrainingRun
 
 ROWS, GROUPS = 360, 60
 
 
 def data_of(tables, targets=("popularity",)):
     """Features and labels, joined."""
-    return load([tables / "features.csv"], tables / "labels.jsonl", targets, "artist", [])
+    return load([tables / "features.csv"], tables / "labels.jsonl", targets, "artist")
 
 
-def request(tables, recipe, split="groups", **settings):
-    """To train a recipe, some settings changed."""
-    return Request(recipes.load(recipe).changed(settings), tables / "labels.jsonl", split)
+def run_of(tables, recipe, split="groups", data=None, **settings):
+    """To train a recipe, some settings changed, on these tables or other data."""
+    data = data_of(tables) if data is None else data
+    return TrainingRun(recipes.load(recipe).changed(settings), data, split)

@@ -12,7 +12,8 @@ import pytest
 from hitpredict import recipes
 from hitpredict.datasets.web.download import Web
 from hitpredict.tables.join import load
-from hitpredict.training import run as training_run
+from hitpredict.training import train as training_run
+from hitpredict.training.run import TrainingRun
 from tests.helpers.damage import COLUMNS, ROWS
 from tests.helpers.servers import serving
 from tests.helpers.sounds import saved, tune
@@ -66,7 +67,7 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_run, "check_collapse", lambda *_: None)
         for name, changes in (("linear", {}), ("mlp", {"training.epochs": 1})):
-            data = load([folder / "features.csv"], folder / "labels.csv", ["popularity"], None, [])
-            request = training_run.Request(recipes.load(name).changed(changes), folder / "labels.csv")
-            training_run.train(request, data, folder / name)
+            data = load([folder / "features.csv"], folder / "labels.csv", ["popularity"])
+            request = TrainingRun(recipes.load(name).changed(changes), data)
+            training_run.train(request, folder / name)
     return folder

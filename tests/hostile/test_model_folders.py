@@ -17,7 +17,7 @@ from tests.helpers.damage import damaged, told
 
 def use(folder, tables):
     model = opened_model(str(folder))
-    data = load([tables / "features.csv"], tables / "labels.csv", ["popularity"], None, [])
+    data = load([tables / "features.csv"], tables / "labels.csv", ["popularity"], None)
     _ = model.seen, model.calibration, model.domain, model.baselines.predict(data.summary), model.published
     model.predict(data)
     metadata_of(model)

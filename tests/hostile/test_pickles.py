@@ -18,7 +18,8 @@ from hitpredict.features.embeddings.loading import transformer
 from hitpredict.features.embeddings.vggish_network import load_network
 from hitpredict.networks.vit import read_weights
 from hitpredict.tables.join import load
-from hitpredict.training import run as training_run
+from hitpredict.training import train as training_run
+from hitpredict.training.run import TrainingRun
 
 
 class Payload:
@@ -73,26 +74,26 @@ def killed(tmp_path_factory):
     (folder / "features.csv").write_text("\n".join(["track_id,a,b,c,d", *rows]) + "\n")
     labels = [f"{i},{row[:2].sum():.5f},a{i}" for i, row in enumerate(features)]
     (folder / "labels.csv").write_text("\n".join(["track_id,plays,artist", *labels]) + "\n")
-    data = load([folder / "features.csv"], folder / "labels.csv", ["plays"], "artist", [])
+    data = load([folder / "features.csv"], folder / "labels.csv", ["plays"], "artist")
     changes = {"training.epochs": 3, "training.patience": 3, "training.schedule": "plateau"}
-    request = training_run.Request(recipes.load("mlp").changed(changes), folder / "labels.csv")
+    request = TrainingRun(recipes.load("mlp").changed(changes), data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_run, "_finish", lambda work, folder: None)
         patch.setattr(training_run, "check_collapse", lambda *_: None)
-        training_run.train(request, data, folder / "m")
-    return folder, replace(request, resume=True), data
+        training_run.train(request, folder / "m")
+    return folder, replace(request, resume=True)
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
 @HOSTILE
 def test_resuming_runs_no_code(killed, write, name, tmp_path, mark):
-    made, request, data = killed
+    made, request = killed
     work = tmp_path / ".m.partial"
     shutil.copytree(made / ".m.partial", work)
     file = work / "checkpoints" / "main" / name
     write(file, mark, torch.load(file, weights_only=True))
     with pytest.raises(CheckpointError, match=name) as caught:
-        training_run.train(request, data, tmp_path / "m")
+        training_run.train(request, tmp_path / "m")
     assert "\n" not in str(caught.value)
     assert not mark.exists()
     assert file.exists(), "what was left by the killed run stays"
@@ -100,22 +101,22 @@ def test_resuming_runs_no_code(killed, write, name, tmp_path, mark):
 
 @pytest.mark.parametrize("damage", [lambda d: d[:-100], lambda d: b"", lambda d: d[:500] + b"\xff" * 50 + d[550:]])
 def test_damaged_checkpoints_are_told(killed, damage, tmp_path):
-    made, request, data = killed
+    made, request = killed
     shutil.copytree(made / ".m.partial", tmp_path / ".m.partial")
     file = tmp_path / ".m.partial" / "checkpoints" / "main" / "last.ckpt"
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(CheckpointError, match=r"last\.ckpt: not a checkpoint"):
-        training_run.train(request, data, tmp_path / "m")
+        training_run.train(request, tmp_path / "m")
 
 
 def test_a_checkpoint_of_another_network_is_told(killed, tmp_path):
-    made, request, data = killed
+    made, request = killed
     shutil.copytree(made / ".m.partial", tmp_path / ".m.partial")
     file = tmp_path / ".m.partial" / "checkpoints" / "main" / "last.ckpt"
     kept = torch.load(file, weights_only=True)
     torch.save({**kept, "state_dict": {}}, file)
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
-        training_run.train(request, data, tmp_path / "m")
+        training_run.train(request, tmp_path / "m")
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin"])

@@ -5,7 +5,8 @@ import pytest
 from hitpredict import recipes
 from hitpredict.errors import UsageError
 from hitpredict.tables.join import load
-from hitpredict.training import run as training_run
+from hitpredict.training import train as training_run
+from hitpredict.training.run import TrainingRun
 from tests.helpers.damage import told
 
 
@@ -36,10 +37,10 @@ def test_recipes_that_cannot_be_trained(tables, tmp_path, name, table, key, odd)
     entries = {**recipe[table], key: odd}
     if odd is LOST:
         del entries[key]
-    data = load([tables / "features.csv"], tables / "labels.jsonl", ["popularity"], "artist", [])
+    data = load([tables / "features.csv"], tables / "labels.jsonl", ["popularity"], "artist")
     with pytest.raises(UsageError, match=rf"{table}\.{key}|{table} linear: |optimizer adamw: ") as caught:
         changed = recipes.Recipe.from_json({**recipe, table: entries})
-        training_run.train(training_run.Request(changed, tables / "labels.jsonl"), data, tmp_path / "m")
+        training_run.train(TrainingRun(changed, data), tmp_path / "m")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 

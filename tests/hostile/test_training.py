@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hitpredict.errors import UsageError
-from hitpredict.model_folder.folder import SCHEMA
+from hitpredict.model_folder.config import SCHEMA
 from hitpredict.model_folder.replace import put_in_place
-from hitpredict.training import fit
+from hitpredict.training import loop
 from tests.helpers.folders import contents
 from tests.helpers.processes import finished, run, start
 
@@ -140,10 +140,10 @@ def test_an_end_by_a_signal_has_its_code_and_can_be_gone_on_from(tables, tmp_pat
 
 def test_a_damaged_log_of_epochs_loses_what_is_damaged(tmp_path):
     log = tmp_path / "training.csv"
-    assert fit._rows_until(log, 5) == []
+    assert loop._rows_until(log, 5) == []
     odd = (b"[[]", b"", b"\xff,1", b"9" * 5000 + b",1", "²,1".encode(), b"7,0.1,0.2,0.01")
     log.write_bytes(b"\n".join([b"epoch,training_loss", b"1,0.5,0.6,0.01", *odd]) + b"\n")
-    assert fit._rows_until(log, 5) == ["1,0.5,0.6,0.01"]
+    assert loop._rows_until(log, 5) == ["1,0.5,0.6,0.01"]
 
 
 @pytest.mark.slow

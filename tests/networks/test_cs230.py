@@ -14,7 +14,8 @@ from hitpredict.frontends.image import SpectrogramImage
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.networks.cs230 import Cs230
 from hitpredict.tables.join import load
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 from tests.helpers.learning import check_export, cross_entropy, squared, trained
 
 PUBLISHED = [(50, 77), (24, 36), (11, 17), (5, 8), (3, 6), (1, 1)]
@@ -79,8 +80,8 @@ def test_the_scale_of_a_table_of_pictures_is_its_own(tmp_path):
     recipe = recipes.load("cs230-2conv").changed(small)
     found = {}
     for name in ("bytes", "wide", "floats", "nobodys"):
-        data = load([tmp_path / f"{name}.parquet"], tmp_path / "labels.csv", ["plays"], "artist", [])
-        train(Request(recipe, tmp_path / "labels.csv"), data, tmp_path / name)
+        data = load([tmp_path / f"{name}.parquet"], tmp_path / "labels.csv", ["plays"], "artist")
+        train(TrainingRun(recipe, data), tmp_path / name)
         model = ModelFolder(tmp_path / name)
         inputs = [torch.as_tensor(np.stack([data.inputs[0].values[row] for row in range(40)]).astype(np.float32))]
         (prepared,) = model.network.prepared(*inputs)

@@ -83,7 +83,7 @@ def write(path, **changed) -> str:
 
 def rows(path: Path):
     recipe = recipes.load("chart-curve").changed({"target.after": KNOWN})
-    return load([], path, ["curve"], None, [], from_labels=kinds_of(recipe.inputs, recipe.target.after))
+    return load([], path, ["curve"], None, from_labels=kinds_of(recipe.inputs, recipe.target.after))
 
 
 def test_rows_that_foretell_are_read(tmp_path):
@@ -98,10 +98,8 @@ def test_rows_that_foretell_are_read(tmp_path):
     }
     pyarrow.parquet.write_table(pa.table(columns), path)
     data = rows(path)
-    recipe, notes = recipes.load("chart-curve").changed({"target.after": KNOWN}), []
-    load([], path, ["curve"], None, notes, from_labels=kinds_of(recipe.inputs, recipe.target.after))
     # Each row that is left out is told of once.
-    assert [note for note in notes if "left out" in note] == [
+    assert [note for note in data.notes if "left out" in note] == [
         f"{path}: 2 rows do not give the inputs weeks and region and are left out",
         "1 rows have no label in curve and are left out",
     ]
@@ -181,4 +179,4 @@ def test_tables_that_cannot_be_used(tmp_path):
         kinds_of(["weeks"])
     write(path)
     with pytest.raises(UsageError, match="name a column of curves"):
-        load([], path, ["available_weeks"], None, [], from_labels=[{"name": "weeks", "count": 3}])
+        load([], path, ["available_weeks"], None, from_labels=[{"name": "weeks", "count": 3}])

@@ -14,7 +14,8 @@ from hitpredict.recipes.recipe import TargetSpec
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.read import Arrays, Features
 from hitpredict.training.losses import LOSSES, make_loss
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 
 SONGS, WEEKS = 90, 6
 CLASSES = {"task": "classification"}
@@ -137,7 +138,7 @@ def test_what_is_accepted_trains_and_scores_on_its_scale(name, settings, tmp_pat
     recipe = recipe.changed(settings)
     data = data_of(shapes, recipe.task == "curve")
     try:
-        train(Request(recipe, tmp_path / "labels"), data, tmp_path / "m")
+        train(TrainingRun(recipe, data), tmp_path / "m")
     except HitpredictError as error:
         assert "\n" not in str(error)
         assert any(reason in str(error) for reason in ("loss.weights", "collapsed", "parameter weights: unknown"))

@@ -25,7 +25,7 @@ from hitpredict.training.augment import (
     TimeMask,
     from_config,
 )
-from hitpredict.training.fit import Tracks
+from hitpredict.training.batches import Tracks
 from tests.helpers.sounds import tune
 
 RATE = 16000

@@ -21,7 +21,8 @@ from hitpredict.tables.join import filled, load
 from hitpredict.tables.read import Arrays, Features
 from hitpredict.tables.targets import fit, log_sum
 from hitpredict.training.checks import other_input, split_of, unlike_published
-from hitpredict.training.run import Request, train
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
 
 ROWS = 120
 
@@ -38,12 +39,13 @@ def tables(tmp_path):
     return tmp_path
 
 
-def data_of(tables, labels="l.csv", notes=None, target="y"):
-    return load([tables / "f.csv"], tables / labels, [target], None, [] if notes is None else notes)
+def data_of(tables, labels="l.csv", target="y"):
+    return load([tables / "f.csv"], tables / labels, [target])
 
 
-def request(tables, recipe="mlp", **settings):
-    return Request(recipes.load(recipe).changed({"epochs": 2, **settings}), tables / "l.csv")
+def run_of(tables, recipe="mlp", data=None, **settings):
+    data = data_of(tables) if data is None else data
+    return TrainingRun(recipes.load(recipe).changed({"epochs": 2, **settings}), data)
 
 
 def changed(tables, change):
@@ -103,19 +105,19 @@ def test_one_way_to_cut_classes_takes_the_place_of_another():
 
 
 def test_a_run_is_taken_up_with_the_same_options_alone(tables):
-    model, chosen = tables / "m", request(tables)
+    model, chosen = tables / "m", run_of(tables)
     partial = tables / ".m.partial"
-    train(chosen, data_of(tables), model)
+    train(chosen, model)
     assert not (model / "request.json").exists()
     # As a kill leaves it.
     partial.mkdir()
-    train(replace(chosen, resume=True), data_of(tables), model)
+    train(replace(chosen, resume=True), model)
     partial.mkdir()
     (partial / "request.json").write_text("[]")
     with pytest.raises(UsageError, match="another recipe, seed, split or table"):
-        train(replace(chosen, resume=True, seed=3), data_of(tables), model)
+        train(replace(chosen, resume=True, seed=3), model)
     with pytest.raises(UsageError, match="must be groups"):
-        train(replace(chosen, resume=True, split="nonsense"), data_of(tables), model)
+        train(replace(chosen, resume=True, split="nonsense"), model)
     assert (partial / "request.json").read_text() == "[]"
 
 
@@ -124,36 +126,34 @@ def test_curves_and_numbers_are_told_apart(tables):
         for i in range(ROWS):
             file.write(json.dumps({"track_id": i, "curve": [5.0, 4.0], "raw": [5e4, 4e4], "artist": f"a{i}"}) + "\n")
     with pytest.raises(UsageError, match="holds lists"):
-        train(request(tables), data_of(tables, "curves.jsonl", target="curve"), tables / "m")
+        train(run_of(tables, data=data_of(tables, "curves.jsonl", target="curve")), tables / "m")
     curve = recipes.load("mp3").changed({"inputs": ["mfcc_stats"]})
     with pytest.raises(UsageError, match="holds single numbers"):
-        train(Request(curve, tables / "l.csv"), data_of(tables), tables / "m")
+        train(TrainingRun(curve, data_of(tables)), tables / "m")
     with pytest.raises(UsageError, match="log10 of weekly streams"):
-        train(Request(curve, tables / "l.csv"), data_of(tables, "curves.jsonl", target="raw"), tables / "m")
+        train(TrainingRun(curve, data_of(tables, "curves.jsonl", target="raw")), tables / "m")
 
 
 def test_rows_that_repeat_a_track_are_counted(tables):
     changed(tables, lambda rows: [*rows, rows[0].replace(",", ",9", 1)])
-    notes = []
-    data = data_of(tables, "other.csv", notes)
-    assert any("1 rows repeat a track" in note for note in notes)
+    data = data_of(tables, "other.csv")
+    assert any("1 rows repeat a track" in note for note in data.notes)
     assert data.labels[0] == data_of(tables).labels[0]
 
 
 def test_text_among_numbers_is_shown(tables):
     changed(tables, lambda rows: [rows[0].replace(rows[0].split(",")[1], '"12,345"'), *rows[1:]])
-    notes = []
-    assert len(data_of(tables, "other.csv", notes)) == ROWS - 1
-    assert any("such as '12,345'; they count as missing" in note for note in notes)
+    data = data_of(tables, "other.csv")
+    assert len(data) == ROWS - 1
+    assert any("such as '12,345'; they count as missing" in note for note in data.notes)
 
 
 def test_a_bad_cell_of_a_feature_is_a_missing_one(tables):
     text = (tables / "f.csv").read_text()
     first = text.splitlines()[1].split(",")[1]
     (tables / "f.csv").write_text(text.replace(first, "oops", 1))
-    notes = []
-    data = data_of(tables, notes=notes)
-    assert any("such as 'oops'" in note for note in notes)
+    data = data_of(tables)
+    assert any("such as 'oops'" in note for note in data.notes)
     assert np.isnan(data.vectors()).sum() == 1
     assert data.inputs[0].kind["name"] == "mfcc_stats"
 
@@ -170,15 +170,15 @@ def test_artists_on_both_sides_of_a_split_are_told(tables):
     changed(tables, lambda rows: [f"{row},{parts[i % 3]}" for i, row in enumerate(rows)])
     text = (tables / "other.csv").read_text()
     (tables / "other.csv").write_text(text.replace("american\n", "american,part\n"))
-    chosen = replace(request(tables), split="column:part")
-    result = train(chosen, data_of(tables, "other.csv"), tables / "m")
+    chosen = replace(run_of(tables, data=data_of(tables, "other.csv")), split="column:part")
+    result = train(chosen, tables / "m")
     assert "groups of artists are on more than one side" in result["warning"]
-    assert "more than one side" not in train(request(tables), data_of(tables), tables / "n").get("warning", "")
+    assert "more than one side" not in train(run_of(tables), tables / "n").get("warning", "")
 
 
 def test_models_of_different_targets_are_not_compared(tables):
-    train(request(tables), data_of(tables), tables / "m")
-    train(Request(recipes.load("majority"), tables / "l.csv"), data_of(tables), tables / "n")
+    train(run_of(tables), tables / "m")
+    train(TrainingRun(recipes.load("majority"), data_of(tables)), tables / "n")
     words = ["evaluate", tables / "m", "--features", tables / "f.csv", "--labels", tables / "l.csv"]
     done = CliRunner().invoke(app, [str(word) for word in [*words, "--compare", tables / "n"]])
     assert done.exit_code == 2
@@ -186,7 +186,7 @@ def test_models_of_different_targets_are_not_compared(tables):
 
 
 def test_few_groups_are_told(tables):
-    train(request(tables), data_of(tables), tables / "m")
+    train(run_of(tables), tables / "m")
     text = (tables / "l.csv").read_text().splitlines()
     seen = json.loads((tables / "m" / "config.json").read_text())["split"]["test"][:6]
     (tables / "few.csv").write_text("\n".join([text[0], *(text[int(row) + 1] for row in seen)]) + "\n")
@@ -200,7 +200,7 @@ def test_few_groups_are_told(tables):
 
 @pytest.mark.parametrize("name", ["calibration.json", "model.safetensors"])
 def test_damaged_folders_name_the_file(tables, name):
-    train(request(tables), data_of(tables), tables / "m")
+    train(run_of(tables), tables / "m")
     (tables / "m" / name).write_bytes(b"{")
     model = opened_model(tables / "m")
     with pytest.raises(EnvironmentProblem, match=f"{name}: damaged"):
@@ -224,7 +224,7 @@ def test_features_that_a_recipe_is_not_about_are_told(tables):
     assert note in json.loads((tables / "m" / "metrics.json").read_text())["warning"]
     shown = CliRunner().invoke(app, ["evaluate", str(tables / "m"), *where, "-q"])
     assert note in shown.stdout, shown.output
-    assert "published input" not in train(request(tables), data_of(tables), tables / "n").get("warning", "")
+    assert "published input" not in train(run_of(tables), tables / "n").get("warning", "")
 
 
 def test_parameters_of_features_count_as_well(tables):
@@ -242,7 +242,7 @@ def test_too_few_columns_for_a_code(tables):
     lines = [",".join(line.split(",")[:4]) for line in (tables / "f.csv").read_text().splitlines()]
     (tables / "f.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UsageError, match="recipe hmn: 3 columns are too few"):
-        train(request(tables, "hmn"), data_of(tables), tables / "m")
+        train(run_of(tables, "hmn"), tables / "m")
 
 
 def test_a_track_in_several_regions_has_one_stated_label(tables):
@@ -255,11 +255,10 @@ def test_a_track_in_several_regions_has_one_stated_label(tables):
     whole = [{"track_id": i, "region": "all", "y": -1.0 * i, "artist": f"a{i}"} for i in range(9)]
     for made, expected, said in ((rows, 50.0, "mean over the regions"), (rows + whole, 0.0, "region all")):
         (tables / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
-        notes = []
-        data = data_of(tables, "r.jsonl", notes)
+        data = data_of(tables, "r.jsonl")
         assert len(data) == 9 and data.labels[0, 0] == expected
-        assert any(said in note for note in notes)
-        assert not any("repeat a track" in note for note in notes)
+        assert any(said in note for note in data.notes)
+        assert not any("repeat a track" in note for note in data.notes)
     curves = [row | {"curve": [5.0, 4.0]} for row in rows]
     (tables / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in curves))
     with pytest.raises(UsageError, match="curves in several regions and none of all together"):
@@ -279,10 +278,11 @@ def test_a_column_without_a_number_counts_for_nothing(tables, recipe):
     table = pyarrow.csv.read_csv(tables / "f.csv")
     without = pyarrow.array(np.full(ROWS, np.nan))
     pyarrow.parquet.write_table(table.set_column(5, table.column_names[5], without), tables / "f.parquet")
-    asked = Request(recipes.load(recipe).changed({"epochs": 2} if recipe == "mlp" else {}), tables / "l.csv")
-    data = load([tables / "f.parquet"], tables / "l.csv", ["y"], None, [])
+    data = load([tables / "f.parquet"], tables / "l.csv", ["y"])
     assert data.inputs[0].values.shape == (ROWS, 40)
-    result = train(asked, data, tables / "m")
+    result = train(
+        TrainingRun(recipes.load(recipe).changed({"epochs": 2} if recipe == "mlp" else {}), data), tables / "m"
+    )
     assert np.isfinite(result["metrics"]["mae"]["value"])
     table, medians = filled(np.array([[np.nan, 1, np.inf], [np.nan, 3, 2.0]]))
     np.testing.assert_array_equal(table, [[0, 1, 2], [0, 3, 2]])

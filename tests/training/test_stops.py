@@ -12,8 +12,9 @@ from hitpredict import recipes
 from hitpredict.errors import UsageError
 from hitpredict.tables import targets
 from hitpredict.tables.join import load
-from hitpredict.training import fit as training
-from hitpredict.training import run as training_run
+from hitpredict.training import loop as training
+from hitpredict.training import train as training_run
+from hitpredict.training.run import TrainingRun
 
 ROWS = 60
 # Their sources name a number of epochs and no early stopping.
@@ -43,8 +44,8 @@ def trained(tables, monkeypatch, tmp_path, recipe):
     """The folder of a run as it stands before it is put in its place, checkpoints and all."""
     monkeypatch.setattr(training_run, "_finish", lambda work, folder: None)
     monkeypatch.setattr(training_run, "check_collapse", lambda *_: None)
-    data = load([tables / "features.csv"], tables / "labels.csv", ["plays"], "artist", [])
-    training_run.train(training_run.Request(recipe, tables / "labels.csv"), data, tmp_path / "m")
+    data = load([tables / "features.csv"], tables / "labels.csv", ["plays"], "artist")
+    training_run.train(TrainingRun(recipe, data), tmp_path / "m")
     return tmp_path / ".m.partial"
 
 

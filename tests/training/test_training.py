@@ -19,8 +19,9 @@ from hitpredict.export.export import export
 from hitpredict.export.parity import ParityError
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import load
-from hitpredict.training.run import Request, train
-from tests.helpers.planted import ROWS, data_of, request
+from hitpredict.training.run import TrainingRun
+from hitpredict.training.train import train
+from tests.helpers.planted import ROWS, data_of, run_of
 from tests.helpers.processes import in_terminal
 
 UMASK = os.umask(0)
@@ -57,7 +58,7 @@ def trained(request, tables, tmp_path_factory):
     recipe = recipe.changed(settings)
     if target:
         recipe = recipes.Recipe.from_json({**recipe.to_json(), "target": target})
-    result = train(Request(recipe, tables / "labels.jsonl"), data_of(tables), folder)
+    result = train(TrainingRun(recipe, data_of(tables)), folder)
     return folder, result
 
 
@@ -93,20 +94,20 @@ def test_exports_answer_as_the_model_does(trained, tables):
     ],
 )
 def test_targets(tables, tmp_path, transforms, targets, smallest):
-    chosen = request(tables, "linear", **{"target.transforms": transforms})
-    result = train(chosen, data_of(tables, targets), tmp_path / "m")
+    chosen = run_of(tables, "linear", data=data_of(tables, targets), **{"target.transforms": transforms})
+    result = train(chosen, tmp_path / "m")
     assert result["metrics"]["spearman"]["value"] > smallest
 
 
 def test_turning_a_target_round_turns_the_scores_round(tables, tmp_path):
-    train(request(tables, "linear"), data_of(tables), tmp_path / "a")
-    train(request(tables, "linear"), data_of(tables, ["-popularity"]), tmp_path / "b")
+    train(run_of(tables, "linear"), tmp_path / "a")
+    train(run_of(tables, "linear", data=data_of(tables, ["-popularity"])), tmp_path / "b")
     first, second = (ModelFolder(tmp_path / name).predict(data_of(tables)).score for name in "ab")
     np.testing.assert_allclose(first, -second, atol=1e-3)
 
 
 def test_an_export_that_differs_is_not_written(tables, tmp_path, monkeypatch):
-    train(request(tables, "mlp", epochs=2), data_of(tables), tmp_path / "m")
+    train(run_of(tables, "mlp", epochs=2), tmp_path / "m")
     folder = ModelFolder(tmp_path / "m")
     graph = export(folder).data
     assert graph
@@ -185,7 +186,7 @@ def test_the_commands_from_table_to_score(tables, tmp_path):
     table = tmp_path / "one.parquet"
     subprocess.run([*program, "featurize", "--kind", "mfcc_stats", "-o", table, song], check=True, capture_output=True)
     (tmp_path / "one.csv").write_text("track_id,popularity\nsong,1\n")
-    data = load([table], tmp_path / "one.csv", ["popularity"], "track_id", [])
+    data = load([table], tmp_path / "one.csv", ["popularity"], "track_id")
     folder = ModelFolder(model)
     cut = folder.predict(data).score.clip(folder.calibration.low, folder.calibration.high)
     assert record["score"] == pytest.approx(float(cut[0]), abs=1e-3)

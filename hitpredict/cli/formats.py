@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import UsageError, needs
-from hitpredict.tables.cells import cell, json_text
+from hitpredict.tables.cells import any_cell, json_text
 
 Record = Mapping[str, Any]
 
@@ -91,18 +91,11 @@ def _line_writer(form: Format, table: Table, stream: IO[str]) -> Callable[[Recor
     tabs = form is Format.tsv
     writer = csv.writer(stream, delimiter="\t" if tabs else ",", lineterminator="\n")
     writer.writerow(table.columns)
-    return lambda record: void(writer.writerow(_cell(value, tabs) for value in table.flat(record).values()))
+    return lambda record: void(writer.writerow(any_cell(value, tabs) for value in table.flat(record).values()))
 
 
 def void(_: object) -> None:
     """Forget a result."""
-
-
-def _cell(value: object, one_line: bool) -> object:
-    if isinstance(value, list):
-        simple = all(isinstance(item, str) for item in value)
-        value = "; ".join(value) if simple else json.dumps(value)
-    return cell(value, one_line) if isinstance(value, str) else value
 
 
 def render(records: Iterable[Record], form: Format, table: Table, file: IO[bytes]) -> None:

@@ -1,5 +1,6 @@
 """Text from outside on its way to people and their programs: nothing in it drives a terminal or a spreadsheet."""
 
+import json
 import re
 
 # C0, DEL and C1: escapes, cursor moves, and what 8-bit terminals take for escapes.
@@ -25,6 +26,14 @@ def cell(text: str, one_line: bool) -> str:
     """
     plain = shown(text.encode("utf-8", "backslashreplace").decode(), lines=not one_line)
     return f"'{plain}" if _FORMULA.match(plain) else plain
+
+
+def any_cell(value: object, one_line: bool) -> object:
+    """A value as `cell` has it: texts of a list one after the other, other lists as JSON, numbers as they are."""
+    if isinstance(value, list):
+        simple = all(isinstance(item, str) for item in value)
+        value = "; ".join(value) if simple else json.dumps(value)
+    return cell(value, one_line) if isinstance(value, str) else value
 
 
 def original(text: str) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from hitpredict.errors import needs
 from hitpredict.features.kinds import FeatureRow
 from hitpredict.files.arrays import AnyArray, blocks_of
-from hitpredict.tables.cells import cell
+from hitpredict.tables.cells import any_cell
 
 FORMATS = ("parquet", "arrow", "npz", "jsonl", "tsv", "csv")
 _LARGE_CELL = 50 * 10**6
@@ -75,12 +75,8 @@ def line_writer(columns: Sequence[str] | None, form: str, text: IO[str]) -> Call
     writer.writerow(names)
     text.write("\n")
 
-    def plain(value: Any) -> Any:
-        value = json.dumps(value) if isinstance(value, list) else value
-        return cell(value, one_line=form == "tsv") if isinstance(value, str) else value
-
     def write(row: FeatureRow) -> None:
-        writer.writerow(map(plain, _cells(row, columns)))
+        writer.writerow(any_cell(value, one_line=form == "tsv") for value in _cells(row, columns))
         if columns is None:
             quote = '"' if form == "csv" and row.values.size > 1 else ""
             text.write(settings["delimiter"] + quote)

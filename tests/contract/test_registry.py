@@ -48,7 +48,7 @@ def estimator(**spec):
         (lambda: make_kind("logmell", {}), "kind logmell: unknown; did you mean logmel?"),
         (
             lambda: make_kind("logmel", {"n_mel": "1"}),
-            "--set n_mel: unknown; did you mean n_mels? (parameters of logmel)",
+            "`settings` n_mel: unknown; did you mean n_mels? (parameters of logmel)",
         ),
         (lambda: from_json({"name": "logmell"}), "the model's front-end logmell: unknown; did you mean logmel?"),
         (lambda: from_json({"name": "logmel", "n_mel": 1}), "the model's front-end logmel, parameter n_mel: unknown; "),

@@ -15,7 +15,7 @@ from hitpredict import Clip, Scorer
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
 from hitpredict.evaluation.models import OnnxModel
 from hitpredict.frontends import FRONTENDS, from_json, to_json
-from hitpredict.frontends.limits import check_parameters, check_sizes
+from hitpredict.frontends.limits import check_ranges, check_sizes
 from hitpredict.scoring.metadata import ENTRIES
 from hitpredict.scoring.session import bundled
 from tests.helpers.processes import run
@@ -127,10 +127,10 @@ def test_every_parameter_of_a_front_end_has_a_range(cls):
     for key in described:
         if key != "name":
             with pytest.raises(ValueError, match=key):
-                check_parameters(cls, {key: [float("nan")]})
+                check_ranges(cls, {key: [float("nan")]})
             if not isinstance(described[key], str | bool):
                 with pytest.raises(ValueError, match=key):
-                    check_parameters(cls, {key: 1e12})
+                    check_ranges(cls, {key: 1e12})
 
 
 def graph(nodes, inputs, outputs=(("score", TensorProto.FLOAT, ["N"]),), weights=()):

@@ -91,7 +91,7 @@ def evaluate(
 
 
 def _print(result: Mapping[str, Any], aligned: bool) -> None:
-    from hitpredict.evaluation.report import table_of, tables_of
+    from hitpredict.evaluation.card import table_of, tables_of
 
     name, coverage = result["model"], result["coverage"]
     _say(f"{name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import CheckpointError, HitpredictError, UsageError
 from hitpredict.evaluation.baselines import Baselines
+from hitpredict.evaluation.card import card_of
 from hitpredict.evaluation.evaluate import evaluate, warn
-from hitpredict.evaluation.report import card_of
 from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic, locked
 from hitpredict.model_folder.config import ModelConfig, ScoreReference, Split

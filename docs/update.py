@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ["train"],
     "evaluate": ["evaluate"],
     "export-onnx": ["export-onnx"],
+    "report": ["report"],
     "recipes": ["recipes"],
     "models": ["models list", "models show"],
 }

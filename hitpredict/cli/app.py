@@ -96,6 +96,7 @@ _COMMANDS = (
     ("featurize", "Turn sound into feature tables."),
     ("train", "Train a published system on tables."),
     ("evaluate", "Measure a model beside baselines."),
+    ("report", "Make one page of records."),
     ("export-onnx", "Make one .onnx file of a model folder."),
     ("recipes", "List the systems that can be trained."),
 )

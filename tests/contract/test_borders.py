@@ -94,6 +94,7 @@ def test_the_doors_are_used():
             "def late():\n    from hitpredict.tables.join import load",
             "scoring.a of the light world imports",
         ),
+        ("from hitpredict.report import page", "scoring.a of the light world imports report.page"),
         ("import rich.table", "scoring.a imports rich, which cli alone knows"),
         ("from hitpredict.cli import messages", "scoring.a imports cli.messages, of the command line"),
         ("from hitpredict.audio import read", "folders import each other: "),
@@ -102,6 +103,7 @@ def test_the_doors_are_used():
 )
 def test_a_broken_border_is_seen(tmp_path, text, complaint):
     others = {"audio/read": "from hitpredict.scoring.a import x", "tables/join": "", "cli/messages": "", "errors": ""}
+    others["report/page"] = ""
     for name, content in {**others, "scoring/a": text}.items():
         path = tmp_path / f"{name}.py"
         path.parent.mkdir(exist_ok=True)

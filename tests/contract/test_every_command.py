@@ -33,6 +33,8 @@ def workshop(tmp_path_factory):
     (folder / "features.csv").write_text("\n".join([",".join(("track_id", *names)), *numbers]) + "\n")
     labels = [f"{n},{row[0] + row[1]},artist {n}" for n, row in enumerate(rows)]
     (folder / "labels.csv").write_text("\n".join(["track_id,rank,artist", *labels]) + "\n")
+    record = {"schema": "hitpredict.score/1", "path": "song.wav", "name": "song", "score": 50, "interval": [20, 80]}
+    (folder / "records.jsonl").write_text(json.dumps(record) + "\n")
     places = [{"song": f"Song {n}", "artist": "X", "this_week": n} for n in (1, 2)]
     (folder / "chart.json").write_text(json.dumps({"date": "2020-01-04", "data": places}))
     return folder

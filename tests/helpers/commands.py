@@ -68,6 +68,7 @@ EVERY = (
     LIST,
     SHOW,
     Command(("compare",), work=("song.wav", "song.wav")),
+    Command(("report",), work=("records.jsonl",)),
     Command(("recipes",)),
     _fetched("fma"),
     _fetched("spotgentrack"),

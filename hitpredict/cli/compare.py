@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +28,9 @@ COMMAND: dict[str, Any] = {
 _TABLE = Table(COMPARE_COLUMNS, flat_comparison)
 
 
+@options.spread
 def compare(
+    *,
     context: typer.Context,
     inputs: Annotated[
         list[str] | None,
@@ -43,18 +44,15 @@ def compare(
         Format | None,
         typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
-    ] = None,
+    output: options.Output = None,
     device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
     max_bytes: options.MaxBytes = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    messages: Messages,
 ) -> int:
     """Compare each further input with the first; a record each."""
-    inputs, messages = inputs or [], Messages(quiet, verbose)
+    inputs = inputs or []
     if nothing_given(inputs, None):
         typer.echo(context.get_help(), err=True)
         return 2

@@ -3,16 +3,19 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
-from hitpredict.cli.output_paths import cleared
+from hitpredict.cli.outputs import cleared
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError, UsageError, needs
 from hitpredict.files.owned import atomic
+
+if TYPE_CHECKING:
+    from hitpredict.report.records import Records
 
 COMMAND: dict[str, Any] = {
     "help": "Make one page of records: scores, comparisons, explanations and evaluations, with their pictures.",
@@ -21,7 +24,9 @@ COMMAND: dict[str, Any] = {
 }
 
 
+@options.spread
 def report(
+    *,
     records: Annotated[
         list[str],
         typer.Argument(
@@ -29,32 +34,24 @@ def report(
             help="JSON Lines that score, compare, explain or evaluate -f json printed; - for standard input.",
         ),
     ],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PAGE", help="Write the page to PAGE instead of stdout.")
-    ] = None,
+    output: options.Output = None,
     png: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each picture to DIR as well, as PNG.")] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="The page's heading.")] = "hitpredict report",
     model: options.Model = None,
     force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    messages: Messages,
 ) -> int:
     """Read all records; write one page, and pictures where asked for."""
-    messages, failed = Messages(quiet, verbose), list[InputError]()
-    output = None if str(output) == "-" else output
     if output is None and png is None and is_terminal(sys.stdout):
         raise UsageError("the page would fill the terminal; name a file with -o, or redirect it")
     cleared({"-o": output}, [*records, model], force)
     with needs("report"):
         from hitpredict.report import page
-    found = _read(records, failed)
-    for error in failed:
-        messages.failure(error)
-    if not len(found):
-        raise InputError("there are no records to make a page of; give what score, compare or explain printed")
-    parts = page.parts_of(found, model)
+    failed: list[InputError] = []
+    parts = page.parts_of(_read(records, failed, messages), model)
     pictures = {png / f"{plot.slug}.png": plot for plot in page.pictures(parts)} if png else {}
-    cleared({"-o": output} | {f"--png {path.name}": path for path in pictures if path.exists()}, records, force)
+    there = {f"--png {path.name}": path for path in pictures if path.exists()}
+    cleared({"-o": output, **there}, [*records, model], force)
     if output is not None:
         with atomic(output) as file:
             file.write(page.html(parts, title).encode())
@@ -67,14 +64,14 @@ def report(
     return 1 if failed else 0
 
 
-def _read(names: list[str], failed: list[InputError]) -> Any:
-    """The records of all files; those that cannot be read are remembered."""
+def _read(names: list[str], failed: list[InputError], messages: Messages) -> "Records":
+    """The records of all files; what cannot be read is told and remembered. Raises `InputError` without any."""
     from hitpredict.audio.source import STDIN
     from hitpredict.report.records import Records, take
 
-    found = Records()
     if names.count(STDIN) > 1:
         raise UsageError("standard input (-) can be read only once")
+    found = Records()
     for name in names:
         with ExitStack() as stack:
             try:
@@ -82,4 +79,8 @@ def _read(names: list[str], failed: list[InputError]) -> Any:
                 take(found, file, name, failed.append)
             except OSError as error:
                 failed.append(InputError(f"{name}: {error.strerror or error}"))
+    for problem in failed:
+        messages.failure(problem)
+    if not len(found):
+        raise InputError("there are no records to make a page of; give what score, compare or explain printed")
     return found

@@ -75,16 +75,7 @@ def score(
     *,
     context: typer.Context,
     inputs: options.Inputs = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="A bundled model's name, an .onnx file, or a model folder [default: bundled].",
-            autocompletion=options.bundled_models,
-        ),
-    ] = None,
+    model: options.Model = None,
     segments: Annotated[
         float | None,
         typer.Option(min=1, max=86_400, metavar="SECONDS", help="Also score windows of this length over time."),

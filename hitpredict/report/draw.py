@@ -6,7 +6,7 @@ from typing import Any
 
 import vl_convert
 
-# The page sets each as a variable, in light and in dark; pictures on their own are light.
+# Of pictures by themselves; a page gives each name its colour in light and in dark.
 COLOURS = {
     "ink": "#1d2330",
     "muted": "#5b6475",
@@ -53,8 +53,6 @@ class Plot:
             text = pattern.sub("", text)
         # Names within a picture, which have to be one picture's alone in a page of many.
         text = re.sub(r'(id="|url\(#)', rf"\g<1>{self.slug}-", text)
-        for name, colour in COLOURS.items():
-            text = text.replace(f'"{colour}"', f'"var(--{name})"')
         return text.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
     @property

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.report import plots
-from hitpredict.report.draw import Plot
+from hitpredict.report.draw import COLOURS, Plot
 from hitpredict.report.records import Printed, Records, songs_of
 from hitpredict.scoring.scorer import Scorer
 from hitpredict.scoring.session import bundled
@@ -82,7 +82,7 @@ def html(parts: Sequence[Section], title: str) -> str:
     environment.filters["drawn"] = lambda plot: Markup(plot.svg)
     environment.undefined = jinja2.StrictUndefined
     plain = shown(title.encode("utf-8", "replace").decode())
-    return environment.get_template("page.html").render(parts=parts, title=plain) + "\n"
+    return environment.get_template("page.html").render(parts=parts, title=plain, colours=COLOURS) + "\n"
 
 
 @cache

@@ -46,9 +46,9 @@ def report(
         raise UsageError("the page would fill the terminal; name a file with -o, or redirect it")
     cleared({"-o": output}, [*records, model], force)
     with needs("report"):
-        from hitpredict.report import page
+        from hitpredict.report import page, sections
     failed: list[InputError] = []
-    parts = page.parts_of(_read(records, failed, messages), model)
+    parts = sections.sections_of(_read(records, failed, messages), model)
     pictures = {png / f"{plot.slug}.png": plot for plot in page.pictures(parts)} if png else {}
     there = {f"--png {path.name}": path for path in pictures if path.exists()}
     cleared({"-o": output, **there}, [*records, model], force)

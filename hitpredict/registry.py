@@ -45,7 +45,7 @@ def made(what: str, maker: Callable[..., T], parameters: Mapping[str, Any], *giv
             raise UsageError(f"{what}: {name} {str(value)[:40]}: must be {_told(hints[name])}")
     try:
         return maker(*given, **parameters)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise UsageError(f"{what}: {error}") from error
 
 

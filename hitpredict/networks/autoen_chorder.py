@@ -20,6 +20,7 @@ from hitpredict.errors import UsageError
 from hitpredict.networks.hitmusicnet import HitMusicNet, MusicAENet, MusicPopNet, initialise
 from hitpredict.networks.mlp import dense_layers, join, joined_width, output_activation
 from hitpredict.networks.stage import AutoencoderTraining, Stage, StageLoss
+from hitpredict.registry import made
 
 Shapes = Sequence[tuple[int, ...]]
 _BIAS = 0.1
@@ -120,7 +121,7 @@ class AutoenChorder(nn.Module):
         self.descriptors = MusicAENet(width, code)
         self.sequence = SequenceAutoencoder(steps, features, code, sequence_hidden)
         self.regressor = DeepRegressor(2 * code, outputs, layers, hidden, activation)
-        self._training = AutoencoderTraining(**training)
+        self._training = made("pre-training", AutoencoderTraining, training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         vector, sequence = inputs
@@ -164,7 +165,7 @@ class SingleAutoencoder(nn.Module):
         _sizes(shapes)
         self.autoencoder = MusicAENet(joined_width(shapes), code, activation="linear")
         self.regressor = DeepRegressor(code, outputs, layers, hidden, activation)
-        self._training = AutoencoderTraining(**training)
+        self._training = made("pre-training", AutoencoderTraining, training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         result: Tensor = self.regressor(self.autoencoder.encoder(join(inputs)))
@@ -232,7 +233,7 @@ class HmnVggish(nn.Module):
         self.autoencoder = MusicAENet(width, code)
         self.popularity = MusicPopNet(code + features, outputs, dropout=dropout, activation=activation)
         initialise(self, "glorot")
-        self._training = AutoencoderTraining(**training)
+        self._training = made("pre-training", AutoencoderTraining, training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         vector, sequence = inputs

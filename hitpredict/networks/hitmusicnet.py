@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hitpredict.networks.mlp import dense_layers, join, joined_width, output_activation
 from hitpredict.networks.stage import AutoencoderTraining, Stage
-from hitpredict.registry import lookup
+from hitpredict.registry import lookup, made
 
 _HALF_NORMAL_CUT = 0.87962566103423978
 """Standard deviation of a unit normal distribution that is cut at ±2."""
@@ -98,7 +98,7 @@ class HitMusicNet(nn.Module):
         self.autoencoder = MusicAENet(width, code)
         self.popularity = MusicPopNet(code, outputs, alpha, beta, gamma, dropout, activation)
         initialise(self, initialiser)
-        self._training = AutoencoderTraining(**training)
+        self._training = made("pre-training", AutoencoderTraining, training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         result: Tensor = self.popularity(self.autoencoder.encoder(join(inputs)))

@@ -38,6 +38,10 @@ class AutoencoderTraining:
     autoencoder_lr: float = 1e-3
     autoencoder_batch_size: int = 32
 
+    def __post_init__(self) -> None:
+        if self.autoencoder_batch_size < 1:
+            raise ValueError(f"autoencoder_batch_size {self.autoencoder_batch_size}: must be from 1")
+
     def stage(self, name: str, parameters: Callable[[], Iterable[nn.Parameter]], loss: StageLoss) -> Stage:
         """The stage that trains these parameters so."""
         sizes = (self.autoencoder_epochs, self.autoencoder_lr, self.autoencoder_patience, self.autoencoder_batch_size)

@@ -33,9 +33,10 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
         return
     wanted = [tuple(each.split(" or ")) for each in recipe.inputs]
     width = sum(len(each.columns) for each in data.inputs if each.columns)
-    if width and width < recipe.network.get("compression", 1):
+    compression = recipe.network.get("compression", 1)
+    if isinstance(compression, int | float) and 0 < width < compression:
         raise UsageError(
-            f"recipe {recipe.name}: {width} columns are too few, its code has a {recipe.network['compression']}th of "
+            f"recipe {recipe.name}: {width} columns are too few, its code has a {compression}th of "
             "their number (network.compression)"
         )
     # Networks that take a vector join several to one.
@@ -168,6 +169,8 @@ def _dates(values: NDArray[Any], column: str) -> NDArray[Any]:
 
 def check_collapse(recipe: Recipe, predicted: NDArray[np.float64], truth: NDArray[np.float64], target: Target) -> None:
     """A model that answers the same for every song has learnt nothing; a published system shipped like this."""
+    if not np.isfinite(predicted).all():
+        raise TrainingError(f"recipe {recipe.name}: its predictions are no numbers; lower training.learning_rate")
     if recipe.estimator.get("name") == "constant":
         return
     spread, wanted = float(np.std(predicted)), float(np.nanstd(truth))

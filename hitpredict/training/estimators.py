@@ -11,6 +11,8 @@ from hitpredict.errors import TrainingError, UsageError
 from hitpredict.files.arrays import Floats
 from hitpredict.registry import lookup, made
 
+_LEAST_DEVIATION = 1e-6
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -41,11 +43,7 @@ def fit(
     name = spec["name"]
     maker = lookup("estimator", name, ESTIMATORS)
     parameters = {key: value for key, value in spec.items() if key not in ("name", "collapse")}
-    if "min_samples_leaf" in parameters:
-        # With larger leaves than a quarter of the drawn rows a small table could not be split at all.
-        room = max(1, int(len(features) * parameters.get("subsample", 1.0) / 4))
-        parameters["min_samples_leaf"] = min(parameters["min_samples_leaf"], room)
-    model = made(f"estimator {name}", maker, parameters, classes, seed)
+    model = made(f"estimator {name}", maker, parameters, classes, seed, len(features))
     try:
         model.fit(features, values.astype(np.int64) if classes else values)
     except TypeError as error:
@@ -62,12 +60,12 @@ def _scaled(model: Any) -> Any:
     return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), model)
 
 
-def _constant(classes: int, seed: int) -> Any:
+def _constant(classes: int, seed: int, rows: int) -> Any:
     """A linear model whose slopes are penalised to nothing: the mean, or the shares of the classes, remains."""
-    return _linear(classes, seed, 1e20)
+    return _linear(classes, seed, rows, 1e20)
 
 
-def _linear(classes: int, seed: int, penalty: float = 0.0) -> Any:
+def _linear(classes: int, seed: int, rows: int, penalty: float = 0.0) -> Any:
     from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
     if classes:
@@ -75,15 +73,25 @@ def _linear(classes: int, seed: int, penalty: float = 0.0) -> Any:
     return _scaled(Ridge(alpha=penalty) if penalty else LinearRegression())
 
 
-def _trees(classes: int, seed: int, **parameters: Any) -> Any:
+def _trees(
+    classes: int, seed: int, rows: int, min_samples_leaf: int = 1, subsample: float = 1.0, **parameters: Any
+) -> Any:
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
     cls = GradientBoostingClassifier if classes else GradientBoostingRegressor
-    return _scaled(made("estimator boosted-trees", cls, {"random_state": seed, **parameters}))
+    if not 0 < subsample <= 1:
+        raise ValueError(f"subsample {subsample}: must be a share above 0, up to 1")
+    # With larger leaves than a quarter of the drawn rows a small table could not be split at all.
+    leaf = min(min_samples_leaf, max(1, int(rows * subsample / 4)))
+    given = {"random_state": seed, "min_samples_leaf": leaf, "subsample": subsample, **parameters}
+    return _scaled(made("estimator boosted-trees", cls, given))
 
 
-def _noise(classes: int, seed: int, mean: float = float("nan"), deviation: float = float("nan")) -> "_Noise":
-    return _Noise(seed, mean, deviation)
+def _noise(classes: int, seed: int, rows: int, mean: float = float("nan"), deviation: float = float("nan")) -> "_Noise":
+    # ONNX Runtime ends the process for a deviation of 0.
+    if deviation <= 0:
+        raise ValueError(f"deviation {deviation}: must be a number above 0")
+    return _Noise(seed, float(mean), float(deviation))
 
 
 class _Noise:
@@ -95,7 +103,7 @@ class _Noise:
     def fit(self, features: Any, values: Floats) -> None:
         """Take the mean and the deviation of the training values where none were given."""
         self.mean = float(np.mean(values)) if np.isnan(self.mean) else self.mean
-        self.deviation = float(np.std(values)) if np.isnan(self.deviation) else self.deviation
+        self.deviation = max(float(np.std(values)), _LEAST_DEVIATION) if np.isnan(self.deviation) else self.deviation
 
 
 ESTIMATORS: dict[str, Callable[..., Any]] = {

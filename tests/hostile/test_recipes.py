@@ -28,6 +28,14 @@ ODD_ENTRIES = [
     *(("mlp", "training", key, LOST) for key in ("epochs", "batch_size", "learning_rate")),
     ("mlp", "training", "batch_size", True),
     ("mlp", "loss", "name", LOST),
+    *(("boosted-trees", "estimator", "min_samples_leaf", odd) for odd in ("text", [], {})),
+    *(("boosted-trees", "estimator", "subsample", odd) for odd in ("text", 0, float("nan"))),
+    *(("random-normal", "estimator", key, odd) for key in ("mean", "deviation") for odd in ("text", [])),
+    *(("random-normal", "estimator", "deviation", odd) for odd in (0, -1)),
+    *(("hmn", "network", "compression", odd) for odd in ("text", 0, [])),
+    *(("hmn", "network", "autoencoder_epochs", odd) for odd in ("text", 1e30, [])),
+    *(("hmn", "network", "autoencoder_batch_size", odd) for odd in (-1, "text")),
+    *(("hmn", "network", "alpha", odd) for odd in (float("nan"), "text")),
 ]
 
 
@@ -38,7 +46,9 @@ def test_recipes_that_cannot_be_trained(tables, tmp_path, name, table, key, odd)
     if odd is LOST:
         del entries[key]
     data = load([tables / "features.csv"], tables / "labels.jsonl", ["popularity"], "artist")
-    with pytest.raises(UsageError, match=rf"{table}\.{key}|{table} linear: |optimizer adamw: ") as caught:
+    with pytest.raises(
+        UsageError, match=rf"{table}\.{key}|{table} {name}: |optimizer adamw: |network hitmusicnet: |pre-training: "
+    ) as caught:
         changed = recipes.Recipe.from_json({**recipe, table: entries})
         training_run.train(TrainingRun(changed, data), tmp_path / "m")
     assert "\n" not in str(caught.value)

@@ -93,6 +93,7 @@ _COMMANDS = (
     ("score", "Predict how popular songs are from their sound."),
     ("mutate", "Change the sound of songs."),
     ("compare", "Compare the scores of mixes or songs."),
+    ("explain", "Show what in the sound moves a score."),
     ("featurize", "Turn sound into feature tables."),
     ("train", "Train a published system on tables."),
     ("evaluate", "Measure a model beside baselines."),

@@ -6,12 +6,14 @@ Numbers are rounded far below what they can mean, so that equal inputs print equ
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 SCORE_SCHEMA = "hitpredict.score/1"
 RECIPE_SCHEMA = "hitpredict.recipe/1"
 COMPARE_SCHEMA = "hitpredict.compare/1"
+EXPLAIN_SCHEMA = "hitpredict.explain/1"
+CORPUS_SCHEMA = "hitpredict.explain-corpus/1"
 CLEAR, NOT_CLEAR = "clear", "no clear difference"
 
 
@@ -277,3 +279,136 @@ def flat_comparison(record: Mapping[str, Any]) -> dict[str, Any]:
     row |= {key: record[key] for key in ("difference", "verdict", "same_song", "device")}
     row |= {f"model_{key}": value for key, value in record["model"].items()}
     return {key: row[key] for key in COMPARE_COLUMNS}
+
+
+@dataclass(frozen=True)
+class ExplainRecord:
+    """How a model's score of one song moves with one property of its sound.
+
+    values, scores: the response curve, ascending. slope: of its least-squares line with the unchanged song in it, in
+    score per `slope_unit` (`unit`, or an octave of values that are ratios to one another). effect: what that line
+    makes of the whole range, towards more of what the parameter's name says, or, where no value leaves the song as it
+    is, the change that the strongest value makes. towards: the value at that end. largest_change: of the scores from
+    `base_score`, signed, at `largest_change_at`. monotonicity: Spearman's correlation of values and scores.
+    significant: whether the largest change is more than noise, `p_value` corrected for the parameters of the song.
+    blind: whether no value moves the score at all. noise: the scale that changes are measured with, see
+    `explanation.effects.Noise`. unlike_training: values at which the sound is unlike the songs the model learnt from,
+    the unchanged song not being so. quality: of stretching, for parameters that need it. rank: 1 for the largest.
+    """
+
+    path: str
+    name: str
+    parameter: str
+    unit: str
+    values: tuple[float, ...]
+    scores: tuple[float, ...]
+    base_score: float
+    slope: float | None
+    slope_unit: str
+    effect: float
+    towards: float
+    largest_change: float
+    largest_change_at: float
+    monotonicity: float | None
+    p_value: float
+    significant: bool
+    blind: bool
+    noise: Mapping[str, Any]
+    unlike_training: tuple[float, ...]
+    quality: str | None
+    rank: int
+    warnings: tuple[str, ...]
+    model: ModelReference
+    device: str
+    artist: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as printed."""
+        return _printed(EXPLAIN_SCHEMA, self)
+
+
+@dataclass(frozen=True)
+class CorpusRecord:
+    """What one property of the sound does to a model's scores of many songs.
+
+    values: those swept. mean_effect: the mean over songs of `ExplainRecord.effect`, towards `towards`; interval: holds
+    it with probability `interval_level`, by a bootstrap over songs, or over artists where they are known.
+    share_same_sign: of songs whose effect has the mean's sign. p_value: that the mean is no more than what noise makes.
+    significant: after correction for the parameters. songs_significant: in how many songs alone. blind: in all of
+    them. correlations: of the effects, over songs, with those of the other parameters. rank: 1 for the largest.
+    """
+
+    parameter: str
+    unit: str
+    values: tuple[float, ...]
+    mean_effect: float
+    towards: float
+    interval: tuple[float, float]
+    interval_level: float
+    share_same_sign: float
+    rank: int
+    p_value: float
+    significant: bool
+    blind: bool
+    songs: int
+    groups: int
+    songs_significant: int
+    noise: float
+    correlations: Mapping[str, float]
+    quality: str | None
+    model: ModelReference
+    device: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as printed."""
+        return _printed(CORPUS_SCHEMA, self)
+
+
+_AS_ASKED = ("values", "towards", "largest_change_at", "unlike_training")
+
+
+def _printed(schema: str, record: ExplainRecord | CorpusRecord) -> dict[str, Any]:
+    """A record's fields in their order, floats rounded, what is not known left out."""
+    named = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return {"schema": schema} | {name: _plain(value, name) for name, value in named if value is not None}
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, ModelReference):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_plain(each, name) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(each, name) for key, each in value.items()}
+    if not isinstance(value, float):
+        return value
+    return (
+        float(f"{value:.4g}")
+        if name == "p_value"
+        else value
+        if name in ("values", "towards", "largest_change_at", "unlike_training")
+        else round(value, 4)
+    )
+
+
+EXPLAIN_COLUMNS = (
+    "path", "name", "rank", "parameter", "unit", "largest_change", "largest_change_at", "effect", "towards", "slope",
+    "slope_unit", "monotonicity", "p_value", "significant", "blind", "base_score", "values", "scores", "noise",
+    "unlike_training", "quality", "warnings", "model_name", "model_version", "model_sha256", "device", "artist",
+)  # fmt: skip
+CORPUS_COLUMNS = (
+    "rank", "parameter", "unit", "values", "mean_effect", "towards", "interval_low", "interval_high", "interval_level",
+    "share_same_sign", "p_value", "significant", "blind", "songs", "groups", "songs_significant", "noise",
+    "correlations", "quality", "model_name", "model_version", "model_sha256", "device",
+)  # fmt: skip
+
+
+def flat_explanation(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A printed record of either kind as one row of its columns, for tables."""
+    row = dict(record) | {f"model_{key}": value for key, value in record["model"].items()}
+    if "interval" in row:
+        row["interval_low"], row["interval_high"] = row["interval"]
+        row["correlations"] = json.dumps(row["correlations"])
+        return {key: row.get(key, "") for key in CORPUS_COLUMNS}
+    row["noise"] = row["noise"]["scale"]
+    return {key: row.get(key, "") for key in EXPLAIN_COLUMNS}

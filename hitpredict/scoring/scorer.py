@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.read import FULL_SCALE, AudioReader, open_audio
+from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
 from hitpredict.engines import lockstep
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
@@ -70,9 +71,9 @@ class Scorer:
             )
 
     def score(
-        self, audio: Clip | Source | str | os.PathLike[str] | bytes, segments: float | None = None
+        self, audio: Clip | Sound | Source | str | os.PathLike[str] | bytes, segments: float | None = None
     ) -> ScoreRecord:
-        """Predict the popularity of a clip, a file, encoded bytes or a `Source`.
+        """Predict the popularity of a clip, a sound, a file, encoded bytes or a `Source`.
 
         segments: also score windows of this many seconds (at least 1), the last of them shorter.
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
@@ -94,7 +95,7 @@ class Scorer:
 
     def _record(
         self,
-        reader: "AudioReader | _ClipReader",
+        reader: "AudioReader | _SoundReader",
         arrays: list[list[AnyArray]],
         segments: float | None,
     ) -> ScoreRecord:
@@ -205,28 +206,30 @@ def _level_warnings(peak: float, share_over: float) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(audio: Clip | Source | str | os.PathLike[str] | bytes) -> Iterator["AudioReader | _ClipReader"]:
-    if isinstance(audio, Clip):
-        yield _ClipReader(audio)
+def _opened(audio: Clip | Sound | Source | str | os.PathLike[str] | bytes) -> Iterator["AudioReader | _SoundReader"]:
+    if isinstance(audio, Clip | Sound):
+        yield _SoundReader(Sound.of(audio) if isinstance(audio, Clip) else audio)
     else:
         with open_audio(audio) as reader:
             yield reader
 
 
-class _ClipReader:
-    """A clip in memory, read like a file."""
+class _SoundReader:
+    """A sound that is no file, read like one."""
 
-    def __init__(self, clip: Clip):
-        self.path = self.name = clip.name or "clip"
-        self.tags = clip.tags
-        self.rate, self.warnings, self.frames_read = clip.rate, list[str](), clip.frames
-        self._samples = clip.samples
-        self.channels, magnitude = clip.channels, np.abs(clip.samples)
-        self.peak, self.over = float(magnitude.max(initial=0)), int(np.count_nonzero(magnitude > FULL_SCALE))
+    def __init__(self, sound: Sound):
+        self.path = self.name = sound.name or "clip"
+        self.tags, self.rate, self.channels, self.frames_read = sound.tags, sound.rate, sound.channels, sound.frames
+        self.warnings, self.peak, self.over = list[str](), 0.0, 0
+        self._sound = sound
 
     def blocks(self, *, reuse: bool = False) -> Iterator[Samples]:
-        if not self._samples.size:
+        if not self._sound.channels * self._sound.frames:
             raise InputError(f"{self.path}: holds no audio frames")
-        if not np.isfinite(self.peak):
-            raise InputError(f"{self.path}: holds NaN or infinite samples")
-        yield self._samples
+        for block in self._sound.blocks():
+            magnitude = np.abs(block)
+            self.peak = max(self.peak, float(magnitude.max()))
+            if not np.isfinite(magnitude.max()):
+                raise InputError(f"{self.path}: holds NaN or infinite samples")
+            self.over += int(np.count_nonzero(magnitude > FULL_SCALE))
+            yield block

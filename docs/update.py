@@ -17,6 +17,7 @@ COMMANDS = {
     "score": ["score"],
     "mutate": ["mutate"],
     "compare": ["compare"],
+    "explain": ["explain"],
     "featurize": ["featurize"],
     "fetch": [f"fetch {source}" for source in SOURCES],
     "train": ["train"],

@@ -56,16 +56,7 @@ def explain(
     quality: Annotated[Quality, typer.Option(help="Of pitch and tempo; draft is about three times as fast.")] = (
         Quality.draft
     ),
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="A bundled model's name, an .onnx file, or a model folder [default: bundled].",
-            autocompletion=options.bundled_models,
-        ),
-    ] = None,
+    model: options.Model = None,
     form: Annotated[
         Format | None,
         typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),

@@ -84,7 +84,8 @@ def discoveries(p_values: Sequence[float], level: float = LEVEL) -> list[bool]:
     p = np.asarray(p_values, np.float64)
     ranks = np.arange(1, len(p) + 1)
     passing = np.flatnonzero(np.sort(p) <= level * ranks / max(len(p), 1))
-    return list(p <= np.sort(p)[passing[-1]]) if passing.size else [False] * len(p)
+    found: list[bool] = (p <= np.sort(p)[passing[-1]]).tolist() if passing.size else [False] * len(p)
+    return found
 
 
 def slope(places: Sequence[float], scores: Sequence[float]) -> float | None:

@@ -17,6 +17,7 @@ from hitpredict.mutations.step import Context, Step, decibels, parameter
 _SLOPES = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls as frequency to this power
 _FLAT_BELOW = 20.0  # Hz; else most of brown noise would be below hearing
 _KERNEL_SECONDS = 0.25
+_HELD_SAMPLES = 2**23  # over all channels
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_DELAY = 1105  # samples LAME and a decoder add when the stream has no room for the tag that says so
@@ -44,6 +45,9 @@ class Noise(Step):
             sound, parts=lambda: coloured_noise(context.generator(), sound.channels, sound.rate, self.colour)
         )
         noise = endless.between(0, sound.frames)
+        if sound.frames * sound.channels <= _HELD_SAMPLES:
+            # It is needed twice, and costs more to make than all the rest.
+            noise = Sound.of(noise.clip())
         signal, added = _energy(sound), _energy(noise)
         if signal == 0:
             raise InputError("`noise`: the clip is silent, so it has no signal-to-noise ratio")

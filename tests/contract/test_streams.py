@@ -142,7 +142,9 @@ def test_work_for_a_file_ends_in_one_line_for_people(tmp_path, command):
     to_file = command.call(song, missing, "-o", tmp_path / "out.d" / "out", "--failures", tmp_path / "failed")
     (tmp_path / "out.d").mkdir()
     shown, quiet = (in_terminal(*to_file, *more, terminals="02") for more in ((), ("-q", "--force")))
-    done = {"score": "scored", "mutate": "variants written", "featurize": "described"}[str(command)]
+    done = {"score": "scored", "mutate": "variants written", "explain": "explained", "featurize": "described"}[
+        str(command)
+    ]
     assert shown.complaints[-1] == (
         f"hitpredict: 1 {done}, 1 failed (listed in {tmp_path / 'failed'}); {tmp_path / 'out.d' / 'out'}"
     )

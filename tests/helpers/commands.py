@@ -56,6 +56,7 @@ def _fetched(source: str, *arguments: str) -> Command:
 
 SCORE = Command(("score",), takes_inputs=True, work=("song.wav",))
 MUTATE = Command(("mutate",), ("--gain", "-3"), takes_inputs=True, work=("song.wav",))
+EXPLAIN = Command(("explain",), ("--params", "gain"), takes_inputs=True, work=("song.wav",))
 FEATURIZE = Command(("featurize",), ("--kind", "mfcc_stats"), takes_inputs=True, work=("song.wav",))
 LIST = Command(("models", "list"))
 SHOW = Command(("models", "show"))
@@ -64,6 +65,7 @@ _TABLES = ("--features", "features.csv", "--labels", "labels.csv")
 EVERY = (
     SCORE,
     MUTATE,
+    EXPLAIN,
     FEATURIZE,
     LIST,
     SHOW,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hitpredict.cli.output import Record
+from hitpredict.cli.formats import Record
 from hitpredict.tables.cells import shown
 
 _HALF = 8
@@ -56,8 +56,10 @@ class EffectPrinter:
         """What moves the scores of many songs."""
         self._any = True
         most = max(record["songs"] for record in records)
-        self._console.print(f"[bold]{most} songs[/]  mean effect of each parameter over its values, with 95 % interval")
-        rows = _grid("parameter", "lowers · raises", "mean effect", "same sign", "towards")
+        self._console.print(
+            f"[bold]{most} songs[/]  mean effect of each parameter, 95 % interval, and how many songs move the same way"
+        )
+        rows = _grid("parameter", "lowers · raises", "mean effect", "same", "towards", "")
         furthest = max(abs(end) for record in records for end in (record["mean_effect"], record["noise"]))
         for record in records:
             low, high = record["interval"]
@@ -65,9 +67,8 @@ class EffectPrinter:
             bar = _bar(record["mean_effect"] / furthest, record["significant"])
             same = f"{100 * record['share_same_sign']:.0f} %"
             values = _with_unit(_number(record["towards"]), record)
-            rows.add_row(
-                _safe(record["parameter"]), *(("", _BLIND, "") if record["blind"] else (bar, told, same)), values
-            )
+            shown = ("", _BLIND, "", "") if record["blind"] else (bar, told, same, values)
+            rows.add_row(_safe(record["parameter"]), *shown, _verdict(record))
         self._console.print(rows)
 
     def legend(self) -> None:
@@ -99,7 +100,7 @@ def _bar(share: float, significant: bool) -> str:
 def _verdict(record: Record) -> str:
     if record["blind"]:
         return ""
-    return f"p {record['p_value']:.1g}" if record["significant"] else f"[dim]noise (p {record['p_value']:.1g})[/]"
+    return f"p {record['p_value']:.1g}" if record["significant"] else "[dim]noise[/]"
 
 
 def _with_unit(text: str, record: Record) -> str:

@@ -97,7 +97,7 @@ def score(
     if not batch.wanted(inputs or [], output, model):
         return 0
     with as_file(model, batch.messages) as file:
-        scorer = _loaded(file, device, batch)
+        scorer = loaded(file, device, batch)
         if memory and scorer.session.device == "cuda":
             raise UsageError("--memory: CUDA takes far more addresses than memory; leave it out, or say --device cpu")
         with batch.run(inputs or [], output, "scored") as run:
@@ -134,7 +134,8 @@ def as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
         yield str(file)
 
 
-def _loaded(model: str | None, device: options.Device | None, batch: Batch) -> "Scorer":
+def loaded(model: str | None, device: options.Device | None, batch: Batch) -> "Scorer":
+    """The model, and a word on where it runs, if that is not what was expected."""
     from hitpredict.scoring.scorer import Scorer
 
     scorer = Scorer(model, device.value if device else "auto", seconds=batch.timeout)

@@ -12,14 +12,14 @@ import numpy as np
 
 from hitpredict.files.arrays import Floats
 
-LEVEL = 0.05
+FALSE_DISCOVERIES = 0.05
 """The share of false discoveries that is put up with."""
 # The 95 % quantile of the largest of six normal magnitudes, in standard deviations: what a model file's noise floor is.
 _FLOOR_IN_DEVIATIONS = 2.63
 
 
 @dataclass(frozen=True)
-class Noise:
+class NoiseScale:
     """How far changes that should not matter move a score.
 
     scale: standard deviation. dof: degrees of freedom it is known with. changes: how many were tried. floor: the
@@ -32,7 +32,7 @@ class Noise:
     floor: float = 0.0
 
     @classmethod
-    def of(cls, kinds: Mapping[str, Sequence[float]], floor: float, least: float) -> "Noise":
+    def of(cls, kinds: Mapping[str, Sequence[float]], floor: float, least: float) -> "NoiseScale":
         """From differences to the score of the unchanged sound, by kind of change; at least one.
 
         Each kind (timing, level, coding…) is a variance component, the mean of its squared differences: their
@@ -79,7 +79,7 @@ def student_tail(t: float, dof: int) -> float:
     return max(0.0, 1 - 2 / math.pi * (angle + math.sin(angle) * cosine * total))
 
 
-def discoveries(p_values: Sequence[float], level: float = LEVEL) -> list[bool]:
+def discoveries(p_values: Sequence[float], level: float = FALSE_DISCOVERIES) -> list[bool]:
     """Which of several hypotheses to reject so that of those at most `level` are false (Benjamini & Hochberg 1995)."""
     p = np.asarray(p_values, np.float64)
     ranks = np.arange(1, len(p) + 1)

@@ -36,7 +36,7 @@ _OCTAVES = {"Hz", "kbit/s"}
 
 
 @dataclass(frozen=True)
-class Parameter:
+class SweptParameter:
     """One property of the sound and the steps that give it several values, everything else being the same.
 
     name: what records call it. steps: of one op, at least one, in the order of their values.
@@ -46,7 +46,7 @@ class Parameter:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, name: str, op: str, text: str) -> "Parameter":
+    def of(cls, name: str, op: str, text: str) -> "SweptParameter":
         """The values in the syntax of `mutate`. `UsageError` where they differ in more than one number."""
         steps = parse(op, text)
         places = {place for step in steps for place, value in enumerate(step.values) if value != steps[0].values[place]}
@@ -104,16 +104,16 @@ class Parameter:
         return [math.log2(value) for value in values] if self.octaves else list(values)
 
 
-def chosen(names: str | None, file: Path | None) -> list[Parameter]:
+def chosen_parameters(names: str | None, file: Path | None) -> list[SweptParameter]:
     """The default parameters, or those of a TOML file; of these the ones that `names` lists, separated by commas.
 
     A name such as `eq` or `noise` stands for all of the kind; any step of `mutate` with one value is known from
     elsewhere only to a file. Raises `UsageError`.
     """
-    grid = _read(file) if file else {name: Parameter.of(name, *entry) for name, entry in DEFAULT.items()}
+    grid = _read(file) if file else {name: SweptParameter.of(name, *entry) for name, entry in DEFAULT.items()}
     if names is None:
         return list(grid.values())
-    found: dict[str, Parameter] = {}
+    found: dict[str, SweptParameter] = {}
     for name in filter(None, (part.strip() for part in names.split(","))):
         alike = {key: value for key, value in grid.items() if key == name or key.rpartition("-")[0] == name}
         if not alike:
@@ -124,7 +124,7 @@ def chosen(names: str | None, file: Path | None) -> list[Parameter]:
     return list(found.values())
 
 
-def _read(file: Path) -> dict[str, Parameter]:
+def _read(file: Path) -> dict[str, SweptParameter]:
     """`pitch = "-4:4:1"`, or with a name of its own `air = {eq = "12k:-6:6:3"}`."""
     try:
         text = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def _read(file: Path) -> dict[str, Parameter]:
     return {name: _entry(name, entry, file) for name, entry in text.items()}
 
 
-def _entry(name: str, entry: Any, file: Path) -> Parameter:
+def _entry(name: str, entry: Any, file: Path) -> SweptParameter:
     items = list(entry.items()) if isinstance(entry, dict) else [(name, entry)]
     if len(items) != 1 or not isinstance(items[0][1], str):
         raise UsageError(
@@ -145,6 +145,6 @@ def _entry(name: str, entry: Any, file: Path) -> Parameter:
     if items[0][0] not in STEPS:
         raise UsageError(f"grid {file}: {unknown('step', items[0][0], STEPS)}")
     try:
-        return Parameter.of(name, *items[0])
+        return SweptParameter.of(name, *items[0])
     except UsageError as error:
         raise UsageError(f"grid {file}: {error}") from error

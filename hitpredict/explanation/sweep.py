@@ -8,18 +8,14 @@ does not (differences of up to 2 points of 100), so it works on all channels.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import groupby
-from typing import Any
 
-from hitpredict.audio.read import read_sound
 from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
-from hitpredict.engines import threads
-from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError
-from hitpredict.explanation.effects import Noise, discoveries, monotonicity, slope
-from hitpredict.explanation.grid import Parameter
+from hitpredict.explanation.effects import NoiseScale, discoveries, monotonicity, slope
+from hitpredict.explanation.grid import SweptParameter
 from hitpredict.mutations import Chain
 from hitpredict.mutations.damage import Mp3Compression
 from hitpredict.mutations.edit import Roll
@@ -27,6 +23,7 @@ from hitpredict.mutations.level import Gain
 from hitpredict.mutations.space import Mono
 from hitpredict.mutations.step import Step
 from hitpredict.mutations.time import Pitch, Tempo
+from hitpredict.mutations.variants import made
 from hitpredict.scoring.records import ExplainRecord, ScoreRecord
 from hitpredict.scoring.scorer import Scorer, ScoreScale
 
@@ -53,7 +50,7 @@ Tried = Mapping[Chain, ScoreRecord | InputError]
 class Sweep:
     """What is tried on each song. quality: of stretching, `draft` or `best`."""
 
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[SweptParameter, ...]
     quality: str = "draft"
 
     def chain(self, *steps: Step) -> Chain:
@@ -91,7 +88,9 @@ class Sweep:
         null = {kind: _differences(chains, tried, base.score) for kind, chains in self.null.items()}
         span = scorer.target.high - scorer.target.low
         plain, stretched = (
-            Noise.of({kind: null[kind] for kind in null if kind in kinds}, scorer.noise_floor or 0.0, _ROUNDING * span)
+            NoiseScale.of(
+                {kind: null[kind] for kind in null if kind in kinds}, scorer.noise_floor or 0.0, _ROUNDING * span
+            )
             for kinds in (NULL, {**NULL, **STRETCHED})
         )
         noises = [stretched if curve.parameter.stretches else plain for curve in curves]
@@ -119,12 +118,12 @@ class Sweep:
 class _Curve:
     """What could be tried of a parameter."""
 
-    parameter: Parameter
+    parameter: SweptParameter
     values: tuple[float, ...]
     records: tuple[ScoreRecord, ...]
 
     @classmethod
-    def of(cls, parameter: Parameter, tried: Iterable[ScoreRecord | InputError]) -> "_Curve":
+    def of(cls, parameter: SweptParameter, tried: Iterable[ScoreRecord | InputError]) -> "_Curve":
         pairs = [pair for pair in zip(parameter.values, tried, strict=True) if isinstance(pair[1], ScoreRecord)]
         return cls(parameter, tuple(value for value, _ in pairs), tuple(record for _, record in pairs))  # type: ignore[misc]
 
@@ -158,7 +157,14 @@ def _differences(chains: Iterable[Chain], tried: Tried, base: float) -> list[flo
 
 
 def _record(
-    sweep: Sweep, path: str, base: ScoreRecord, curve: _Curve, noise: Noise, p: float, significant: bool, blind: bool
+    sweep: Sweep,
+    path: str,
+    base: ScoreRecord,
+    curve: _Curve,
+    noise: NoiseScale,
+    p: float,
+    significant: bool,
+    blind: bool,
 ) -> ExplainRecord:
     changes = curve.changes(base.score)
     largest = max(range(len(changes)), key=lambda place: abs(changes[place]))
@@ -201,62 +207,27 @@ def _unlike(record: ScoreRecord) -> bool:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One change to one song."""
+class _Scores:
+    """Where variants go: to the model."""
 
-    source: Source
-    chain: Chain
+    scorer: Scorer
 
-    def __str__(self) -> str:
-        return f"{self.source.path}: {self.chain.label}"
+    def claim(self, source: Source, recipe: Chain) -> str:
+        """What goes wrong in scoring is told of the input, by its path."""
+        return source.path
+
+    def take(self, name: str, sound: Sound) -> ScoreRecord:
+        return replace(self.scorer.score(replace(sound, name=name)), name=sound.name)
 
 
 def run(
     found: Iterable[Source], sweep: Sweep, scorer: Scorer, jobs: int | None, seconds: float, note: Callable[[str], None]
-) -> Iterator[tuple[Source, dict[Chain, ScoreRecord | InputError]]]:
-    """Each source with all that was tried on it, in order; the sound is decoded once.
-
-    jobs: threads, which go on with the next song while the last is not done. seconds: for the work on one source.
-    note: takes what was found wrong with a file and survived.
-    """
-    with closing(threads.run(_trials(found, sweep, scorer, seconds, note), jobs)) as results:
+) -> Iterator[tuple[Source, Tried]]:
+    """Each source with all that was tried on it, in order; see `mutations.variants.made`."""
+    with closing(made(found, sweep.chains, _Scores(scorer), jobs, seconds, note)) as results:
         for _, group in groupby(results, lambda result: id(result[0].source)):
-            trials = list(group)
-            source = trials[0][0].source
+            tried = list(group)
+            source = tried[0][0].source
             # A spooled copy of a long sound was kept until now.
             source.discard()
-            yield source, {trial.chain: result for trial, result in trials}
-
-
-def _trials(
-    found: Iterable[Source], sweep: Sweep, scorer: Scorer, seconds: float, note: Callable[[str], None]
-) -> Iterator[tuple[Trial, Callable[[], ScoreRecord]]]:
-    for source in found:
-        budget = Budget(source.path, seconds)
-        read = threads.attempted(budget.timed(partial(_read, source, note)), source, lambda source: source.path)
-        if isinstance(read, InputError):
-            yield Trial(source, sweep.chain()), partial(_raise, read)
-            continue
-        sound = replace(read, parts=partial(_within, read, budget))
-        for chain in sweep.chains:
-            yield Trial(source, chain), budget.timed(partial(_tried, source, chain, sound, scorer))
-
-
-def _read(source: Source, note: Callable[[str], None]) -> Sound:
-    if source.problem:
-        raise InputError(f"{source.path}: {source.problem}")
-    return read_sound(source, lambda warning: note(f"{source.path}: {warning}"))
-
-
-def _within(sound: Sound, budget: Budget) -> Iterator[Any]:
-    return map(budget.check, sound.parts())
-
-
-def _tried(source: Source, chain: Chain, sound: Sound, scorer: Scorer) -> ScoreRecord:
-    changed = chain.stream(sound)
-    # What goes wrong in scoring is told of the input, by its path.
-    return replace(scorer.score(replace(changed, name=source.path)), name=sound.name)
-
-
-def _raise(error: InputError) -> Any:
-    raise error
+            yield source, {variant.recipe: result for variant, result in tried}

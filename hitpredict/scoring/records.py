@@ -292,8 +292,8 @@ class ExplainRecord:
     `base_score`, signed, at `largest_change_at`. monotonicity: Spearman's correlation of values and scores.
     significant: whether the largest change is more than noise, `p_value` corrected for the parameters of the song.
     blind: whether no value moves the score at all. noise: the scale that changes are measured with, see
-    `explanation.effects.Noise`. unlike_training: values at which the sound is unlike the songs the model learnt from,
-    the unchanged song not being so. quality: of stretching, for parameters that need it. rank: 1 for the largest.
+    `explanation.effects.NoiseScale`. unlike_training: values at which the sound is unlike the songs the model learnt
+    from, the unchanged song not being so. quality: of stretching, for parameters that need it. rank: 1 for the largest.
     """
 
     path: str

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hitpredict.explanation.effects import Noise, correlation, discoveries, monotonicity, slope, student_tail
+from hitpredict.explanation.effects import NoiseScale, correlation, discoveries, monotonicity, slope, student_tail
 
 SONGS, PARAMETERS, VALUES = 1500, 15, 4
 KINDS = {"timing": 8, "level": 4, "coding": 4}
@@ -32,7 +32,7 @@ def false_alarms(draw, scales, floor=0.0):
     alarms = 0
     for _ in range(SONGS):
         kinds = {kind: scales[kind] * draw(random, count) for kind, count in KINDS.items()}
-        noise = Noise.of(kinds, floor, 1e-9)
+        noise = NoiseScale.of(kinds, floor, 1e-9)
         # What a variant suffers is what all kinds of inaudible change do, together.
         variants = sum(scales[kind] * draw(random, (PARAMETERS, VALUES)) for kind in KINDS)
         alarms += any(discoveries([noise.p_value(changes) for changes in variants]))
@@ -54,35 +54,35 @@ def test_noise_alone_is_called_an_effect_in_5_songs_of_100_at_most(scales):
 
 def test_alarms_are_not_impossible():
     """The test above could fail: with the scale known too small, chance passes for effects."""
-    too_sure = Noise(0.5, 1000, 16)
+    too_sure = NoiseScale(0.5, 1000, 16)
     random = np.random.default_rng(2)
     found = [any(discoveries([too_sure.p_value(each) for each in random.normal(size=(15, 4))])) for _ in range(300)]
     assert np.mean(found) > 0.5
 
 
 def test_large_changes_are_found_with_few_null_changes():
-    noise = Noise.of({"timing": [0.5, -0.4, 0.6, -0.5], "coding": [0.3, -0.2]}, 0.0, 1e-9)
+    noise = NoiseScale.of({"timing": [0.5, -0.4, 0.6, -0.5], "coding": [0.3, -0.2]}, 0.0, 1e-9)
     assert discoveries([noise.p_value([20.0, 10.0]), *[0.9] * 14]) == [True] + [False] * 14
 
 
 def test_the_floor_of_the_model_holds_for_quiet_songs():
     quiet = {"timing": [1e-6] * 8}
-    assert Noise.of(quiet, 1.2, 0.0).scale == pytest.approx(1.2 / 2.63)
-    assert Noise.of(quiet, 0.0, 0.05).scale == 0.05
-    assert Noise.of({"timing": [3.0] * 8}, 1.2, 0.05).scale == pytest.approx(3)
-    assert not Noise.of(quiet, 1.2, 0.0).exceeded([1.1, -1.2])
-    assert Noise.of(quiet, 1.2, 0.0).exceeded([1.1, -1.3])
+    assert NoiseScale.of(quiet, 1.2, 0.0).scale == pytest.approx(1.2 / 2.63)
+    assert NoiseScale.of(quiet, 0.0, 0.05).scale == 0.05
+    assert NoiseScale.of({"timing": [3.0] * 8}, 1.2, 0.05).scale == pytest.approx(3)
+    assert not NoiseScale.of(quiet, 1.2, 0.0).exceeded([1.1, -1.2])
+    assert NoiseScale.of(quiet, 1.2, 0.0).exceeded([1.1, -1.3])
 
 
 def test_degrees_of_freedom_are_those_of_the_kind_that_moves_scores():
-    assert Noise.of({"a": [1.0] * 8, "b": [0.0] * 4}, 0, 0).dof == 8
-    assert Noise.of({"a": [0.001] * 8, "b": [1.0, -1.0]}, 0, 0).dof == 2
-    assert Noise.of({"a": [1.0] * 4, "b": [1.0] * 4}, 0, 0).dof == 8
-    assert Noise.of({"identity": [0.0], "a": []}, 0.5, 0).changes == 1
+    assert NoiseScale.of({"a": [1.0] * 8, "b": [0.0] * 4}, 0, 0).dof == 8
+    assert NoiseScale.of({"a": [0.001] * 8, "b": [1.0, -1.0]}, 0, 0).dof == 2
+    assert NoiseScale.of({"a": [1.0] * 4, "b": [1.0] * 4}, 0, 0).dof == 8
+    assert NoiseScale.of({"identity": [0.0], "a": []}, 0.5, 0).changes == 1
 
 
 def test_more_values_must_differ_more():
-    noise = Noise(1.0, 10, 10)
+    noise = NoiseScale(1.0, 10, 10)
     assert noise.p_value([3.0]) == pytest.approx(2 * stats.t.sf(3, 10))
     assert noise.p_value([3.0, 0, 0, 0]) == pytest.approx(1 - (1 - 2 * stats.t.sf(3, 10)) ** 4)
     assert 0 <= noise.p_value([1e3]) < 1e-15

@@ -9,7 +9,7 @@ from hitpredict.audio.clip import Clip
 from hitpredict.audio.read import read_audio
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError
-from hitpredict.explanation.grid import DEFAULT, Parameter, chosen
+from hitpredict.explanation.grid import DEFAULT, SweptParameter, chosen_parameters
 from hitpredict.explanation.sweep import NULL, STRETCHED, Sweep, run
 from hitpredict.frontends import FRONTENDS, compute
 from hitpredict.mutations import mutate
@@ -27,7 +27,7 @@ def scorer():
 
 
 def swept(path, names, scorer, quality="draft", jobs=2, notes=None):
-    sweep = Sweep(tuple(chosen(names, None)), quality)
+    sweep = Sweep(tuple(chosen_parameters(names, None)), quality)
     ((source, tried),) = run([Source(str(path), str(path))], sweep, scorer, jobs, 3600, (notes or []).append)
     return sweep, {each.parameter: each for each in sweep.explained(source.path, tried, scorer)}, tried
 
@@ -44,7 +44,7 @@ def test_front_ends_hear_the_mean_of_the_channels_alone(name):
 
 
 def test_variants_are_of_one_channel_where_that_is_the_same():
-    sweep = Sweep(tuple(chosen(None, None)))
+    sweep = Sweep(tuple(chosen_parameters(None, None)))
     for each in sweep.parameters:
         for step in each.steps:
             assert (Mono() in sweep.chain(step).steps) == step.per_channel
@@ -52,10 +52,12 @@ def test_variants_are_of_one_channel_where_that_is_the_same():
     assert len(sweep.chains) == len(set(sweep.chains))
 
 
-@pytest.mark.parametrize("name", [name for name in DEFAULT if Parameter.of(name, *DEFAULT[name]).steps[0].per_channel])
+@pytest.mark.parametrize(
+    "name", [name for name in DEFAULT if SweptParameter.of(name, *DEFAULT[name]).steps[0].per_channel]
+)
 def test_one_channel_first_gives_the_same_change(name, scorer, tmp_path):
     clip = tune(SECONDS, 44100)
-    step = Parameter.of(name, *DEFAULT[name]).steps[0]
+    step = SweptParameter.of(name, *DEFAULT[name]).steps[0]
     sweep = Sweep((), "draft")
     one = scorer.score(sweep.chain(step).apply(clip)).score
     all_of_them = scorer.score(replace(sweep.chain(), steps=(step,)).apply(clip)).score
@@ -107,20 +109,20 @@ def floorless():
 
 
 def test_curves_are_described(floorless):
-    pitch = Parameter.of("pitch", "pitch", "-2,-1,1,2")
+    pitch = SweptParameter.of("pitch", "pitch", "-2,-1,1,2")
     (record,), _ = explained(pitch, [44, 47, 53, 56], floorless, 0.1)
     assert (record.slope, record.effect, record.monotonicity) == (pytest.approx(3), pytest.approx(12), 1)
     assert (abs(record.largest_change), abs(record.largest_change_at)) == (6, 2)
     assert record.significant
     assert record.quality == "draft"
-    noise = Parameter.of("noise", "noise", "10:30:10")
+    noise = SweptParameter.of("noise", "noise", "10:30:10")
     (record,), _ = explained(noise, [40, 46, 49], floorless, 0.1)
     assert record.slope == pytest.approx(0.45)
     assert (record.effect, record.towards, record.quality) == (-10, 10, None)
 
 
 def test_what_inaudible_changes_do_as_well_is_no_effect(floorless):
-    pitch = Parameter.of("pitch", "pitch", "-2,-1,1,2")
+    pitch = SweptParameter.of("pitch", "pitch", "-2,-1,1,2")
     (record,), _ = explained(pitch, [44, 47, 53, 56], floorless, 3.0)
     assert not record.significant
     assert not record.blind
@@ -130,17 +132,17 @@ def test_stretching_is_noise_for_what_is_stretched_alone(scorer, tmp_path):
     sweep, found, _ = swept(saved(tmp_path, "a.wav", tune(SECONDS)), "pitch,reverb", scorer)
     assert found["pitch"].noise["changes"] == found["reverb"].noise["changes"] + 6
     assert set(sweep.null) == {*NULL, *STRETCHED}
-    assert set(Sweep(tuple(chosen("reverb", None))).null) == {*NULL}
+    assert set(Sweep(tuple(chosen_parameters("reverb", None))).null) == {*NULL}
 
 
 def test_the_end_of_the_scale_is_no_blindness(floorless):
-    (record,), _ = explained(Parameter.of("pitch", "pitch", "-1,1"), [100, 100], floorless, 0.0, 100)
+    (record,), _ = explained(SweptParameter.of("pitch", "pitch", "-1,1"), [100, 100], floorless, 0.0, 100)
     assert not record.blind
     assert not record.significant
 
 
 def test_what_cannot_be_tried_leaves_the_rest(floorless):
-    low = Parameter.of("lowpass", "lowpass", "1k,2k,16k")
+    low = SweptParameter.of("lowpass", "lowpass", "1k,2k,16k")
     (record,), failed = explained(low, [40, 45, InputError("too high")], floorless, 0.1)
     assert (record.values, record.scores) == ((1000, 2000), (40, 45))
     assert list(failed) == ["lowpass16000"]

@@ -1,0 +1,176 @@
+"""Whether `explain --corpus` finds what is planted: songs with known causes of popularity, a model, its explanation.
+
+    python benchmarks/planted_truth.py [--runs 20] [--songs 400] [--explained 40]
+
+Each run draws songs by `fetch synth` with a seed of its own, fits ridge regression to their MFCC statistics, and
+explains the model on songs that it has not seen. The table has, for each change: what the planted weights say of it (in
+standard deviations of the latent popularity), what the model itself says of songs rendered anew with the driver
+changed as much (its partial dependence, in points), and what `explain` says of the changed sound (in points).
+Changes that have no driver are expected to do nothing. Numbers are means over the runs.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from hitpredict.audio.clip import Clip
+from hitpredict.datasets.synth import DRIVERS, Settings, Song, song
+from hitpredict.datasets.synth_audio import RATE, render_song
+from hitpredict.scoring.scorer import Scorer
+
+SEMITONE = 2 ** (1 / 12)
+GRID = """
+tempo = "0.8,1.25"
+pitch = "-4,4"
+lowpass = "1500"
+noise = "15:brown"
+compress = "-36:4"
+gain = "-6,-3"
+roll = "1,2,3"
+mp3 = "128"
+bitcrush = "12"
+"""
+Change = Callable[[Mapping[str, float]], tuple[Mapping[str, float], Mapping[str, float]]]
+
+
+def _both(name: str, low: float, high: float, times: bool = False) -> Change:
+    """A driver below and above its value, which the scale of the drivers need not reach."""
+
+    def change(drivers: Mapping[str, float]) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        value = drivers[name]
+        low_end, high_end = (value * low, value * high) if times else (value + low, value + high)
+        return {name: low_end}, {name: high_end}
+
+    return change
+
+
+# What each change does to the drivers of a song: before and after. Compression by 4 leaves a quarter of the range.
+PLANTED: Mapping[str, Change] = {
+    "tempo": _both("tempo", 0.8, 1.25, times=True),
+    "pitch": lambda d: (
+        {"key_height": d["key_height"] - 4, "brightness": d["brightness"] * SEMITONE**-4},
+        {"key_height": d["key_height"] + 4, "brightness": d["brightness"] * SEMITONE**4},
+    ),
+    "lowpass": lambda d: ({}, {"brightness": min(d["brightness"], 1500.0)}),
+    "noise": lambda d: ({}, {"noise": 10 * np.log10(10 ** (d["noise"] / 10) + 10**-1.5)}),
+    "compress": lambda d: ({}, {"loudness_range": d["loudness_range"] / 4}),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One run: for each change the planted, the model's own and the found effect; what was called significant."""
+
+    planted: Mapping[str, float]
+    own: Mapping[str, float]
+    effect: Mapping[str, float]
+    significant: Mapping[str, bool]
+
+    @property
+    def tau(self) -> float:
+        """Kendall's, of planted and found effects."""
+        return float(kendalltau([self.planted[name] for name in PLANTED], [self.effect[name] for name in PLANTED])[0])
+
+
+def planted_effect(settings: Settings, drivers: Mapping[str, float], change: Change) -> float:
+    """Of the latent popularity, in its standard deviations."""
+    before, after = ({**drivers, **part} for part in change(drivers))
+    moved = sum(
+        weight * (DRIVERS[name].standard(after[name]) - DRIVERS[name].standard(before[name]))
+        for name, weight in settings.weights.items()
+    )
+    return moved / settings.spread
+
+
+def own_effect(scorer: Scorer, settings: Settings, planted: Song, change: Change) -> float:
+    """What the model says of the song rendered anew."""
+    scores = [
+        scorer.score(
+            Clip(render_song(settings, replace(planted, drivers={**planted.drivers, **part}))[None], RATE)
+        ).score
+        for part in change(planted.drivers)
+    ]
+    return scores[1] - scores[0]
+
+
+def run(folder: Path, seed: int, songs: int, explained: int, seconds: float) -> Found:
+    """One corpus, one model, one explanation. explained: how many unseen songs it rests on."""
+    settings = Settings(seed=seed, seconds=seconds, format="wav")
+    tracks, model, grid = folder / "songs" / "tracks.jsonl", folder / "model.onnx", folder / "grid.toml"
+    grid.write_text(GRID, "utf-8")
+    shape = ("-n", songs, "--seed", seed, "--seconds", seconds, "--format", "wav")
+    hitpredict("fetch", "synth", *shape, "-o", tracks.parent)
+    hitpredict("featurize", "-k", "mfcc_stats", "-o", folder / "features.csv", tracks)
+    held_out = ("--labels", tracks, "--target", "popularity", "--split", "column:split")
+    hitpredict("train", "-r", "linear", "--features", folder / "features.csv", *held_out, "-o", folder / "model")
+    hitpredict("export-onnx", folder / "model", "-o", model)
+    unseen = [number for number in range(songs) if song(settings, number).split == "test"][:explained]
+    paths = [tracks.parent / "audio" / f"{song(settings, number).track_id}.wav" for number in unseen]
+    lines = hitpredict("explain", "--corpus", "-m", model, "--grid", grid, *paths)
+    records = {record["parameter"]: record for record in map(json.loads, lines.splitlines())}
+    scorer, few = Scorer(str(model)), [song(settings, number) for number in unseen]
+    return Found(
+        {name: np.mean([planted_effect(settings, each.drivers, PLANTED[name]) for each in few]) for name in PLANTED},
+        {name: np.mean([own_effect(scorer, settings, each, PLANTED[name]) for each in few]) for name in PLANTED},
+        {name: record["mean_effect"] for name, record in records.items()},
+        {name: record["significant"] for name, record in records.items()},
+    )
+
+
+def hitpredict(*arguments: object) -> str:
+    """What the command prints."""
+    command = [sys.executable, "-m", "hitpredict", *map(str, arguments), "-q"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def table(runs: list[Found]) -> str:
+    """All runs, as Markdown."""
+    truths, owns = [each.planted for each in runs], [each.own for each in runs]
+    lines = ["| change | planted (SD) | the model's own | found | planted sign | own sign | significant |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for name in runs[0].effect:
+        found = np.array([each.effect[name] for each in runs])
+        called = f"{sum(each.significant[name] for each in runs)} of {len(runs)}"
+        if name in PLANTED:
+            planted, own = (np.array([part[name] for part in parts]) for parts in (truths, owns))
+            signs = [f"{np.sum(np.sign(found) == np.sign(other))} of {len(runs)}" for other in (planted, own)]
+            means = f"{planted.mean():+.2f} | {own.mean():+.1f} | {found.mean():+.1f}"
+            lines.append(f"| {name} | {means} | {' | '.join(signs)} | {called} |")
+        else:
+            lines.append(f"| {name} | 0 | | {found.mean():+.1f} | | | {called} |")
+    taus = [each.tau for each in runs]
+    wrong = sum(any(each.significant[name] for name in each.effect if name not in PLANTED) for each in runs)
+    lines.append("")
+    lines.append(
+        f"Kendall's tau of planted and found effects: median {np.median(taus):.2f} "
+        f"({min(taus):.2f} to {max(taus):.2f}); something "
+        f"that was not planted is called significant in {wrong} of {len(runs)} runs."
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--songs", type=int, default=400)
+    parser.add_argument("--explained", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    given = parser.parse_args()
+    runs = []
+    for seed in range(given.runs):
+        with tempfile.TemporaryDirectory() as folder:
+            runs.append(run(Path(folder), seed, given.songs, given.explained, given.seconds))
+    print(table(runs))
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from hitpredict.errors import InputError
 from hitpredict.explanation.align import aligned
 from hitpredict.explanation.measures import MEASURES, level_of, properties_of
 from hitpredict.files.arrays import Floats
+from hitpredict.mutations import mutate
 from hitpredict.scoring.records import ComparedSegment, CompareRecord, MeasuredProperty, ScoreRecord, Side
 from hitpredict.scoring.scorer import Scorer
 
@@ -24,6 +25,7 @@ LEVEL = 0.95
 """The share of differences without meaning that an interval of 0 ± its half width holds."""
 _LONGEST = 2**27
 _INAUDIBLE_DB = (0.1, -0.1)
+_INAUDIBLE_KBITS = (320, 256)
 _INAUDIBLE_SHIFTS = (0.003, 0.005, 0.011)
 _SHORTEST_SHIFTED = 10
 
@@ -101,7 +103,7 @@ class Scores:
         segments = plain.segments or ()
         usual = np.array([plain.score, *(each.score for each in segments)])
         noise = []
-        for changed in _unheard(clip):
+        for changed in _unheard(clip, coded=scorer.noise_floor is None):
             record = scorer.score(changed, seconds)
             moved = np.array([record.score, *(each.score for each in record.segments or ())])
             # A sound a few milliseconds shorter may have lost a last segment.
@@ -110,8 +112,13 @@ class Scores:
         return cls(plain.score, usual[1:], edges, np.nan_to_num(np.array(noise)))
 
 
-def _unheard(clip: Clip) -> Iterator[Clip]:
-    """The clip a tenth of a decibel louder and softer, and begun a few milliseconds later."""
+def _unheard(clip: Clip, coded: bool) -> Iterator[Clip]:
+    """The clip a tenth of a decibel louder and softer, and begun a few milliseconds later.
+
+    coded: also as MP3 of 320 and 256 kbit/s; a model's noise floor has that in it.
+    """
+    for kbits in _INAUDIBLE_KBITS if coded else ():
+        yield mutate(clip, mp3=kbits)
     for gain in _INAUDIBLE_DB:
         yield _turned(clip, gain)
     for seconds in _INAUDIBLE_SHIFTS:

@@ -4,7 +4,7 @@ Both are cut to what they have in common and brought to one loudness, then score
 from changes to both that nobody hears: whatever those do to a score, a difference must exceed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -16,18 +16,14 @@ from hitpredict.audio.source import Source
 from hitpredict.errors import InputError
 from hitpredict.explanation.align import aligned
 from hitpredict.explanation.measures import MEASURES, level_of, properties_of
+from hitpredict.explanation.sweep import NULL, Sweep
 from hitpredict.files.arrays import Floats
-from hitpredict.mutations import mutate
 from hitpredict.scoring.records import ComparedSegment, CompareRecord, MeasuredProperty, ScoreRecord, Side
 from hitpredict.scoring.scorer import Scorer
 
 LEVEL = 0.95
 """The share of differences without meaning that an interval of 0 ± its half width holds."""
 _LONGEST = 2**27
-_INAUDIBLE_DB = (0.1, -0.1)
-_INAUDIBLE_KBITS = (320, 256)
-_INAUDIBLE_SHIFTS = (0.003, 0.005, 0.011)
-_SHORTEST_SHIFTED = 10
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def comparison(first: Heard, second: Heard, scorer: Scorer, seconds: float) -> C
     matched = [_turned(part, gain) for part, gain in zip(parts, gains, strict=True)]
     scored = [Scores.of(scorer, clip, seconds if found else None) for clip in matched]
     difference = scored[1].whole - scored[0].whole
-    half = max(scorer.noise_floor or 0.0, _half([each.noise[:, :1] for each in scored]))
+    half = max(scorer.noise_floor or 0.0, _half(scored))
     return CompareRecord(
         songs=(_side(first, scored[0], gains[0]), _side(second, scored[1], gains[1])),
         alignment=(found.lag, found.correlation) if found else None,
@@ -88,42 +84,38 @@ def comparison(first: Heard, second: Heard, scorer: Scorer, seconds: float) -> C
 class Scores:
     """whole: the score. parts: of each segment. edges: their starts and ends in seconds, (n, 2).
 
-    noise: how far each of k changes that nobody hears moves the score, and each segment's, (k, 1 + n).
+    noise: for each kind of change that nobody hears how far each of k changes moves the score, and each segment's,
+    (k, 1 + n).
     """
 
     whole: float
     parts: Floats
     edges: Floats
-    noise: Floats
+    noise: tuple[Floats, ...]
 
     @classmethod
     def of(cls, scorer: Scorer, clip: Clip, seconds: float | None) -> "Scores":
-        """Score a clip and its inaudibly changed versions."""
+        """Score a clip and its inaudibly changed versions, those that `explain` has as well.
+
+        Coding is tried where the model file states no noise floor, which has that in it.
+        """
         plain = scorer.score(clip, seconds)
-        segments = plain.segments or ()
-        usual = np.array([plain.score, *(each.score for each in segments)])
-        noise = []
-        for changed in _unheard(clip, coded=scorer.noise_floor is None):
-            record = scorer.score(changed, seconds)
-            moved = np.array([record.score, *(each.score for each in record.segments or ())])
-            # A sound a few milliseconds shorter may have lost a last segment.
-            noise.append(np.pad(moved, (0, len(usual) - len(moved)), constant_values=np.nan) - usual)
-        edges = np.array([(each.start, each.end) for each in segments]).reshape(-1, 2)
-        return cls(plain.score, usual[1:], edges, np.nan_to_num(np.array(noise)))
+        usual, sweep, noise = _with_segments(plain), Sweep(()), []
+        for kind in ("timing", "level") if scorer.noise_floor is not None else ("timing", "level", "coding"):
+            chains = [sweep.chain(*steps) for steps in NULL[kind]]
+            moved = [_with_segments(scorer.score(chain.apply(clip), seconds)) - usual for chain in chains]
+            noise.append(np.array(moved))
+        edges = np.array([(each.start, each.end) for each in plain.segments or ()]).reshape(-1, 2)
+        return cls(plain.score, usual[1:], edges, tuple(noise))
+
+    def variance(self, parts: bool) -> float:
+        """Of the score, or (parts) of the segments' scores, by noise: each kind of change is a component of it."""
+        which = slice(1, None) if parts else slice(0, 1)
+        return float(sum(np.square(each[:, which]).mean() for each in self.noise if each[:, which].size))
 
 
-def _unheard(clip: Clip, coded: bool) -> Iterator[Clip]:
-    """The clip a tenth of a decibel louder and softer, and begun a few milliseconds later.
-
-    coded: also as MP3 of 320 and 256 kbit/s; a model's noise floor has that in it.
-    """
-    for kbits in _INAUDIBLE_KBITS if coded else ():
-        yield mutate(clip, mp3=kbits)
-    for gain in _INAUDIBLE_DB:
-        yield _turned(clip, gain)
-    for seconds in _INAUDIBLE_SHIFTS:
-        if clip.duration > _SHORTEST_SHIFTED * seconds:
-            yield replace(clip, samples=clip.samples[:, round(seconds * clip.rate) :])
+def _with_segments(record: ScoreRecord) -> Floats:
+    return np.array([record.score, *(each.score for each in record.segments or ())])
 
 
 def _turned(clip: Clip, gain: float) -> Clip:
@@ -141,16 +133,16 @@ def _common(first: Clip, second: Clip, lag: float) -> tuple[Clip, Clip]:
     return cut[0], cut[1]
 
 
-def _half(noises: Sequence[Floats], tests: int = 1) -> float:
-    """Half the interval of a difference of two scores with such noises, for the worst of so many differences."""
+def _half(scored: Sequence[Scores], tests: int = 1, parts: bool = False) -> float:
+    """Half the interval of the difference of two scores, or of the worst of so many differences of segments."""
     quantile = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2 / tests)
-    return quantile * float(np.sqrt(sum(np.square(noise).mean() for noise in noises if noise.size)))
+    return float(quantile * np.sqrt(sum(each.variance(parts) for each in scored)))
 
 
 def _segments(scored: Sequence[Scores], floor: float, began: float) -> tuple[ComparedSegment, ...]:
     """began: seconds into the first song, where the stretch begins that both have."""
     count = min(len(each.parts) for each in scored)
-    half = max(floor, _half([each.noise[:, 1:] for each in scored], max(count, 1)))
+    half = max(floor, _half(scored, max(count, 1), parts=True))
     first, second = scored
     return tuple(
         ComparedSegment(

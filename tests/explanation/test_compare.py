@@ -50,10 +50,11 @@ def test_noise_that_moves_a_score_widens_the_interval(scorer, monkeypatch):
 
     def nervous(clip, segments=None):
         record = plain(clip, segments)
-        level = 20 * np.log10(np.abs(clip.samples).max() / np.abs(SONG.samples).max())
+        mean = clip.samples.mean(axis=0)
+        level = 20 * np.log10(np.abs(mean).max() / np.abs(SONG.samples.mean(axis=0)).max())
         return replace(record, score=record.score + 50 * level)
 
     monkeypatch.setattr(scorer, "score", nervous)
     record = comparison(song, heard(scorer, SONG), scorer, 5)
-    # Two of five changes move each of the two scores by 5.
-    assert half_of(record) == pytest.approx(1.96 * 5 * np.sqrt(2 / 5 * 2), rel=0.02)
+    # Of four changes of the level two are of 0.1 dB and two of 0.05 dB; each of the two scores moves.
+    assert half_of(record) == pytest.approx(1.96 * np.sqrt(2 * (2 * 5**2 + 2 * 2.5**2) / 4), rel=0.02)

@@ -242,6 +242,18 @@ def test_the_bundled_model_gives_the_reference_songs(tmp_path):
     assert "is not the one that made these records" in other.err
 
 
+def test_what_explain_and_compare_print_is_drawn(tmp_path):
+    song, other = saved(tmp_path, "song.wav", tune(4)), saved(tmp_path, "other.wav", tune(4, seed=1))
+    explained = run("explain", song, "--params", "lowpass,gain", "-f", "jsonl")
+    compared = run("compare", song, other, "--segments", "2")
+    page = run("report", "-", stdin=explained.out + compared.out)
+    assert (page.code, page.err) == (0, "")
+    told = Elements(page.out.decode()).text
+    assert "lowpass" in told
+    assert "blind to gain" in told
+    assert "other against song" in told
+
+
 def test_the_extra_that_is_missing_is_named(tmp_path):
     (tmp_path / "r.jsonl").write_bytes(lines([reports.score()]))
     code = """

@@ -14,7 +14,8 @@ from hitpredict.scoring.session import bundled
 
 _SONGS, _ROWS, _PARAMETERS, _CURVES = 24, 60, 40, 12
 """Songs with pictures of their own, rows of a ranking, parameters and curves of a song: what one reads of a page."""
-_TARGETS = {"mae", "mse"}
+_NOTHING_COMMON = "Over these songs no effect is clearly more than noise; more songs may show some."
+_ERRORS = {"mae", "mse"}
 
 
 @dataclass(frozen=True)
@@ -296,8 +297,9 @@ def _corpus(records: Sequence[Printed], effects: Sequence[Printed]) -> Section |
     return Section(
         "corpus",
         "What songs have in common",
-        "Over all songs: what raises (blue) and lowers (orange) predicted popularity in this model. No causes, no "
-        "advice.",
+        "Over all songs: what raises (blue) and lowers (orange) predicted popularity in this model; grey is not clear. "
+        "No causes, no advice.",
+        notes=[_NOTHING_COMMON] if records and not any(each.get("significant", True) for each in records) else [],
         plots=made,
         table=table,
     )
@@ -358,7 +360,7 @@ def _evaluation(record: Printed, number: int) -> Section:
             if (found := metrics.get(metric))
         ]
         if rows:
-            better = "lower" if metric in _TARGETS else "higher"
+            better = "lower" if metric in _ERRORS else "higher"
             told = "; ".join(f"{each['system']}: {each['value']:.3g}" for each in rows)
             title = f"{metric} ({better} is better)"
             small.append(Plot(f"metric-{number:02}-{place:02}", title, told, plots.metric(rows, metric)))

@@ -198,6 +198,12 @@ def test_numbers_in_records_may_be_extreme(tmp_path):
     assert made(extreme, tmp_path).count("<svg ") > 5
 
 
+def test_a_corpus_without_clear_effects_says_so(tmp_path):
+    said = "no effect is clearly more than noise"
+    assert said in made([reports.in_common(significant=False)], tmp_path)
+    assert said not in made([reports.in_common()], tmp_path, "--force")
+
+
 def test_an_indented_evaluation_is_one_record(tmp_path):
     (tmp_path / "e.json").write_text(json.dumps(reports.evaluation(), indent=2))
     outcome = run("report", tmp_path / "e.json")

@@ -32,6 +32,19 @@ SONG = HERE.parent / "examples" / "song.ogg"
 HITPREDICT = [sys.executable, "-m", "hitpredict"]
 PITCHES, TEMPI = "-2,1,2", "0.9,1.1"
 VARIANTS = 6
+# 60 variants of a song.
+GRID = {
+    "pitch": "-4,-3,-2,-1,1,2,3,4",
+    "tempo": "0.8,0.85,0.9,0.95,1.05,1.1,1.15,1.2",
+    "gain": "-12,-9,-6,-3",
+    "compress": "-30,-24,-18,-12",
+    "lowpass": "2000,4000,8000,16000",
+    "highpass": "40,80,160,320",
+    **{f"eq-{hz}": {"eq": f"{hz}:-6,{hz}:-3,{hz}:3,{hz}:6"} for hz in (125, 500, 1000, 4000, 8000)},
+    "reverb": "0.1,0.2,0.4",
+    "distortion": "3,6,12",
+    "mp3": "128,320",
+}
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,33 @@ def sweep(folder: Path, size: Size) -> str:
     )
 
 
+def explain(folder: Path, size: Size) -> str:
+    """A sweep with its test against noise, against the same variants one after the other."""
+    song, grid = excerpt(folder, size, ".wav"), folder / "grid.toml"
+    grid.write_text("\n".join(f"{name} = {_toml(entry)}" for name, entry in GRID.items()), "utf-8")
+    count, rows = sum(len(str(entry).split(",")) for entry in GRID.values()), []
+    script = peer("explain_plain", song, grid)
+    for quality in ("draft", "best"):
+        command = [*HITPREDICT, "explain", song, "--grid", grid, "--quality", quality]
+        pairs = beside(command, script, size.runs(2))
+        for what in ("wall", "cpu"):
+            name = f"`--quality {quality}`: {what.replace('cpu', 'CPU')} per variant"
+            rows.append(row(name, pairs, what, "s", 1 / count))
+    return table(
+        f"Explanation: `hitpredict explain clip.wav --grid grid.toml` ({count} variants of {size.seconds:g} s, "
+        "and 23 that are the measure of noise, which the peer leaves out) beside pyrubberband's finer engine and "
+        "pedalboard to files, librosa and torch, one after the other",
+        rows,
+    )
+
+
+def _toml(entry: str | dict[str, str]) -> str:
+    if isinstance(entry, str):
+        return f'"{entry}"'
+    ((op, values),) = entry.items()
+    return f'{{{op} = "{values}"}}'
+
+
 def memory(folder: Path, size: Size) -> str:
     """Peak memory of scoring and of changing a very long file, beside the same on the example song."""
     path, out = long_song(folder, size), folder / "out.wav"
@@ -264,6 +304,7 @@ SECTIONS: dict[str, Callable[[Path, Size], str]] = {
     "warm": warm,
     "mutate": mutate,
     "sweep": sweep,
+    "explain": explain,
     "memory": memory,
     "featurize-memory": featurize_memory,
     "descriptors": described,

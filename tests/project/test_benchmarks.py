@@ -61,7 +61,9 @@ def test_an_unknown_section_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section", ["cold", "mutate", "sweep", "memory", "featurize-memory", "descriptors", "parity"])
+@pytest.mark.parametrize(
+    "section", ["cold", "mutate", "sweep", "explain", "memory", "featurize-memory", "descriptors", "parity"]
+)
 def test_every_section_runs(section):
     outcome = benchmark("--quick", section)
     assert outcome.code == 0, outcome.err

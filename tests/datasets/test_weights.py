@@ -10,6 +10,7 @@ from importlib import import_module
 import pytest
 
 from hitpredict import recipes
+from hitpredict.cli.messages import in_options
 from hitpredict.datasets import weights
 from hitpredict.datasets.web.cache import fetched_repository
 from hitpredict.datasets.web.download import Web
@@ -65,7 +66,7 @@ def test_the_table_names_licences(tmp_path):
 def test_the_uses_exist():
     """Each use of the table names a kind or a recipe that starts from such weights; what has none is in no code."""
     for entry in weights.ALL.values():
-        for use in filter(None, entry.use.split("; ")):
+        for use in filter(None, in_options(entry.use).split("; ")):
             words = use.split()
             if words[0] == "featurize":
                 settings = {field.name: field.default for field in dataclasses.fields(kind_class(words[2]))}

@@ -88,9 +88,7 @@ def _named(text: str, skipped: list[str], max_fetched: int) -> Iterator[Source |
     if text in STDIN_NAMES:
         yield Stream(text, lambda: nullcontext(sys.stdin.buffer))
     elif "://" in text:
-        from hitpredict.audio.remote import expand_url
-
-        yield from expand_url(text, skipped, max_fetched)
+        yield from _expand_url(text, skipped, max_fetched)
     elif Path(text).is_dir():
         yield from _expand_folder(text, skipped)
     elif Path(text).name.endswith(MANIFEST_SUFFIX):
@@ -133,6 +131,24 @@ def _names(found: list[bytes], null: bool) -> Iterator[str]:
         # Lists written on Windows end their lines in CR LF.
         if name := entry if null else entry.removesuffix(b"\r"):
             yield os.fsdecode(name)
+
+
+def _expand_url(url: str, skipped: list[str], max_bytes: int) -> Iterator[Source | Stream]:
+    """The sound files at or below a URL, sorted; each is fetched only when it is opened. A tar is a stream."""
+    from hitpredict.audio.remote import path_of, reading, sounds_below
+
+    names = sounds_below(url)
+    if names is None:
+        tar = path_of(url).endswith(".tar")
+        yield Stream(url, lambda: reading(url)) if tar else Source(url, url=url, max_bytes=max_bytes)
+        return
+    hidden = {name for name in names if is_hidden(name.removeprefix(url))}
+    sounds = [name for name in names if has_audio_suffix(name) and name not in hidden]
+    skipped += sorted(set(names) - set(sounds))
+    if not sounds:
+        yield Source(url, problem="there are no audio files")
+    for name in sounds:
+        yield Source(name, url=name, max_bytes=max_bytes)
 
 
 def _expand_folder(folder: str, skipped: list[str]) -> Iterator[Source]:

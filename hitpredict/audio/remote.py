@@ -3,16 +3,11 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
-from hitpredict.audio.formats import has_audio_suffix, is_hidden
-from hitpredict.audio.source import MAX_FETCHED, Source
-from hitpredict.errors import EnvironmentProblem, InputError
-
-if TYPE_CHECKING:
-    from hitpredict.audio.expand import Stream
-
+from hitpredict.audio.formats import has_audio_suffix
+from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
 
 _CHUNK = 2**20
 # What stores say of a file that another one by its name would not share, in their various spellings.
@@ -22,40 +17,29 @@ _TELLING = {
 }
 
 
-def expand_url(url: str, skipped: list[str], max_bytes: int = MAX_FETCHED) -> "Iterator[Source | Stream]":
-    """The sound files at or below a URL, sorted; each is fetched only when it is opened. A tar is a stream.
+def sounds_below(url: str) -> list[str] | None:
+    """The URLs of all files below a URL that is a folder, sorted; None where it is a file.
 
-    max_bytes: the most that is fetched of one file that is no tar.
+    Raises `InputError` where there is nothing, and `EnvironmentProblem` where a package is missing.
     """
-    from hitpredict.audio.expand import Stream
-
     system, path = _opened(url)
-    protocol = url.split("://", 1)[0]
     # To tell whether it is a folder, fsspec reads the whole of what a web server gives no type.
-    name = urlsplit(path).path if _is_web(system) else path
-    named = _is_web(system) and (has_audio_suffix(name) or name.endswith(".tar"))
-    try:
-        if named or not system.isdir(path):
-            if name.endswith(".tar"):
-                yield Stream(url, lambda: _reading(system, path))
-            else:
-                yield Source(url, url=url, max_bytes=max_bytes)
-            return
-        names = [f"{protocol}://{str(name).removeprefix(f'{protocol}://')}" for name in sorted(system.find(path))]
-    except Exception as error:
-        yield Source(url, problem=f"cannot be read: {error}")
-        return
-    hidden = {name for name in names if is_hidden(name.removeprefix(url))}
-    sounds = [name for name in names if has_audio_suffix(name) and name not in hidden]
-    skipped += sorted(set(names) - set(sounds))
-    if not sounds:
-        yield Source(url, problem="there are no audio files")
-    for name in sounds:
-        yield Source(name, url=name, max_bytes=max_bytes)
+    named = has_audio_suffix(path_of(url)) or path_of(url).endswith(".tar")
+    if (_is_web(system) and named) or not system.isdir(path):
+        return None
+    protocol = url.split("://", 1)[0]
+    return [f"{protocol}://{str(name).removeprefix(f'{protocol}://')}" for name in sorted(system.find(path))]
+
+
+def path_of(url: str) -> str:
+    """A URL without the query and fragment that web addresses may have."""
+    return urlsplit(url).path if url.startswith("http") else url
 
 
 @contextmanager
-def _reading(system: Any, path: str) -> Iterator[IO[bytes]]:
+def reading(url: str) -> Iterator[IO[bytes]]:
+    """The bytes behind a URL as they come. Raises `OSError` and what `sounds_below` raises."""
+    system, path = _opened(url)
     # A web server need not have ranges, which fsspec asks for unless the block size is 0; what it streams comes short.
     try:
         if _is_web(system):
@@ -71,14 +55,15 @@ def _reading(system: Any, path: str) -> Iterator[IO[bytes]]:
         raise OSError(str(error)) from error
 
 
-def fetched(url: str, max_bytes: int = MAX_FETCHED) -> IO[bytes]:
+def fetched(url: str, max_bytes: int) -> IO[bytes]:
     """The bytes behind a URL, in memory. Raises `InputError`, also when there are more than `max_bytes`."""
-    system, path = _opened(url)
     data = io.BytesIO()
     try:
-        with _reading(system, path) as stream:
+        with reading(url) as stream:
             while data.tell() <= max_bytes and (chunk := stream.read(_CHUNK)):
                 data.write(chunk)
+    except HitpredictError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{url}: no such file") from error
     except Exception as error:

@@ -83,3 +83,15 @@ def test_all_systems_ends_in_a_table(tmp_path, path_with_program):
     assert {row[0].removeprefix("| ") for row in rows} == set(recipes)
     # What score says of a file is what the model says of its row in the table.
     assert all(float(row[-1].removesuffix(" |")) < 1e-3 for row in rows)
+
+
+@pytest.mark.slow
+def test_the_whole_study_ends_in_a_page(tmp_path, path_with_program):
+    study = ("what_makes_it_popular.sh", tmp_path / "study", "60", "3", "gain,lowpass")
+    done = run(*study, environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
+    assert "lowpass" in page and "<svg" in page
+    again = run(*study, environment=path_with_program)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "study" / "report.html").read_text(encoding="utf-8") == page

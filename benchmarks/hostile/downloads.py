@@ -8,16 +8,14 @@ process. It must end by itself, with one line for each failure, and must leave e
 
 import gzip
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
 
-from common import HOME, Tally, command, each, program, scratch
+from common import Tally, command, each, program, scratch
 
-sys.path.insert(0, str(HOME / "tests"))
-from servers import Answer, Reply, Request, Server, serving
+from tests.helpers.servers import Answer, Reply, Request, Server, serving
 
 COMMIT, VICTIM = "a" * 40, "mine"
 REPOSITORY = "facebook/wav2vec2-base"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.vit import Block, read_weights, resize_positions, square, start_weights, timm_names
-from hitpredict.registry import check_known
+from hitpredict.registry import check_known, made
 
 REGION_MODES = ("token", "embedding")
 
@@ -102,7 +102,7 @@ def audio_encoder(shapes: Sequence[tuple[int, ...]], features: int, **options: A
     if len(shapes) == 2 and len(shapes[1]) != 1:
         raise UsageError(f"mp2: a second input must be a one-hot vector over the regions; its shape is {shapes[1]}")
     regions = shapes[1][0] if len(shapes) == 2 else 0
-    return AudioEncoder((shapes[0][0], shapes[0][1]), features, regions, **options)
+    return made("audio encoder", AudioEncoder, options, (shapes[0][0], shapes[0][1]), features, regions)
 
 
 class Mp2(nn.Module):

@@ -40,12 +40,9 @@ def compare(
     segments: Annotated[
         float, typer.Option(min=1, max=86_400, metavar="SECONDS", help="Length of the segments.", show_default=False)
     ] = 10.0,
-    form: Annotated[
-        Format | None,
-        typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),
-    ] = None,
+    form: options.RecordFormat = None,
     output: options.Output = None,
-    device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
+    device: options.ScoredOn = None,
     max_bytes: options.MaxBytes = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,

@@ -50,12 +50,9 @@ def explain(
         Quality, typer.Option(help="Of pitch and tempo; draft is about three times as fast.")
     ] = Quality.draft,
     model: options.Model = None,
-    form: Annotated[
-        Format | None,
-        typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),
-    ] = None,
+    form: options.RecordFormat = None,
     output: options.Output = None,
-    device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
+    device: options.ScoredOn = None,
     batch: Batch,
 ) -> int:
     """Sweep every input; rows on standard output or in FILE, failures on standard error."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from hitpredict.cli.formats import Format
 from hitpredict.errors import UsageError
 
 T = TypeVar("T")
@@ -130,6 +131,11 @@ Output = Annotated[
         "-o", "--output", metavar="FILE", callback=unless_stdout, help="Write to FILE instead of standard output."
     ),
 ]
+RecordFormat = Annotated[
+    Format | None,
+    typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),
+]
+ScoredOn = Annotated[Device | None, typer.Option("--device", help="Where the model runs [default: auto].")]
 MaxBytes = Annotated[
     int | None,
     typer.Option(

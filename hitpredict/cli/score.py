@@ -80,13 +80,10 @@ def score(
         float | None,
         typer.Option(min=1, max=86_400, metavar="SECONDS", help="Also score windows of this length over time."),
     ] = None,
-    form: Annotated[
-        Format | None,
-        typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),
-    ] = None,
+    form: options.RecordFormat = None,
     output: options.Output = None,
     order: Order,
-    device: Annotated[options.Device | None, typer.Option(help="Where the model runs [default: auto].")] = None,
+    device: options.ScoredOn = None,
     memory: options.Memory = None,
     batch: Batch,
 ) -> int:

@@ -3,7 +3,6 @@
 import os
 import signal
 import tarfile
-import time
 
 import numpy as np
 import pytest
@@ -11,19 +10,9 @@ import soundfile
 
 from hitpredict.audio.read import read_audio
 from tests.helpers.commands import MUTATE, SCORE
-from tests.helpers.processes import finished, measured, run, start
+from tests.helpers.folders import contents
+from tests.helpers.processes import finished, measured, run, start, until
 from tests.helpers.sounds import encoded, saved, tune
-
-
-def seen(folder) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def until(condition, process) -> None:
-    """Wait while the process runs until something is true."""
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +32,7 @@ def test_existing_files_are_safe(tmp_path, command, output):
     forced = run(*command.call(song, "-o", target, "--force"))
     assert forced.code == 0
     assert target.read_bytes() != b"precious"
-    assert set(seen(tmp_path)) == {"tune.wav", output}
+    assert set(contents(tmp_path)) == {"tune.wav", output}
 
 
 def test_existing_variants_are_safe(tmp_path):
@@ -52,12 +41,12 @@ def test_existing_variants_are_safe(tmp_path):
     (folder / "tune.gain-2.wav").write_bytes(b"precious")
     asked = ("mutate", song, "--gain", "-1,-2,-3", "-o", folder)
     assert run(*asked).code == 2
-    assert seen(folder) == {"tune.gain-2.wav": b"precious"}
+    assert contents(folder) == {"tune.gain-2.wav": b"precious"}
     assert run(*asked, "--skip-existing").code == 0
-    assert set(seen(folder)) == {f"tune.gain-{n}.wav" for n in (1, 2, 3)}
-    assert seen(folder)["tune.gain-2.wav"] == b"precious"
+    assert set(contents(folder)) == {f"tune.gain-{n}.wav" for n in (1, 2, 3)}
+    assert contents(folder)["tune.gain-2.wav"] == b"precious"
     assert run(*asked, "--force").code == 0
-    assert seen(folder)["tune.gain-2.wav"].startswith(b"RIFF")
+    assert contents(folder)["tune.gain-2.wav"].startswith(b"RIFF")
 
 
 @pytest.mark.parametrize("target", ["out", "out.tar"])
@@ -68,7 +57,7 @@ def test_collisions_are_found_before_work(tmp_path, target):
     assert len(outcome.complaints) == 1
     assert str(songs[0]) in outcome.err
     assert str(songs[1]) in outcome.err
-    assert set(seen(tmp_path)) == {"same.wav", "same.flac"}
+    assert set(contents(tmp_path)) == {"same.wav", "same.flac"}
 
 
 def test_variants_mirror_the_folders_of_their_inputs(tmp_path):
@@ -77,7 +66,7 @@ def test_variants_mirror_the_folders_of_their_inputs(tmp_path):
     mirrored = {"a/same.gain-3.wav", "b/deep/same.gain-3.wav"}
     for number, inputs in enumerate((["music"], ["music/a", "music/b"], ["music/a/same.wav", "music/b/deep/same.wav"])):
         assert run("mutate", *inputs, "--gain", "-3", "-o", f"out{number}", cwd=tmp_path).code == 0
-        assert set(seen(tmp_path / f"out{number}")) == mirrored
+        assert set(contents(tmp_path / f"out{number}")) == mirrored
     assert run("mutate", "music", "--gain", "-3", "-o", "out.tar", cwd=tmp_path).code == 0
     with tarfile.open(tmp_path / "out.tar") as tar:
         assert set(tar.getnames()) == mirrored
@@ -85,7 +74,7 @@ def test_variants_mirror_the_folders_of_their_inputs(tmp_path):
         "mutate", "-", "--reverse", "-o", "from-tar", cwd=tmp_path, stdin=(tmp_path / "out.tar").read_bytes()
     )
     assert unpacked.code == 0
-    assert set(seen(tmp_path / "from-tar")) == {name.replace(".wav", ".reverse.wav") for name in mirrored}
+    assert set(contents(tmp_path / "from-tar")) == {name.replace(".wav", ".reverse.wav") for name in mirrored}
 
 
 def test_a_dry_run_checks_the_inputs_and_names_the_outputs(tmp_path):
@@ -99,7 +88,7 @@ def test_a_dry_run_checks_the_inputs_and_names_the_outputs(tmp_path):
     failed = run(*asked, "missing.wav", cwd=tmp_path)
     assert failed.code == 1
     assert [line.split(": ")[1] for line in failed.complaints[:2]] == ["music/words.wav", "missing.wav"]
-    assert set(seen(tmp_path)) == {"music/song.wav", "music/words.wav"}
+    assert set(contents(tmp_path)) == {"music/song.wav", "music/words.wav"}
     song.unlink()
     assert run("mutate", "--gain", "-1", "-n", "-q", song).code == 1
 
@@ -155,7 +144,7 @@ def test_formats_follow_the_suffix(tmp_path, output):
     assert run("score", song, "-o", tmp_path / output).code == 0
     form = output.removeprefix("s.")
     assert (tmp_path / output).read_bytes() == run("score", song, "-f", form).out
-    assert set(seen(tmp_path)) == {"tune.wav", output}
+    assert set(contents(tmp_path)) == {"tune.wav", output}
 
 
 def test_files_of_failed_runs_hold_what_succeeded(tmp_path):
@@ -203,9 +192,9 @@ def test_a_killed_mutate_is_taken_up(tmp_path, target):
     assert finished(process).code == -9
     assert run(*asked, output, "--skip-existing").code == 0
     assert run(*asked, whole).code == 0
-    made = seen(output) if target == "out" else {"tar": output.read_bytes()}
+    made = contents(output) if target == "out" else {"tar": output.read_bytes()}
     made = {name: data for name, data in made.items() if not name.endswith(".part")}
-    assert made == (seen(whole) if target == "out" else {"tar": whole.read_bytes()})
+    assert made == (contents(whole) if target == "out" else {"tar": whole.read_bytes()})
 
 
 def test_an_interrupted_mutate_leaves_nothing_half_made(tmp_path):
@@ -216,7 +205,7 @@ def test_an_interrupted_mutate_leaves_nothing_half_made(tmp_path):
     outcome = finished(process)
     assert outcome.code == 130
     assert outcome.complaints == ["hitpredict: interrupted"]
-    assert set(seen(tmp_path)) == {"song.wav"}
+    assert set(contents(tmp_path)) == {"song.wav"}
 
 
 @pytest.mark.parametrize("command", [SCORE, MUTATE], ids=str)

@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -14,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.plugins import TorchCheckpointIO
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from hitpredict.errors import CheckpointError, EnvironmentProblem, TrainingError, UsageError
 from hitpredict.files.owned import atomic
@@ -75,6 +76,11 @@ class _Fit(lightning.LightningModule):
         self.begun = True
         # A resumed run may ask for its first batch before it says which epoch begins.
         self._tracks.epoch = self.current_epoch
+        # A process of several is ended by the one that started it, maybe while it tells of an error of its own: at
+        # once and without a word. Lightning's handler would wait for the others, the program's own would raise.
+        if self.trainer.world_size > 1:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
 
     def on_train_epoch_start(self) -> None:
         # Dropout and shuffling follow the epoch's number, not what happened before it.
@@ -219,6 +225,8 @@ def _fitted(trainer: lightning.Trainer, module: _Fit, data: tuple[Any, Any], sta
     except ProcessRaisedException as error:
         # What a process of several raised arrives as text, the error itself in its last line.
         raise TrainingError(str(error).strip().splitlines()[-1].partition("Error: ")[2] or str(error)) from error
+    except ProcessExitedException as error:
+        raise TrainingError(f"a process of the training was killed ({error.signal_name or error.exit_code})") from error
     except Exception as error:
         # What reading a damaged checkpoint ends in has no common class; once an epoch begins, it was taken up.
         if start is None or module.begun:

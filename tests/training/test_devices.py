@@ -1,11 +1,13 @@
 """Training on several devices, here two processes on the CPU, and in lower precision."""
 
 import json
+import signal
 
 import numpy as np
+import psutil
 import pytest
 
-from tests.helpers.processes import run
+from tests.helpers.processes import finished, run, start, until
 
 ROWS = 240
 
@@ -54,4 +56,18 @@ def test_a_loss_that_is_not_finite_in_a_process_is_one_line(tables, tmp_path):
     done = run(*words, *sets, "-o", tmp_path / "m")
     assert done.code == 1
     assert done.complaints[-1].startswith("hitpredict: the loss became nan in epoch 1")
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_killed_is_one_line(tables, tmp_path, number):
+    words = ["train", "-q", "-r", "mlp", "--features", tables / "f.csv", "--labels", tables / "l.csv", "--target", "y"]
+    words += ["--set", "epochs=100000", "--set", "training.patience=100000", "--devices", "2", "-o", tmp_path / "m"]
+    process = start(*words)
+    until(lambda: any(tmp_path.rglob("training.csv")), process)
+    psutil.Process(process.pid).children()[-1].send_signal(number)
+    done = finished(process)
+    assert done.code == 1
+    assert done.complaints[-1] == f"hitpredict: a process of the training was killed ({number.name})"
     assert "Traceback" not in done.err

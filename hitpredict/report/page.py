@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from hitpredict.report.draw import COLOURS, Plot
-from hitpredict.report.sections import Section
+from hitpredict.report.section import Section
 from hitpredict.tables.cells import shown
 
 

@@ -13,7 +13,7 @@ PACKAGE = Path(hitpredict.__file__).parent
 # What modules beside each other offer in one shape, always named with their module: `deezer.LICENCE`, `lockstep.run`.
 SHARED = {
     *("COMMAND", "LICENCE", "OFFICIAL", "SCHEMA", "app", "as_track", "collection", "fetch"),
-    *("fit", "load", "main", "made", "run"),
+    *("fit", "load", "main", "made", "run", "section"),
 }
 # Commands are named as the function that does their work.
 COMMANDS = {"evaluate", "mutate", "train"}

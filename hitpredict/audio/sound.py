@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -54,9 +56,11 @@ class Sound:
         parts = iter(self.parts())
         samples = next(parts)
         if samples.shape[1] != self.frames:
+            # Not read again from the start: what made the first part may have been all the work.
+            whole = replace(self, parts=partial(chain, [samples], parts))
             samples = np.empty((self.channels, self.frames), np.float32)
             start = 0
-            for block in self.blocks():
+            for block in whole.blocks():
                 samples[:, start : start + block.shape[1]] = block
                 start += block.shape[1]
         return Clip(np.ascontiguousarray(samples, np.float32), self.rate, self.name, self.tags)

@@ -16,7 +16,8 @@ _BANDS = (63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
 _COLOURS = ("white", "pink", "brown")
 DEFAULT: Mapping[str, tuple[str, str]] = {
     "pitch": ("pitch", "-2,-1,1,2"),
-    "tempo": ("tempo", "0.9,0.95,1.05,1.1"),
+    # The ratios of the same semitones, so that a tempo is the stretch that a pitch begins with.
+    "tempo": ("tempo", "0.8909,0.94387,1.05946,1.12246"),
     "gain": ("gain", "-12:-3:3"),
     "compress": ("compress", "-12,-18,-24,-30"),
     "lowpass": ("lowpass", "2k,4k,8k,16k"),

@@ -22,7 +22,7 @@ from hitpredict.mutations.edit import Roll
 from hitpredict.mutations.level import Gain
 from hitpredict.mutations.space import Mono
 from hitpredict.mutations.step import Step
-from hitpredict.mutations.time import Pitch, Tempo
+from hitpredict.mutations.time import Pitch, Tempo, stretch_of
 from hitpredict.mutations.variants import made
 from hitpredict.scoring.records import ExplainRecord, ScoreRecord
 from hitpredict.scoring.scorer import Scorer, ScoreScale
@@ -40,7 +40,7 @@ NULL: Mapping[str, tuple[tuple[Step, ...], ...]] = {
 }
 """Changes that should not matter, by kind: steps of a chain."""
 STRETCHED: Mapping[str, tuple[tuple[Step, ...], ...]] = {
-    "stretching": (*((Pitch(by),) for by in (-0.05, -0.02, 0.02, 0.05)), *((Tempo(by),) for by in (0.998, 1.002))),
+    "stretching": ((Pitch(-0.05),), (Pitch(0.05),), (Tempo(0.998),), (Tempo(1.002),)),
 }
 """The same for what only the stretcher can be blamed for: changes that nobody hears, made by it."""
 Tried = Mapping[Chain, ScoreRecord | InputError]
@@ -66,8 +66,9 @@ class Sweep:
 
     @cached_property
     def chains(self) -> list[Chain]:
-        """All that is tried, each once; the first is the unchanged song."""
-        swept = (self.chain(step) for each in self.parameters for step in each.steps)
+        """All that is tried, each once; the first is the unchanged song, and what shares a stretch are neighbours."""
+        steps = sorted((step for each in self.parameters for step in each.steps), key=stretch_of)
+        swept = (self.chain(step) for step in steps)
         return list(dict.fromkeys([self.chain(), *(chain for kind in self.null.values() for chain in kind), *swept]))
 
     def explained(self, path: str, tried: Tried, scorer: Scorer) -> list[ExplainRecord]:

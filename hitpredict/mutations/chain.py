@@ -16,7 +16,7 @@ from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations.registry import STEPS
 from hitpredict.mutations.space import Mono
 from hitpredict.mutations.step import ENGINES, QUALITIES, Context, Step
-from hitpredict.mutations.time import fused
+from hitpredict.mutations.time import fused, halves
 from hitpredict.registry import check_known, check_parameters, lookup
 from hitpredict.scoring.records import RECIPE_SCHEMA
 
@@ -128,10 +128,21 @@ def applied(plan: Plan, sound: Sound) -> Sound:
     return sound
 
 
-def divided(plan: Plan) -> tuple[Plan, Plan]:
-    """A plan up to its last step that needs the whole sound, and the rest, which works block by block."""
-    count = max((number for number, (step, _) in enumerate(plan, 1) if step.whole), default=0)
-    return plan[:count], plan[count:]
+def divided(plan: Plan, sound: Sound) -> tuple[Plan, Plan]:
+    """A plan for this sound up to its last step that needs the whole of it, and the rest, which works block by block.
+
+    A step that is two, of which the second works block by block, is cut in the middle where nothing but channel by
+    channel changes come before it: those are not done before the sound is read, so that its length costs nothing.
+    """
+    last = max((number for number, (step, _) in enumerate(plan) if step.whole), default=-1)
+    if last < 0:
+        return (), plan
+    before, (step, context), rest = plan[:last], plan[last], plan[last + 1 :]
+    cheap = all((each.per_channel or isinstance(each, Mono)) and not each.whole for each, _ in before)
+    two = halves(step, applied(before, sound), context) if cheap else None
+    if two is None:
+        return plan[: last + 1], rest
+    return (*before, (two[0], context)), ((two[1], context), *rest)
 
 
 def _averaged_early(steps: Sequence[Step]) -> list[Step]:

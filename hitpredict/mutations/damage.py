@@ -12,6 +12,7 @@ from hitpredict.audio.clip import Samples
 from hitpredict.audio.sound import BLOCK_FRAMES, Sound, reblocked
 from hitpredict.errors import InputError
 from hitpredict.mutations.effects import through_plugins
+from hitpredict.mutations.resampling import fitted, resampled
 from hitpredict.mutations.step import Context, Step, decibels, parameter
 
 _SLOPES = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls as frequency to this power
@@ -60,6 +61,8 @@ class Noise(Step):
 def coloured_noise(generator: np.random.Generator, channels: int, rate: int, colour: str) -> Iterator[Samples]:
     """Endless Gaussian noise in blocks of shape (channels, `BLOCK_FRAMES`): white noise through a linear filter."""
     kernel = _kernel(rate, _SLOPES[colour])
+    size = 1 << (BLOCK_FRAMES + kernel.size - 2).bit_length()
+    response = np.fft.rfft(kernel, size)
     before = generator.standard_normal((kernel.size - 1, channels), dtype=np.float32)
     while True:
         white = np.concatenate([before, generator.standard_normal((BLOCK_FRAMES, channels), dtype=np.float32)])
@@ -67,8 +70,7 @@ def coloured_noise(generator: np.random.Generator, channels: int, rate: int, col
         if kernel.size == 1:
             yield white.T
         else:
-            size = 1 << (len(white) - 1).bit_length()
-            spectrum = np.fft.rfft(white.T, size) * np.fft.rfft(kernel, size)
+            spectrum = np.fft.rfft(white.T, size) * response
             yield np.fft.irfft(spectrum, size)[:, kernel.size - 1 : len(white)].astype(np.float32)
 
 
@@ -137,24 +139,10 @@ class Mp3Compression(Step):
         rate = min(_MP3_RATES, key=lambda each: (abs(each - sound.rate), -each))
 
         def process(blocks: Iterator[Samples]) -> Iterator[Samples]:
-            coded = _through_mp3(_resampled(blocks, sound.rate, rate), sound.channels, rate, self.kbits)
-            return _fitted(_resampled(coded, rate, sound.rate), sound.channels, sound.frames)
+            coded = _through_mp3(resampled(blocks, sound.rate, rate), sound.channels, rate, self.kbits)
+            return fitted(resampled(coded, rate, sound.rate), sound.channels, sound.frames)
 
         return sound.through(process)
-
-
-def _resampled(parts: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
-    if source == target:
-        yield from parts
-        return
-    import soxr
-
-    stream: soxr.ResampleStream | None = None
-    for part in parts:
-        stream = stream or soxr.ResampleStream(source, target, part.shape[0], dtype="float32")
-        yield stream.resample_chunk(np.ascontiguousarray(part.T)).T
-    if stream:
-        yield stream.resample_chunk(np.empty((0, part.shape[0]), np.float32), last=True).T
 
 
 def _through_mp3(parts: Iterable[Samples], channels: int, rate: int, kbits: int) -> Iterator[Samples]:
@@ -182,11 +170,3 @@ def _encode(parts: Iterable[Samples], stream: BinaryIO, channels: int, rate: int
             file.write(np.ascontiguousarray(padded))
             frames += padded.shape[1]
     return frames
-
-
-def _fitted(parts: Iterable[Samples], channels: int, frames: int) -> Iterator[Samples]:
-    """Exactly `frames` frames: the rest is cut, what is missing is silent."""
-    for part in parts:
-        yield part[:, :frames]
-        frames -= min(frames, part.shape[1])
-    yield np.zeros((channels, frames), np.float32)

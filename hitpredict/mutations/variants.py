@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
 from hitpredict.audio.read import read_sound
@@ -14,7 +15,7 @@ from hitpredict.audio.source import Source
 from hitpredict.engines import threads
 from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError
-from hitpredict.mutations.chain import Chain, applied, divided
+from hitpredict.mutations.chain import Chain, Plan, applied, divided
 
 Made_co = TypeVar("Made_co", covariant=True)
 
@@ -31,12 +32,14 @@ class Taker(Protocol[Made_co]):
 
 @dataclass(frozen=True)
 class Variant:
-    """What one recipe makes of one source. budget: the time that is left for the source."""
+    """What one recipe makes of one source. budget: the time that is left for the source. rest: of the recipe's plan,
+    what comes after the part that neighbours share."""
 
     source: Source
     recipe: Chain
     budget: Budget = field(compare=False)
     name: str = ""
+    rest: Plan = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.source}: {self.recipe.label}"
@@ -85,8 +88,19 @@ def _stretches(
             yield [Variant(source, recipes[0], budget)], partial(_raise, read)
         elif read:
             wanted, sound = read
-            for plan, alike in groupby(wanted, lambda variant: divided(variant.recipe.plan)[0]):
-                yield list(alike), budget.timed(partial(applied, plan, sound))
+            cut = [_cut(variant, sound) for variant in wanted]
+            for plan, alike in groupby(cut, itemgetter(0)):
+                yield [variant for _, variant in alike], budget.timed(partial(applied, plan, sound))
+
+
+def _cut(variant: Variant, sound: Sound) -> tuple[Plan, Variant]:
+    """What may be shared of a variant's plan, and the variant with the rest of it."""
+    try:
+        shared, rest = divided(variant.recipe.plan, sound)
+    except InputError:
+        # It cannot be done on this sound, which is told where it is tried.
+        shared, rest = (), variant.recipe.plan
+    return shared, replace(variant, rest=rest)
 
 
 def _read(
@@ -108,7 +122,7 @@ def _taken(variant: Variant, stretched: Sound, taker: Taker[Made_co]) -> Made_co
     title = f"{stretched.name} [{recipe.label}]" if recipe.steps else stretched.name
     artist = {"artist": stretched.tags["artist"]} if stretched.tags.get("artist") else {}
     comment = json.dumps(recipe.to_json(), separators=(",", ":"))
-    changed = _within(applied(divided(recipe.plan)[1], stretched), variant.budget)
+    changed = _within(applied(variant.rest, stretched), variant.budget)
     return taker.take(variant.name, replace(changed, name=title, tags={**artist, "title": title, "comment": comment}))
 
 

@@ -1,5 +1,6 @@
 """Streaming: every step gives the same sound, whatever the blocks it comes in."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -104,3 +105,14 @@ def test_a_file_that_changes_meanwhile_is_an_error() -> None:
     clip = music()
     with pytest.raises(InputError, match="changed while it was read"):
         list(Sound(clip.rate, 2, clip.frames + 1, lambda: [clip.samples], "song").blocks())
+
+
+def test_all_of_a_sound_in_parts_is_made_once() -> None:
+    clip, begun = music(), []
+
+    def parts():
+        begun.append(1)
+        yield from streamed(clip).parts()
+
+    assert np.array_equal(replace(streamed(clip), parts=parts).clip().samples, clip.samples)
+    assert len(begun) == 1

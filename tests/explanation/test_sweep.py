@@ -130,9 +130,25 @@ def test_what_inaudible_changes_do_as_well_is_no_effect(floorless):
 
 def test_stretching_is_noise_for_what_is_stretched_alone(scorer, tmp_path):
     sweep, found, _ = swept(saved(tmp_path, "a.wav", tune(SECONDS)), "pitch,reverb", scorer)
-    assert found["pitch"].noise["changes"] == found["reverb"].noise["changes"] + 6
+    assert found["pitch"].noise["changes"] == found["reverb"].noise["changes"] + 4
     assert set(sweep.null) == {*NULL, *STRETCHED}
     assert set(Sweep(tuple(chosen_parameters("reverb", None))).null) == {*NULL}
+
+
+def test_pitches_and_tempos_of_the_same_ratio_share_a_stretch(scorer, tmp_path, monkeypatch):
+    import pedalboard
+
+    stretch, asked = pedalboard.time_stretch, []
+
+    def counted(samples, rate, ratio, semitones, **options):
+        asked.append((ratio, semitones))
+        return stretch(samples, rate, ratio, semitones, **options)
+
+    monkeypatch.setattr(pedalboard, "time_stretch", counted)
+    _, found, _ = swept(saved(tmp_path, "a.wav", tune(SECONDS)), "pitch,tempo", scorer)
+    assert len(found["pitch"].values) + len(found["tempo"].values) == 8
+    assert len(asked) == 4 + len(STRETCHED["stretching"])
+    assert {semitones for _, semitones in asked} == {0}
 
 
 def test_the_end_of_the_scale_is_no_blindness(floorless):

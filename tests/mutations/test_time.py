@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from pedalboard import time_stretch
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import EnvironmentProblem, InputError
@@ -129,3 +130,27 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyrubberband", None)
     with pytest.raises(EnvironmentProblem, match=r"pip install 'hitpredict\[rubberband\]'"):
         mutate(sine(), pitch=2, engine="rubberband")
+
+
+@pytest.mark.parametrize("semitones", [-12, -2.5, 0.05, 7])
+@pytest.mark.parametrize("frames", [22050, 22051, 30011])
+def test_a_pitch_in_draft_quality_is_the_stretcher_s_own_in_exactly_as_many_frames(
+    semitones: float, frames: int
+) -> None:
+    """A stretch and a resampling, which `halves` takes apart, give what Rubber Band makes of both."""
+    clip = Clip(sine().samples[:, :frames], RATE)
+    changed = mutate(clip, quality="draft", pitch=semitones)
+    assert changed.samples.shape == clip.samples.shape
+    own = time_stretch(clip.samples, RATE, 1.0, semitones, high_quality=False, preserve_formants=False)
+    whole = Clip(own[:, :frames], RATE)
+    assert peak_hz(changed) == pytest.approx(peak_hz(whole), rel=0.003)
+    middle = slice(5000, 15000)
+    rms = [np.sqrt(np.mean(each.samples[:, middle] ** 2)) for each in (changed, whole)]
+    assert rms[0] == pytest.approx(rms[1], rel=0.05)
+
+
+def test_pitch_and_tempo_at_once_in_draft_quality() -> None:
+    clip = sine()
+    changed = mutate(clip, quality="draft", pitch=7, tempo=1.25)
+    assert changed.frames == round(clip.frames / 1.25)
+    assert peak_hz(changed) == pytest.approx(440 * 2 ** (7 / 12), rel=0.01)

@@ -12,6 +12,7 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
+from hitpredict.cli.explain_modes import Asked, Modes, asked
 from hitpredict.cli.formats import Format, Record, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.mutate import Quality
 from hitpredict.cli.score import as_file, loaded
@@ -49,7 +50,8 @@ def explain(
     quality: Annotated[
         Quality, typer.Option(help="Of pitch and tempo; draft is about three times as fast.")
     ] = Quality.draft,
-    model: options.Model = None,
+    modes: Modes,
+    model: options.Models = None,
     form: options.RecordFormat = None,
     output: options.Output = None,
     device: options.ScoredOn = None,
@@ -62,10 +64,13 @@ def explain(
     from hitpredict.explanation.sweep import Sweep
 
     form = chosen_format(form, output)
+    models = modes.checked(corpus, params, grid, model)
+    if modes.any:
+        return asked(modes, Asked(inputs or [], params, grid, quality.value, models, form, output, device, batch))
     sweep = Sweep(tuple(chosen_parameters(params, grid)), quality.value)
-    if not batch.wanted(inputs or [], output, model, str(grid) if grid else None):
+    if not batch.wanted(inputs or [], output, models[0], str(grid) if grid else None):
         return 0
-    with as_file(model, batch.messages) as file:
+    with as_file(models[0], batch.messages) as file:
         scorer = loaded(file, device, batch)
         with batch.run(inputs or [], output, "explained") as run:
             rows = _Rows(run, batch, scorer, sweep, corpus, strict=grid is not None)

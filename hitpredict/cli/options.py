@@ -200,3 +200,13 @@ Model = Annotated[
         autocompletion=bundled_models,
     ),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="A bundled model's name, an .onnx file, or a model folder; --suggest takes several [default: bundled].",
+        autocompletion=bundled_models,
+    ),
+]

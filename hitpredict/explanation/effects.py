@@ -5,7 +5,7 @@ Conventions: differences and scales are on the model's target scale; all tests a
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class NoiseScale:
         """
         tail = student_tail(max(map(abs, differences)) / self.scale, self.dof)
         return float(-np.expm1(len(differences) * np.log1p(-min(tail, 1 - 1e-16))))
+
+    def of_sum(self, count: int) -> "NoiseScale":
+        """The scale of the sum of so many differences, each with noise of its own."""
+        return replace(self, scale=self.scale * math.sqrt(count), floor=self.floor * math.sqrt(count))
 
     def exceeded(self, differences: Sequence[float]) -> bool:
         """Whether the largest difference is more than what the model file calls meaningless."""

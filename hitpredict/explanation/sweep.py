@@ -76,24 +76,13 @@ class Sweep:
 
         Raises `InputError` where the unchanged song has no score, or is silent.
         """
-        base = tried[self.chain()]
-        if isinstance(base, InputError):
-            raise base if path in str(base) else InputError(f"{path}: {base}")
-        if any(warning.startswith("silent") for warning in base.warnings):
-            raise InputError(f"{path}: is silent, so no change to it can be heard; give a song with sound")
+        base = self.unchanged(path, tried)
         curves = [_Curve.of(each, [tried[self.chain(step)] for step in each.steps]) for each in self.parameters]
         curves = [curve for curve in curves if curve.values]
         if not curves:
             reason = next(iter(self.failed(tried).values()))
             raise InputError(f"{path}: nothing of what is asked for can be done to this sound: {reason}")
-        null = {kind: _differences(chains, tried, base.score) for kind, chains in self.null.items()}
-        span = scorer.target.high - scorer.target.low
-        plain, stretched = (
-            NoiseScale.of(
-                {kind: null[kind] for kind in null if kind in kinds}, scorer.noise_floor or 0.0, _ROUNDING * span
-            )
-            for kinds in (NULL, {**NULL, **STRETCHED})
-        )
+        plain, stretched = self.noise_scales(base.score, tried, scorer)
         noises = [stretched if curve.parameter.stretches else plain for curve in curves]
         blind = [curve.stands_still(base.score, scorer.target) for curve in curves]
         p_values = [
@@ -107,6 +96,25 @@ class Sweep:
         ]
         records.sort(key=lambda record: (not record.significant, record.blind, -abs(record.largest_change)))
         return [replace(record, rank=rank) for rank, record in enumerate(records, 1)]
+
+    def unchanged(self, path: str, tried: Tried) -> ScoreRecord:
+        """What the unchanged song is scored. Raises `InputError`, naming it, where it has no score, or is silent."""
+        base = tried[self.chain()]
+        if isinstance(base, InputError):
+            raise base if path in str(base) else InputError(f"{path}: {base}")
+        if any(warning.startswith("silent") for warning in base.warnings):
+            raise InputError(f"{path}: is silent, so no change to it can be heard; give a song with sound")
+        return base
+
+    def noise_scales(self, base: float, tried: Tried, scorer: Scorer) -> tuple[NoiseScale, NoiseScale]:
+        """What changes that should not matter do to a song of this score: without and with those of the stretcher."""
+        null = {kind: _differences(chains, tried, base) for kind, chains in self.null.items()}
+        least = _ROUNDING * (scorer.target.high - scorer.target.low)
+        plain, stretched = (
+            NoiseScale.of({kind: null[kind] for kind in null if kind in kinds}, scorer.noise_floor or 0.0, least)
+            for kinds in (NULL, {**NULL, **STRETCHED})
+        )
+        return plain, stretched
 
     def failed(self, tried: Tried) -> dict[str, InputError]:
         """What could not be tried, by label, and why."""
@@ -134,8 +142,7 @@ class _Curve:
 
     def stands_still(self, base: float, scale: ScoreScale) -> bool:
         """Whether the model does not see it; at the ends of its scale nobody can tell."""
-        inside = scale.low < base < scale.high
-        return inside and max(map(abs, self.changes(base))) <= _ROUNDING * (scale.high - scale.low)
+        return stands_still(base, self.changes(base), scale)
 
     def with_base(self, base: float) -> tuple[list[float], list[float]]:
         """Places and scores, the unchanged song among them where it has a place."""
@@ -150,6 +157,11 @@ class _Curve:
         if self.parameter.neutral is not None and (steepness := slope(places, scores)) is not None:
             return self.parameter.direction * steepness * (places[-1] - places[0])
         return self.changes(base)[-1 if self.parameter.direction > 0 else 0]
+
+
+def stands_still(base: float, changes: Iterable[float], scale: ScoreScale) -> bool:
+    """Whether none of the changes moves the score by more than rounding; at the ends of its scale nobody can tell."""
+    return scale.low < base < scale.high and max(map(abs, changes)) <= _ROUNDING * (scale.high - scale.low)
 
 
 def _differences(chains: Iterable[Chain], tried: Tried, base: float) -> list[float]:

@@ -324,7 +324,7 @@ class ExplainRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
-        return _printed(EXPLAIN_SCHEMA, self)
+        return printed_record(EXPLAIN_SCHEMA, self)
 
 
 @dataclass(frozen=True)
@@ -361,14 +361,14 @@ class CorpusRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
-        return _printed(CORPUS_SCHEMA, self)
+        return printed_record(CORPUS_SCHEMA, self)
 
 
-_AS_ASKED = ("values", "towards", "largest_change_at", "unlike_training")
+_AS_ASKED = ("values", "towards", "largest_change_at", "unlike_training", "steps")
 
 
-def _printed(schema: str, record: ExplainRecord | CorpusRecord) -> dict[str, Any]:
-    """A record's fields in their order, floats rounded, what is not known left out."""
+def printed_record(schema: str, record: Any) -> dict[str, Any]:
+    """A dataclass of a record as printed: its fields in their order, floats rounded, what is not known left out."""
     named = ((field.name, getattr(record, field.name)) for field in fields(record))
     return {"schema": schema} | {name: _plain(value, name) for name, value in named if value is not None}
 
@@ -382,13 +382,7 @@ def _plain(value: Any, name: str) -> Any:
         return {key: _plain(each, name) for key, each in value.items()}
     if not isinstance(value, float):
         return value
-    return (
-        float(f"{value:.4g}")
-        if name == "p_value"
-        else value
-        if name in ("values", "towards", "largest_change_at", "unlike_training")
-        else round(value, 4)
-    )
+    return float(f"{value:.4g}") if name == "p_value" else value if name in _AS_ASKED else round(value, 4)
 
 
 EXPLAIN_COLUMNS = (

@@ -1,0 +1,61 @@
+"""What `explain` says besides response curves: of pairs of changes, of stems, and of what small changes would do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hitpredict.scoring.records import ModelReference, printed_record
+
+INTERACTION_SCHEMA = "hitpredict.interaction/1"
+
+
+@dataclass(frozen=True)
+class InteractionRecord:
+    """What two changes together do to a score that the sum of each alone does not.
+
+    parameters, units, values: of the two, in the order in which they are made. alone: the change of the score that
+    each makes, from `base_score`; together: that both make; interaction: together minus the sum of alone. at_end:
+    whether a score is at an end of the scale, where sums say nothing. p_value: against noise, which an interaction has
+    of three differences, corrected for the number of values swept; significant: after correction for the `pairs`
+    tried. blind: whether one of the two is not seen, neither alone nor with the other.
+    """
+
+    path: str
+    name: str
+    parameters: tuple[str, str]
+    units: tuple[str, str]
+    values: tuple[float, float]
+    base_score: float
+    alone: tuple[float, float]
+    together: float
+    interaction: float
+    p_value: float
+    significant: bool
+    blind: bool
+    at_end: bool
+    noise: Mapping[str, Any]
+    pairs: int
+    quality: str | None
+    rank: int
+    warnings: tuple[str, ...]
+    model: ModelReference
+    device: str
+    artist: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as printed."""
+        return printed_record(INTERACTION_SCHEMA, self)
+
+
+INTERACTION_COLUMNS = (
+    "path", "name", "rank", "parameters", "units", "values", "alone", "together", "interaction", "p_value",
+    "significant", "blind", "at_end", "base_score", "noise", "pairs", "quality", "warnings", "model_name",
+    "model_version", "model_sha256", "device", "artist",
+)  # fmt: skip
+
+
+def flat_change(columns: tuple[str, ...], record: Mapping[str, Any]) -> dict[str, Any]:
+    """A printed record as one row of its columns: the noise as its scale, the model in three."""
+    row = dict(record) | {f"model_{key}": value for key, value in record["model"].items()}
+    row["noise"] = row["noise"]["scale"]
+    return {key: row.get(key, "") for key in columns}

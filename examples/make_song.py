@@ -1,6 +1,7 @@
 """Synthesise "Paper Lanterns", the toolkit's own example song, with NumPy alone.
 
     python examples/make_song.py -o examples/song.ogg
+    python examples/make_song.py -o song.ogg --stems stems/     # also pad.wav, keys.wav, bass.wav...
 
 Twenty-four bars in D major at 112 beats per minute: intro, verse, chorus, outro. The score is the text in
 `SONG`, `CHORDS` and `GROOVES`; edit it and run again. The same seed gives the same samples, bit for bit.
@@ -22,7 +23,8 @@ Array = NDArray[np.float64]
 TITLE, ARTIST = "Paper Lanterns", "The hitpredict developers"
 RATE, BPM, SWING, TAIL = 44_100, 112, 0.56, 3.0  # Hz, beats a minute, share of the on-beat 16th, seconds
 BEAT = 60 / BPM
-LEVELS = (0.04, 0.15, 0.24, 0.175, 0.7)  # pad, keys, bass, lead, drums
+STEMS = ("pad", "keys", "bass", "lead", "drums", "room")
+LEVELS = (0.04, 0.15, 0.24, 0.175, 0.7)  # of the first five
 GAIN = 1.22  # puts the song at about -14 LUFS
 PITCH = {name: i for i, name in enumerate(("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B"))}
 SCALE = {1, 2, 4, 6, 7, 9, 11}  # D major
@@ -343,7 +345,7 @@ def reverb(x: Array, rng: np.random.Generator, decay: float = 1.7) -> Array:
     return np.fft.irfft(np.fft.rfft(x, size) * np.fft.rfft(room, size), size)[:, : x.shape[1]]
 
 
-def limit(x: Array, ceiling: float = 0.84, block: int = 64, reach: int = 24) -> Array:
+def limiter(x: Array, ceiling: float = 0.84, block: int = 64, reach: int = 24) -> Array:
     """Look-ahead limiter: a smooth gain, alike on both sides, that keeps every sample below the ceiling."""
     blocks = x.shape[1] // block + 1
     padded = np.pad(x, ((0, 0), (0, blocks * block - x.shape[1])))
@@ -352,11 +354,11 @@ def limit(x: Array, ceiling: float = 0.84, block: int = 64, reach: int = 24) -> 
     lowest = np.lib.stride_tricks.sliding_window_view(wanted, 2 * reach + 1).min(axis=1)
     window = np.hanning(2 * reach + 1)
     gain = np.convolve(lowest, window / window.sum(), mode="valid")
-    return x * np.interp(np.arange(x.shape[1]), (np.arange(blocks) + 0.5) * block, gain)
+    return np.interp(np.arange(x.shape[1]), (np.arange(blocks) + 0.5) * block, gain)
 
 
-def render(seed: int = 1) -> NDArray[np.float32]:
-    """The whole song, float32 (2, frames) at 44,100 Hz, peak below 0.85."""
+def tracks(seed: int = 1) -> Array:
+    """The buses and the room, (6, 2, frames) in the order of `STEMS`, before the limiter."""
     frames = round((section_spans()["outro"][1] + TAIL) * RATE)
     pad, keys, _, lead, drums = buses = np.zeros((5, 2, frames))
     rngs = np.random.default_rng(seed).spawn(6)
@@ -366,8 +368,21 @@ def render(seed: int = 1) -> NDArray[np.float32]:
     lead += 0.35 * echo(lead, 0.75 * BEAT)
     buses *= np.reshape(LEVELS, (5, 1, 1))
     wet = reverb(0.5 * (pad + keys) + 0.4 * lead + 0.12 * drums, rngs[5])
+    return np.concatenate([buses, wet[None]])
+
+
+def mixed(parts: Array) -> tuple[Array, Array]:
+    """The sum with its fade, (2, frames), and the gain of the limiter."""
+    frames = parts.shape[2]
     fade = np.clip((frames - np.arange(frames)) / RATE, 0, 1) ** 2
-    return limit(GAIN * fade * (buses.sum(axis=0) + wet)).astype(np.float32)
+    mix = GAIN * fade * (parts[:5].sum(axis=0) + parts[5])
+    return mix, GAIN * fade * limiter(mix)
+
+
+def render(seed: int = 1) -> NDArray[np.float32]:
+    """The whole song, float32 (2, frames) at 44,100 Hz, peak below 0.85."""
+    mix, _ = mixed(tracks(seed))
+    return (mix * limiter(mix)).astype(np.float32)
 
 
 def write(path: Path, samples: NDArray[np.float32], block: int = 16_384) -> None:
@@ -383,9 +398,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Synthesise the example song.")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("song.ogg"))
     parser.add_argument("--seed", type=int, default=1, help="seed of the human touch (default: 1)")
+    parser.add_argument("--stems", type=Path, help="also write each instrument, and the room, into this folder")
     options = parser.parse_args()
-    write(options.output, render(options.seed))
+    parts = tracks(options.seed)
+    mix, gain = mixed(parts)
+    write(options.output, (mix * limiter(mix)).astype(np.float32))
     print(f"wrote {options.output}")
+    if options.stems:
+        options.stems.mkdir(parents=True, exist_ok=True)
+        for name, part in zip(STEMS, parts, strict=True):
+            sf.write(options.stems / f"{name}.wav", (gain * part).T, RATE, subtype="FLOAT")
+        print(f"wrote {len(STEMS)} stems to {options.stems}")
 
 
 if __name__ == "__main__":

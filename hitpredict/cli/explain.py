@@ -11,8 +11,9 @@ import typer
 
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
+from hitpredict.cli.answers import Asked
 from hitpredict.cli.batch import Batch, Run
-from hitpredict.cli.explain_modes import Asked, Modes, asked
+from hitpredict.cli.explain_modes import Modes, asked
 from hitpredict.cli.formats import Format, Record, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.mutate import Quality
 from hitpredict.cli.score import as_file, loaded
@@ -58,14 +59,14 @@ def explain(
     batch: Batch,
 ) -> int:
     """Sweep every input; rows on standard output or in FILE, failures on standard error."""
-    if batch.helps(context, inputs or []):
+    if not modes.stems and batch.helps(context, inputs or []):
         return 2
     from hitpredict.explanation.grid import chosen_parameters
     from hitpredict.explanation.sweep import Sweep
 
     form = chosen_format(form, output)
     models = modes.checked(corpus, params, grid, model)
-    if modes.any:
+    if modes.given:
         return asked(modes, Asked(inputs or [], params, grid, quality.value, models, form, output, device, batch))
     sweep = Sweep(tuple(chosen_parameters(params, grid)), quality.value)
     if not batch.wanted(inputs or [], output, models[0], str(grid) if grid else None):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hitpredict.audio.source import Source
-from hitpredict.cli.explain_modes import Asked, Question
+from hitpredict.cli.answers import Asked, Question
 from hitpredict.cli.formats import Record, Table
 from hitpredict.cli.pretty_effects import CAUTION, SongPrinter, change_bar, grid_of, safe_text, verdict_of, with_unit
 from hitpredict.explanation.records import INTERACTION_COLUMNS, flat_change
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hitpredict.scoring.scorer import Scorer
 
 
-def question(asked: Asked) -> Question:
+def interaction_question(asked: Asked) -> Question:
     """What is asked, as the options say it. Raises `UsageError`."""
     from hitpredict.explanation.grid import chosen_parameters
     from hitpredict.explanation.interactions import ASKED_FOR, OF_ITS_OWN, interactions
@@ -44,9 +44,10 @@ class InteractionPrinter(SongPrinter):
         """What pairs of changes do to the score of one song."""
         first = self.heading(records[0])
         names = dict.fromkeys(name for each in records for name in each["parameters"])
+        count = "1 pair" if first["pairs"] == 1 else f"{first['pairs']} pairs"
         self.say(
-            f"[dim]{first['pairs']} {'pair' if first['pairs'] == 1 else 'pairs'} of the {len(names)} parameters that move the score most, each at the value "
-            "of its largest change; --params chooses others[/]"
+            f"[dim]{count} of the {len(names)} parameters that move the score most, each at the value of its largest "
+            "change; --params chooses others[/]"
         )
         rows = grid_of("less · more", "than the sum", "alone", "both", "", "pair")
         noise = max(each["noise"]["scale"] for each in records)

@@ -1,23 +1,13 @@
-"""Questions to `explain` other than what each property does: their options, and where their answers go."""
+"""Questions to `explain` other than what each property does: their options, one of which is given at a time."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import Annotated
 
 import typer
 
-from hitpredict.audio.source import Source
-from hitpredict.cli.batch import Batch, Run
-from hitpredict.cli.formats import Format, Record, Table, render, stream_to_stdout
-from hitpredict.cli.options import Device
-from hitpredict.cli.score import as_file, loaded
-from hitpredict.errors import InputError, UsageError
-
-if TYPE_CHECKING:
-    from hitpredict.scoring.scorer import Scorer
+from hitpredict.cli.answers import Asked, Question, answered
+from hitpredict.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,123 +18,45 @@ class Modes:
         bool,
         typer.Option("--interactions", help="What pairs of changes do beyond the sum of each alone."),
     ] = False
+    stems: Annotated[
+        Path | None,
+        typer.Option(
+            "--stems",
+            metavar="DIR",
+            help="What each stem in DIR (drums.wav, bass.wav...) does, in each section; INPUT is their mix, or none.",
+        ),
+    ] = None
 
     @property
-    def any(self) -> bool:
-        """Whether something else is asked than what each property does."""
-        return self.interactions
+    def given(self) -> list[str]:
+        """The options of modes that were typed."""
+        named = {"--interactions": self.interactions, "--stems": self.stems}
+        return [name for name, value in named.items() if value]
 
     def checked(
         self, corpus: bool, params: str | None, grid: Path | None, models: list[str] | None
     ) -> list[str | None]:
         """The models. Raises `UsageError` for options that do not go together."""
-        named = {"--corpus": corpus, "--interactions": self.interactions}
-        given = [name for name, value in named.items() if value]
+        given = [*(["--corpus"] if corpus else []), *self.given]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other; ask for one at a time")
+        if self.stems and (params or grid):
+            raise UsageError("--stems: changes levels and sides of stems; --params and --grid have no meaning for it")
         if len(models or []) > 1:
             raise UsageError("-m: one model at a time")
         return list(models) if models else [None]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the options say, for every mode."""
-
-    inputs: list[str]
-    params: str | None
-    grid: Path | None
-    quality: str
-    models: list[str | None]
-    form: Format
-    output: Path | None
-    device: Device | None
-    batch: Batch
-
-
-class Printer(Protocol):
-    """How a person reads the answers."""
-
-    def song(self, records: Sequence[Record]) -> None:
-        """Print the answer for one song."""
-
-    def legend(self) -> None:
-        """What it means; called once, after the last."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A mode with its options read. settings: what makes it another question, besides the models.
-
-    answer: the printed records of a source, given the models; raises `InputError`.
-    """
-
-    table: Table
-    settings: Record
-    answer: "Callable[[Source, tuple[Scorer, ...]], list[Record]]"
-    printer: Callable[[], Printer]
-
-
 def asked(modes: Modes, options: Asked) -> int:
-    """Answer the question of a mode for every input; how the command ends."""
-    from hitpredict.cli.explain_interactions import question
-
-    found, batch = question(options), options.batch
-    read = [*options.models, str(options.grid) if options.grid else None]
-    if not batch.wanted(options.inputs, options.output, *read):
-        return 0
-    with ExitStack() as stack:
-        files = [stack.enter_context(as_file(model, batch.messages)) for model in options.models]
-        scorers = tuple(loaded(file, options.device, batch) for file in files)
-        run = stack.enter_context(batch.run(options.inputs, options.output, "explained"))
-        _Answers(run, found, scorers).put(options.form, options.output)
-    return run.code
+    """Answer the question of the mode that is given; how the command ends."""
+    return answered(_question(modes, options), options)
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """The records of one invocation, and the ways they can go."""
+def _question(modes: Modes, options: Asked) -> Question:
+    if modes.stems:
+        from hitpredict.cli.explain_stems import stem_question
 
-    run: Run
-    question: Question
-    scorers: "tuple[Scorer, ...]"
+        return stem_question(modes.stems, options)
+    from hitpredict.cli.explain_interactions import interaction_question
 
-    def put(self, form: Format, output: Path | None) -> None:
-        """Into a file, onto a terminal, or down a pipe."""
-        if output is not None:
-            self._to_file(output, Format.jsonl if form is Format.pretty else form)
-        elif form is Format.pretty:
-            printer = self.question.printer()
-            for _, records in self._results(self.run.found):
-                printer.song(records)
-            printer.legend()
-            sys.stdout.flush()
-        else:
-            with stream_to_stdout(form, self.question.table) as write:
-                for _, records in self._results(self.run.found):
-                    for record in records:
-                        write(record)
-
-    def _results(self, found: Iterable[Source]) -> Iterator[tuple[Source, list[Record]]]:
-        return self.run.rows(map(self._answered, found))
-
-    def _answered(self, source: Source) -> tuple[Source, list[Record] | InputError]:
-        try:
-            return source, self.question.answer(source, self.scorers)
-        except InputError as error:
-            return source, error if source.path in str(error) else InputError(f"{source}: {error}")
-        finally:
-            source.discard()
-
-    def _to_file(self, output: Path, form: Format) -> None:
-        models = [each.session.reference.to_json() for each in self.scorers]
-        settings = {"models": models, "device": self.scorers[0].session.device, **self.question.settings}
-        self.run.to_file(
-            output,
-            settings,
-            lambda found, _: self._results(found),
-            lambda records: {"records": records},
-            lambda lines, _, file: render(
-                (record for line in lines for record in line["records"]), form, self.question.table, file
-            ),
-        )
+    return interaction_question(options)

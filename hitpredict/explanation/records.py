@@ -7,6 +7,7 @@ from typing import Any
 from hitpredict.scoring.records import ModelReference, printed_record
 
 INTERACTION_SCHEMA = "hitpredict.interaction/1"
+STEM_SCHEMA = "hitpredict.stem/1"
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,56 @@ class InteractionRecord:
         return printed_record(INTERACTION_SCHEMA, self)
 
 
+@dataclass(frozen=True)
+class StemRecord:
+    """What one change of one stem, in the whole song or in one section, does to the score of the whole song.
+
+    section, start, end: where, in seconds. level: of the stem there, in dB of the mix, None where it is silent.
+    effect: `score` minus `base_score`. residual: level of what all stems lack of the mix, in dB of it, None for
+    nothing; gain, lag: dB by which the stems were turned to fit it, seconds by which they begin later. p_value,
+    significant, blind, noise, rank: as of an `ExplainRecord`, over all that was tried on the song.
+    """
+
+    path: str
+    name: str
+    stem: str
+    change: str
+    section: str
+    start: float
+    end: float
+    level: float | None
+    silent: bool
+    base_score: float
+    score: float
+    effect: float
+    p_value: float
+    significant: bool
+    blind: bool
+    noise: Mapping[str, Any]
+    residual: float | None
+    gain: float
+    lag: float
+    rank: int
+    warnings: tuple[str, ...]
+    model: ModelReference
+    device: str
+    artist: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as printed."""
+        return printed_record(STEM_SCHEMA, self)
+
+
 INTERACTION_COLUMNS = (
     "path", "name", "rank", "parameters", "units", "values", "alone", "together", "interaction", "p_value",
     "significant", "blind", "at_end", "base_score", "noise", "pairs", "quality", "warnings", "model_name",
+    "model_version", "model_sha256", "device", "artist",
+)  # fmt: skip
+
+
+STEM_COLUMNS = (
+    "path", "name", "rank", "stem", "change", "section", "start", "end", "level", "silent", "base_score", "score",
+    "effect", "p_value", "significant", "blind", "noise", "residual", "gain", "lag", "warnings", "model_name",
     "model_version", "model_sha256", "device", "artist",
 )  # fmt: skip
 

@@ -146,18 +146,20 @@ def _matched(mix: Clip, clips: Mapping[str, Clip], folder: str, notes: list[str]
 
 
 def _lag(mix: Clip, total: Clip) -> int:
-    """Frames by which the stems begin later than the mix: where the waveforms agree best, 0 where they do not."""
+    """Frames by which the stems begin later than the mix: where 30 s of both agree best, as they lie or aligned."""
     found = aligned(mix, total)
-    lag = round(found.lag * mix.rate) if found else 0
+    near = [0, round(found.lag * mix.rate)] if found else [0]
     reach = mix.rate // 2000
-    start = max(0, -lag + reach)
-    stop = min(mix.frames, total.frames - lag - reach, start + round(_SEARCHED * mix.rate))
-    here = mix.samples[:, start:stop]
-    if stop <= start or not found:
-        return lag
-    near = range(lag - reach, lag + reach + 1)
-    fits = [float(np.vdot(here, total.samples[:, start + at : stop + at])) for at in near]
-    return lag - reach + int(np.argmax(np.abs(fits)))
+    middle, half = mix.frames // 2, round(_SEARCHED * mix.rate / 2)
+    start = max(0, middle - half)
+    here = mix.samples[:, start : middle + half]
+    size = float(np.vdot(here, here))
+    fits = {}
+    for lag in (lag for each in near for lag in range(each - reach, each + reach + 1)):
+        there = _shifted(total.samples, lag + start, here.shape[1])
+        power = size * float(np.vdot(there, there))
+        fits[lag] = abs(float(np.vdot(here, there))) / np.sqrt(power) if power else 0.0
+    return max(fits, key=lambda lag: (fits[lag], -abs(lag)))
 
 
 def _shifted(samples: Samples, lag: int, frames: int) -> Samples:

@@ -3,6 +3,7 @@
 Subsets nest: every track of `small` is in `medium` and so on; `full` holds the tracks of `large` untrimmed.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -35,12 +36,33 @@ BIAS = (
 _TABLES = ("tracks.csv", "genres.csv", "features.csv")
 
 
+def checksums_in(file: Path) -> dict[str, str]:
+    """The SHA-1 of each archive as `sha1sum` writes them (`HASH  fma_small.zip`), the published ones where not listed.
+
+    Raises `InputError` for a file that names none of the archives.
+    """
+    try:
+        found = re.findall(
+            r"^([0-9a-f]{40}) [ *](?:.*/)?fma_(\w+)\.zip$", file.read_text(encoding="ascii"), re.MULTILINE
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    listed = {part: digest for digest, part in found if part in SHA1}
+    if not listed:
+        raise InputError(f"{file}: lists no archive of FMA, as `sha1sum fma_*.zip` would")
+    return {**SHA1, **listed}
+
+
 class Fma:
-    """One subset. Archives go through the cache; tables and audio go into the output folder."""
+    """One subset. Archives go through the cache; tables and audio go into the output folder.
+
+    sha1: of each archive. Others than the published ones are of other data, which has a cache folder of its own.
+    """
 
     def __init__(self, web: Web, subset: str = "small", mirror: str | None = None, sha1: Mapping[str, str] = SHA1):
         self._web, self._subset, self._sha1 = web, subset, sha1
         self._base = base("fma", OFFICIAL, mirror)
+        self._cache = "fma" if sha1 == SHA1 else f"fma-{sha1['metadata'][:8]}"
 
     def audio_archive(self) -> Path:
         """The zip of the subset's MP3 files, in the cache."""
@@ -71,7 +93,7 @@ class Fma:
 
     def _metadata(self) -> Path:
         """The folder of the three tables in the cache; the archive's pickles stay in the archive."""
-        folder = cache_folder("fma", offline=self._web.offline) / "fma_metadata"
+        folder = cache_folder(self._cache, offline=self._web.offline) / "fma_metadata"
         if all(is_as_recorded(folder / name) for name in _TABLES):
             return folder
         for path in unpack(self._archive("metadata"), folder, _table_name):
@@ -82,7 +104,7 @@ class Fma:
 
     def _archive(self, part: str) -> Path:
         name = f"fma_{part}.zip"
-        folder = cache_folder("fma", offline=self._web.offline)
+        folder = cache_folder(self._cache, offline=self._web.offline)
         archive = self._web.download(
             f"{self._base}/{name}", folder / name, f"sha1:{self._sha1[part]}", most=_MEGABYTES[part] * 10**6
         )

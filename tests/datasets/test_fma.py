@@ -142,6 +142,21 @@ def test_audio_is_unpacked_and_named_in_the_manifest(server, tmp_path, monkeypat
     assert pyarrow.parquet.read_table(out / "features.parquet")["path"].to_pylist() == [row["path"]]
 
 
+def test_a_mirror_of_other_data_needs_its_checksums(server, tmp_path, monkeypatch):
+    server.file("/fma_metadata.zip", metadata())
+    listed = tmp_path / "SHA1SUMS"
+    listed.write_text(f"{hashlib.sha1(metadata()).hexdigest()}  fma_metadata.zip\n")
+    with pytest.raises(InputError, match="its hash is not sha1:f0df49ff"):
+        fetch_fma.fma(tmp_path / "out", metadata_only=True)
+    assert fetch_fma.fma(tmp_path / "out", metadata_only=True, checksums=listed) == 0
+    # What another run takes from the cache is never this data.
+    with pytest.raises(InputError, match="its hash is not sha1:f0df49ff"):
+        fetch_fma.fma(tmp_path / "again", metadata_only=True)
+    listed.write_text("nothing\n")
+    with pytest.raises(InputError, match="lists no archive of FMA"):
+        fetch_fma.fma(tmp_path / "again", metadata_only=True, checksums=listed)
+
+
 def test_a_second_run_needs_a_word_and_offline_needs_no_server(server, tmp_path, monkeypatch):
     serve(server, monkeypatch, "metadata", metadata())
     out = tmp_path / "out"

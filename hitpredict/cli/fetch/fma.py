@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,6 +40,10 @@ def fma(
     delete_archive: Annotated[
         bool, typer.Option("--delete-archive", help="Delete the audio archive from the cache once it is unpacked.")
     ] = False,
+    checksums: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="SHA-1 of a mirror's archives, as sha1sum lists them [default: published]."),
+    ] = None,
     *,
     existing: shared.Existing,
     network: shared.Network,
@@ -47,11 +52,11 @@ def fma(
     if existing.kept(output, network.messages):
         return 0
     with network.web(output) as web:
-        from hitpredict.datasets.fma import BIAS, BIASED, Fma
+        from hitpredict.datasets.fma import BIAS, BIASED, SHA1, Fma, checksums_in
 
         if subset in BIASED:
             network.messages.note(f"FMA {subset} {BIAS}")
-        source = Fma(web, subset, network.mirror)
+        source = Fma(web, subset, network.mirror, checksums_in(checksums) if checksums else SHA1)
         if not metadata_only:
             archive = source.audio_archive()
             with Progress("files unpacked", watched(network.messages.quiet, rows_elsewhere=True)) as bar:

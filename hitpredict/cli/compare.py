@@ -1,17 +1,17 @@
 """`hitpredict compare`: is one mix scored higher than another, and is that more than noise?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hitpredict.audio.source import Source
 from hitpredict.cli import options
+from hitpredict.cli.batch import Batch
 from hitpredict.cli.formats import Format, Table, chosen_format, render, stream_to_stdout
-from hitpredict.cli.inputs import Sources, nothing_given, sources
-from hitpredict.cli.messages import Messages
-from hitpredict.cli.outputs import cleared
-from hitpredict.cli.score import as_file
+from hitpredict.cli.score import as_file, loaded
 from hitpredict.errors import InputError, UsageError
 from hitpredict.files.owned import atomic
 from hitpredict.scoring.records import COMPARE_COLUMNS, CompareRecord, flat_comparison
@@ -43,60 +43,65 @@ def compare(
     form: options.RecordFormat = None,
     output: options.Output = None,
     device: options.ScoredOn = None,
-    max_bytes: options.MaxBytes = None,
-    force: options.Force = False,
-    skip_existing: options.SkipExisting = False,
-    messages: Messages,
+    batch: Batch,
 ) -> int:
     """Compare each further input with the first; a record each."""
-    inputs = inputs or []
-    if nothing_given(inputs, None):
-        typer.echo(context.get_help(), err=True)
+    if batch.helps(context, inputs or []):
         return 2
     form = chosen_format(form, output)
-    if not cleared({"-o": output}, [*inputs, model], force, skip_existing):
-        messages.note(f"{output}: exists already, left as it is")
+    if not batch.wanted(inputs or [], output, model):
         return 0
-    with as_file(model, messages) as file, sources(inputs, None, False, messages, max_bytes, [output]) as found:
-        from hitpredict.scoring.scorer import Scorer
+    with as_file(model, batch.messages) as file:
+        scorer = loaded(file, device, batch)
+        with batch.run(inputs or [], output, "compared") as run:
+            records = (record for _, record in run.rows(_compared(run.found, scorer, segments, batch)))
+            if output is not None:
+                form = Format.jsonl if form is Format.pretty else form
+                with atomic(output) as target:
+                    render((record.to_json() for record in records), form, _TABLE, target)
+            elif form is Format.pretty:
+                _cards(records, scorer)
+            else:
+                with stream_to_stdout(form, _TABLE) as write:
+                    for record in records:
+                        write(record.to_json())
+    return run.code
 
-        scorer = Scorer(file, device.value if device else "auto", seconds=options.TIMEOUT)
-        failed: list[InputError] = []
-        records = _compared(found, scorer, segments, failed, messages)
-        if output is not None:
-            form = Format.jsonl if form is Format.pretty else form
-            with atomic(output) as target:
-                render((record.to_json() for record in records), form, _TABLE, target)
-        elif form is Format.pretty:
-            from hitpredict.cli.pretty_comparison import ComparisonPrinter
 
-            printer = ComparisonPrinter(scorer.target)
-            for record in records:
-                printer.card(record)
-            printer.legend()
-        else:
-            with stream_to_stdout(form, _TABLE) as write:
-                for record in records:
-                    write(record.to_json())
-    return 1 if failed else 0
+def _cards(records: Iterable[CompareRecord], scorer: "Scorer") -> None:
+    from hitpredict.cli.pretty_comparison import ComparisonPrinter
+
+    printer = ComparisonPrinter(scorer.target)
+    for record in records:
+        printer.card(record)
+    printer.legend()
 
 
 def _compared(
-    found: Sources, scorer: "Scorer", seconds: float, failed: list[InputError], messages: Messages
-) -> Iterator[CompareRecord]:
-    """Each further source against the first; those that cannot be compared are told and remembered.
+    found: Iterator[Source], scorer: "Scorer", seconds: float, batch: Batch
+) -> Iterator[tuple[Source, CompareRecord | InputError]]:
+    """Each further source against the first.
 
     Raises `InputError` when the first one is of no use, and `UsageError` when it is alone.
     """
+    from hitpredict.engines import threads
+    from hitpredict.engines.limits import Budget
     from hitpredict.explanation.compare import comparison, heard
 
     first, second = next(found, None), next(found, None)
     if first is None or second is None:
         raise UsageError("give at least two songs, the first to compare the others with")
-    reference = heard(first, scorer)
-    for source in chain([second], found):
+    budget = Budget(first.path, batch.timeout)
+    reference = budget.timed(partial(heard, first, scorer, budget))()
+
+    def against(source: Source) -> CompareRecord:
+        budget = Budget(source.path, batch.timeout)
         try:
-            yield comparison(reference, heard(source, scorer), scorer, seconds)
-        except InputError as error:
-            messages.failure(error)
-            failed.append(error)
+            return budget.timed(lambda: comparison(reference, heard(source, scorer, budget), scorer, seconds))()
+        finally:
+            source.discard()
+
+    try:
+        yield from threads.run(((source, partial(against, source)) for source in chain([second], found)), batch.jobs)
+    finally:
+        first.discard()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.files.arrays import Floats
+from hitpredict.frontends.resample import MonoSamples, soxr_mono
 
 _RATE = 8000
 _FRAME, _HOP = 256, 80
@@ -28,8 +29,8 @@ class Alignment:
     correlation: float
 
 
-def aligned(first: Clip, second: Clip) -> Alignment | None:
-    """Where the onsets of two clips, by frequency band, fit each other best; None where they do not.
+def aligned(first: Sound, second: Sound) -> Alignment | None:
+    """Where the onsets of two sounds, by frequency band, fit each other best; None where they do not.
 
     Mixes of one song have onsets in common whatever their equaliser, level, reverb or pitch; other songs, and other
     tempos, do not. At least half of the shorter one must overlap the other. Exact to 1/8000 s where the waveforms
@@ -45,13 +46,11 @@ def aligned(first: Clip, second: Clip) -> Alignment | None:
     return Alignment(_refined(*waves, frames * _HOP) / _RATE, min(correlation, 1.0))
 
 
-def _wave(clip: Clip) -> Floats:
-    import soxr
-
-    return np.asarray(soxr.resample(clip.samples.mean(axis=0), clip.rate, _RATE), np.float64)
+def _wave(sound: Sound) -> MonoSamples:
+    return np.concatenate([*soxr_mono(sound.blocks(), sound.rate, _RATE), np.empty(0, np.float32)])
 
 
-def _onsets(wave: Floats) -> Floats:
+def _onsets(wave: MonoSamples) -> Floats:
     """How fast each band becomes louder, (bands, frames), each band with mean 0 and deviation 1."""
     if len(wave) < _FRAME:
         return np.empty((len(_EDGES) - 1, 0))
@@ -92,12 +91,12 @@ def _products(first: Floats, second: Floats) -> Floats:
     return np.roll(circular, first.shape[-1] - 1, axis=-1)[..., :total]
 
 
-def _refined(first: Floats, second: Floats, lag: int) -> int:
+def _refined(first: MonoSamples, second: MonoSamples, lag: int) -> int:
     """A lag in samples, moved by up to a hop to where the waveforms agree best, if they do."""
     start, stop = max(0, -lag), min(len(first), len(second) - lag)
     middle, half = (start + stop) // 2, _FINE_SECONDS * _RATE // 2
     start, stop = max(start, middle - half), min(stop, middle + half)
-    here, there = first[start:stop], second[start + lag : stop + lag]
+    here, there = first[start:stop].astype(np.float64), second[start + lag : stop + lag].astype(np.float64)
     found = np.abs(_products(here, there)[len(here) - 1 - _HOP : len(here) + _HOP])
     agree = found.max() > _SAME_WAVE * np.sqrt(np.square(here).sum() * np.square(there).sum())
     return lag + int(found.argmax()) - _HOP if agree else lag

@@ -1,12 +1,12 @@
 """A few things about a sound that people know by name, in plain units. NumPy only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from hitpredict.audio.clip import Clip
-from hitpredict.audio.sound import Sound
+from hitpredict.audio.clip import Samples
+from hitpredict.audio.sound import Sound, reblocked
 from hitpredict.errors import InputError
 from hitpredict.files.arrays import Floats
 from hitpredict.mutations.loudness import integrated_loudness
@@ -57,49 +57,62 @@ MEASURES: Mapping[str, Measure] = {
 }
 
 
-def properties_of(clip: Clip) -> dict[str, float]:
-    """The value of each of `MEASURES` that the clip has; octaves above its highest frequency are left out.
+def properties_of(sound: Sound) -> dict[str, float]:
+    """The value of each of `MEASURES` that the sound has; octaves above its highest frequency are left out.
 
     loudness: integrated, BS.1770-4. peak above loudness: the highest sample against it. range of levels: between the
     10 % softest and the 5 % loudest 400 ms that are within 60 dB of the loudest. brightness: centroid of the
     amplitude spectrum. tilt: slope of the octaves' powers from 63 Hz to 8 kHz. octave: its power in the whole, at least
     -80 dB. stereo width: share of the power in the difference of the first two channels. InputError without loudness.
     """
-    loudness = integrated_loudness(Sound.of(clip))
-    frequencies, power = _spectrum(clip)
+    loudness = integrated_loudness(sound)
+    frequencies, power = _spectrum(sound)
     amplitude = np.sqrt(power)
     centroid = float((frequencies * amplitude).sum() / amplitude.sum())
     shares = _octaves(frequencies, power)
     tilted = np.array(list(shares.values())[_TILT])
+    peak, width = _peak_and_width(sound)
     return {
         "loudness": loudness,
-        "peak above loudness": _decibels(float(np.abs(clip.samples).max()) ** 2) - loudness,
-        "range of levels": _range(clip),
+        "peak above loudness": _decibels(peak**2) - loudness,
+        "range of levels": _range(sound),
         "brightness": centroid,
         "tilt": float(np.polyfit(np.arange(len(tilted)), tilted, 1)[0]) if len(tilted) > 1 else 0.0,
         **{_octave(centre): share for centre, share in shares.items()},
-        "stereo width": _width(clip),
+        "stereo width": width,
     }
 
 
-def level_of(clip: Clip) -> float:
-    """Integrated loudness in LUFS. Raises `InputError`, naming the clip, when it is silent or too short to have one."""
+def level_of(sound: Sound) -> float:
+    """Integrated loudness in LUFS. Raises `InputError`, naming the sound, when it is silent or too short for one."""
     try:
-        return integrated_loudness(Sound.of(clip))
+        return integrated_loudness(sound)
     except InputError as error:
-        raise InputError(f"{clip.name}: cannot be compared: {error}") from error
+        told = str(error).startswith(f"{sound.name}: ")
+        raise InputError(str(error) if told else f"{sound.name}: cannot be compared: {error}") from error
 
 
-def _spectrum(clip: Clip) -> tuple[Floats, Floats]:
+def _spectrum(sound: Sound) -> tuple[Floats, Floats]:
     """Frequencies in Hz and the mean power at each, over all channels."""
-    size = min(_FRAME, clip.frames)
+    size = min(_FRAME, sound.frames)
     window, total = np.hanning(size + 2)[1:-1], np.zeros(size // 2 + 1)
-    for channel in clip.samples:
-        frames = np.lib.stride_tricks.sliding_window_view(channel, size)[:: max(1, size // 2)]
-        for at in range(0, len(frames), _AT_ONCE):
-            total += (np.abs(np.fft.rfft(frames[at : at + _AT_ONCE] * window)) ** 2).sum(axis=0)
-    frequencies, power = np.fft.rfftfreq(size, 1 / clip.rate), total / total.sum()
+    for frames in _overlapping(sound, size):
+        for channel in frames:
+            for at in range(0, len(channel), _AT_ONCE):
+                total += (np.abs(np.fft.rfft(channel[at : at + _AT_ONCE] * window)) ** 2).sum(axis=0)
+    frequencies, power = np.fft.rfftfreq(size, 1 / sound.rate), total / total.sum()
     return np.asarray(frequencies[1:], np.float64), np.asarray(power[1:], np.float64)
+
+
+def _overlapping(sound: Sound, size: int) -> Iterator[Samples]:
+    """Frames of `size` samples, each half over the one before: (channels, n, size)."""
+    hop, held = max(1, size // 2), np.empty((sound.channels, 0), np.float32)
+    for block in sound.blocks():
+        held = np.concatenate([held, block], axis=1)
+        if held.shape[1] >= size:
+            frames = np.lib.stride_tricks.sliding_window_view(held, size, axis=1)[:, ::hop]
+            yield frames
+            held = held[:, frames.shape[1] * hop :]
 
 
 def _octaves(frequencies: Floats, power: Floats) -> dict[float, float]:
@@ -114,21 +127,23 @@ def _octaves(frequencies: Floats, power: Floats) -> dict[float, float]:
     return {centre: max(_decibels(power[here].sum() / whole), _FAINTEST) for centre, here in within.items()}
 
 
-def _range(clip: Clip) -> float:
-    size = min(round(_LEVEL_SECONDS * clip.rate), clip.frames)
-    whole = clip.frames // size * size
-    power = np.square(clip.samples[:, :whole], dtype=np.float64).mean(axis=0).reshape(-1, size).mean(axis=1)
+def _range(sound: Sound) -> float:
+    size = min(round(_LEVEL_SECONDS * sound.rate), sound.frames)
+    parts = (part for part in reblocked(sound.parts(), size) if part.shape[1] == size)
+    power = np.array([np.square(part, dtype=np.float64).mean() for part in parts])
     levels = 10 * np.log10(power[power > power.max() * 1e-6])
     low, high = np.percentile(levels, [10, 95])
     return float(high - low)
 
 
-def _width(clip: Clip) -> float:
-    if clip.channels < 2:
-        return 0.0
-    left, right = clip.samples[:2]
-    side, middle = float(np.square(left - right).mean()), float(np.square(left + right).mean())
-    return 100 * side / (side + middle) if side + middle else 0.0
+def _peak_and_width(sound: Sound) -> tuple[float, float]:
+    peak, side, middle = 0.0, 0.0, 0.0
+    for block in sound.blocks():
+        peak = max(peak, float(np.abs(block).max()))
+        if sound.channels > 1:
+            side += float(np.square(block[0] - block[1]).sum(dtype=np.float64))
+            middle += float(np.square(block[0] + block[1]).sum(dtype=np.float64))
+    return peak, 100 * side / (side + middle) if side + middle else 0.0
 
 
 def _decibels(power: float) -> float:

@@ -113,7 +113,7 @@ def _read(
     wanted = [Variant(source, recipe, budget, name) for recipe, name in named if name is not None]
     if not wanted:
         return None
-    return wanted, _within(read_sound(source, lambda warning: note(f"{source}: {warning}")), budget)
+    return wanted, within(read_sound(source, lambda warning: note(f"{source}: {warning}")), budget)
 
 
 def _taken(variant: Variant, stretched: Sound, taker: Taker[Made_co]) -> Made_co:
@@ -122,11 +122,11 @@ def _taken(variant: Variant, stretched: Sound, taker: Taker[Made_co]) -> Made_co
     title = f"{stretched.name} [{recipe.label}]" if recipe.steps else stretched.name
     artist = {"artist": stretched.tags["artist"]} if stretched.tags.get("artist") else {}
     comment = json.dumps(recipe.to_json(), separators=(",", ":"))
-    changed = _within(applied(variant.rest, stretched), variant.budget)
+    changed = within(applied(variant.rest, stretched), variant.budget)
     return taker.take(variant.name, replace(changed, name=title, tags={**artist, "title": title, "comment": comment}))
 
 
-def _within(sound: Sound, budget: Budget) -> Sound:
+def within(sound: Sound, budget: Budget) -> Sound:
     """The same sound, that breaks off when the time is up."""
     return replace(sound, parts=lambda: map(budget.check, sound.parts()))
 

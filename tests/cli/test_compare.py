@@ -124,3 +124,19 @@ def test_people_see_what_differs_and_whether_it_means_anything(mixes):
     assert "r, clearly" in words
     assert "not mixes of one song" in words
     assert words.count("it says nothing of causes") == 1
+
+
+def test_jobs_change_nothing_and_failures_are_listed(mixes, tmp_path):
+    names = [mixes[name] for name in ("song", "dull", "silent", "late", "other")]
+    one = run("compare", "-j", "1", *names)
+    listed = tmp_path / "failed.txt"
+    four = run("compare", "-j", "4", "--failures", listed, *names)
+    assert one.records == four.records
+    assert len(four.records) == 3
+    assert listed.read_text().splitlines() == [str(mixes["silent"])]
+
+
+def test_a_song_that_takes_too_long_is_given_up(mixes):
+    outcome = run("compare", "--timeout", "0.1", mixes["song"], mixes["same"])
+    assert (outcome.code, outcome.out, len(outcome.complaints)) == (1, b"", 1)
+    assert "given up after 0.1 s" in outcome.err

@@ -7,7 +7,12 @@ import pytest
 
 from hitpredict import mutate
 from hitpredict.audio.clip import Clip
-from hitpredict.explanation.align import aligned
+from hitpredict.audio.sound import Sound
+from hitpredict.explanation import align
+
+
+def aligned(first, second):
+    return align.aligned(Sound.of(first), Sound.of(second))
 
 
 def piece(seed, seconds=12.0, rate=22050):

@@ -5,6 +5,7 @@ import pytest
 
 from hitpredict import mutate
 from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError
 from hitpredict.explanation.measures import MEASURES, level_of, properties_of
 from tests.helpers.sounds import tune
@@ -26,7 +27,7 @@ def noise(slope=0.0):
 
 
 def test_a_tone_is_where_it_is():
-    found = properties_of(tone(1000, 0.1, 0.1))
+    found = properties_of(Sound.of(tone(1000, 0.1, 0.1)))
     assert found["loudness"] == pytest.approx(-20.0, abs=0.1)
     assert found["peak above loudness"] == pytest.approx(0.0, abs=0.1)
     assert found["range of levels"] == pytest.approx(0.0, abs=0.1)
@@ -38,19 +39,19 @@ def test_a_tone_is_where_it_is():
 
 @pytest.mark.parametrize(("amplitudes", "width"), [((0.1,), 0), ((0.1, 0.1), 0), ((0.1, 0.0), 50), ((0.1, -0.1), 100)])
 def test_width_is_the_share_of_the_difference(amplitudes, width):
-    assert properties_of(tone(500, *amplitudes))["stereo width"] == pytest.approx(width)
+    assert properties_of(Sound.of(tone(500, *amplitudes)))["stereo width"] == pytest.approx(width)
 
 
 @pytest.mark.parametrize("slope", [0, -3, -6])
 def test_tilt_is_the_slope_of_octaves(slope):
     # An octave of noise with an even spectrum holds 3 dB more than the one below.
-    assert properties_of(noise(slope))["tilt"] == pytest.approx(3 + slope, abs=0.2)
+    assert properties_of(Sound.of(noise(slope)))["tilt"] == pytest.approx(3 + slope, abs=0.2)
 
 
 def test_what_a_mix_changes_is_what_differs_most():
     song = tune(6, 44100)
     for change, name in (({"eq": (4000, 6)}, "4 kHz octave"), ({"gain": -6}, "loudness")):
-        before, after = properties_of(song), properties_of(mutate(song, **change))
+        before, after = properties_of(Sound.of(song)), properties_of(Sound.of(mutate(song, **change)))
         steps = {each: MEASURES[each].steps(before[each], after[each]) for each in before}
         assert max(steps, key=steps.get) == name, steps
 
@@ -58,4 +59,4 @@ def test_what_a_mix_changes_is_what_differs_most():
 @pytest.mark.parametrize(("samples", "why"), [(np.zeros((1, RATE)), "silent"), (np.ones((1, 99)), "400 ms")])
 def test_what_has_no_loudness_is_named(samples, why):
     with pytest.raises(InputError, match=f"x.wav: cannot be compared: .*{why}"):
-        level_of(Clip(samples.astype(np.float32), RATE, "x.wav"))
+        level_of(Sound.of(Clip(samples.astype(np.float32), RATE, "x.wav")))

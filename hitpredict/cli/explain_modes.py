@@ -27,10 +27,20 @@ class Modes:
         ),
     ] = None
 
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="KINDS",
+            help="Which parts of a song carry its score: some of sections, bands, blocks, gradients (of -m FOLDER), "
+            "such as sections,bands.",
+        ),
+    ] = None
+
     @property
     def given(self) -> list[str]:
         """The options of modes that were typed."""
-        named = {"--interactions": self.interactions, "--stems": self.stems}
+        named = {"--interactions": self.interactions, "--stems": self.stems, "--where": self.where}
         return [name for name, value in named.items() if value]
 
     def checked(
@@ -42,6 +52,8 @@ class Modes:
             raise UsageError(f"{' and '.join(given)} exclude each other; ask for one at a time")
         if self.stems and (params or grid):
             raise UsageError("--stems: changes levels and sides of stems; --params and --grid have no meaning for it")
+        if self.where and (params or grid):
+            raise UsageError("--where: takes parts of the song away; --params and --grid have no meaning for it")
         if len(models or []) > 1:
             raise UsageError("-m: one model at a time")
         return list(models) if models else [None]
@@ -57,6 +69,10 @@ def _question(modes: Modes, options: Asked) -> Question:
         from hitpredict.cli.explain_stems import stem_question
 
         return stem_question(modes.stems, options)
+    if modes.where:
+        from hitpredict.cli.explain_where import where_question
+
+        return where_question(modes.where, options)
     from hitpredict.cli.explain_interactions import interaction_question
 
     return interaction_question(options)

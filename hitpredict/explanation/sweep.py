@@ -28,7 +28,8 @@ from hitpredict.scoring.records import ExplainRecord, ScoreRecord
 from hitpredict.scoring.scorer import Scorer, ScoreScale
 
 # Rounding to 16 bits moves the bundled model's scores by up to 0.012 of 100 when a song is made 12 dB quieter.
-_ROUNDING = 5e-4
+ROUNDING = 5e-4
+"""The share of a scale below which the score does not move."""
 _MILLISECONDS = (1.0, -1.7, 2.3, -3.1, 4.1, -4.7, 5.3, -6.1)
 # Of one channel: as many bits for it as of 320 and 256 kbit/s for two, at half the work.
 _CODED = ((0.0, 160), (1.3, 160), (-2.9, 160), (3.7, 128))
@@ -109,7 +110,7 @@ class Sweep:
     def noise_scales(self, base: float, tried: Tried, scorer: Scorer) -> tuple[NoiseScale, NoiseScale]:
         """What changes that should not matter do to a song of this score: without and with those of the stretcher."""
         null = {kind: _differences(chains, tried, base) for kind, chains in self.null.items()}
-        least = _ROUNDING * (scorer.target.high - scorer.target.low)
+        least = ROUNDING * (scorer.target.high - scorer.target.low)
         plain, stretched = (
             NoiseScale.of({kind: null[kind] for kind in null if kind in kinds}, scorer.noise_floor or 0.0, least)
             for kinds in (NULL, {**NULL, **STRETCHED})
@@ -161,7 +162,7 @@ class _Curve:
 
 def stands_still(base: float, changes: Iterable[float], scale: ScoreScale) -> bool:
     """Whether none of the changes moves the score by more than rounding; at the ends of its scale nobody can tell."""
-    return scale.low < base < scale.high and max(map(abs, changes)) <= _ROUNDING * (scale.high - scale.low)
+    return scale.low < base < scale.high and max(map(abs, changes)) <= ROUNDING * (scale.high - scale.low)
 
 
 def _differences(chains: Iterable[Chain], tried: Tried, base: float) -> list[float]:

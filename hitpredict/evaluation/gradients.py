@@ -87,7 +87,7 @@ class NetworkGradients:
         import torch
 
         scaler: Any = self._folder.network.scalers[number]
-        x = torch.as_tensor(np.ascontiguousarray(batch))
+        x = torch.tensor(batch)
         x = torch.where(torch.isnan(x), scaler.fill.expand_as(x), x)
         mean = scaler.shift if scaler.kind == "zscore" else scaler.fill
         known = self._folder.domain

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.sound import BLOCK_FRAMES, Sound
-from hitpredict.files.arrays import Floats
 
 Stretch = tuple[int, int]
 """First sample and the one behind the last."""
@@ -151,7 +150,7 @@ def cut_out(clip: Clip, stretches: Sequence[Stretch]) -> Clip:
     return Clip(kept[None], clip.rate, clip.name, clip.tags)
 
 
-def spread(frames: int, rate: int, share: float, rng: np.random.Generator) -> list[Stretch]:
+def short_pieces(frames: int, rate: int, share: float, rng: np.random.Generator) -> list[Stretch]:
     """Short pieces from everywhere that are a share of a song together: one at random in each of equal parts of it."""
     count = int(np.clip(round(share * frames / rate / _PIECE_SECONDS), _FEWEST_PIECES, _MOST_PIECES))
     part = frames / count

@@ -83,7 +83,7 @@ def _moments(clip: Clip, seconds: float) -> tuple[Floats, Floats]:
     harmony = np.sqrt(chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1e-30))
     levels = mels.sum(axis=1)
     # Pauses, and silence at the ends, would set the scale of everything else.
-    loud = levels > levels.max() * 10 ** (-_FAINT / 10)
+    loud = levels >= levels.max() * 10 ** (-_FAINT / 10)
     both = [_scaled(each, loud) for each in (decibels @ dct(_COEFFICIENTS, _BANDS), harmony)]
     return np.concatenate(both, axis=1) / 2, levels
 

@@ -21,7 +21,7 @@ from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError
 from hitpredict.explanation.effects import NoiseScale, discoveries
 from hitpredict.explanation.lime import LinearFit, random_masks
-from hitpredict.explanation.occlusion import FrequencyBand, Levelled, Stretch, bands_up_to, cut_out, spread
+from hitpredict.explanation.occlusion import FrequencyBand, Levelled, Stretch, bands_up_to, cut_out, short_pieces
 from hitpredict.explanation.sections import SongSection, sections_in
 from hitpredict.explanation.sweep import NULL, ROUNDING, Sweep, stands_still
 from hitpredict.explanation.where_records import WhereRecord
@@ -58,7 +58,7 @@ class Gradients(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class SongPart:
     """A part of a song. taken: what of which band it is."""
 
     kind: str
@@ -191,25 +191,25 @@ class _Song:
             return []
         every = range(len(self.bands))
         parts = [
-            Place("section", each.label, {band: [edge] for band in every}, each.remark, each.begin, each.end)
+            SongPart("section", each.label, {band: [edge] for band in every}, each.remark, each.begin, each.end)
             for each, edge in zip(self.sections, self.edges, strict=True)
         ]
         shares = [round((stop - start) / self.clip.frames, 2) for start, stop in self.edges]
 
         def elsewhere(share: float, rng: np.random.Generator) -> Taken:
-            return dict.fromkeys(every, spread(self.clip.frames, self.clip.rate, share, rng))
+            return dict.fromkeys(every, short_pieces(self.clip.frames, self.clip.rate, share, rng))
 
         return self._measured(parts, shares, elsewhere, self.locator.cuts, base, null, jobs)
 
     def _bands(self, base: ScoreRecord, null: Mapping[str, list[float]], jobs: int | None) -> list[WhereRecord]:
         whole = (0, self.clip.frames)
         parts = [
-            Place("band", each.label, {number: [whole]}, low=each.low, high=each.high)
+            SongPart("band", each.label, {number: [whole]}, low=each.low, high=each.high)
             for number, each in enumerate(self.bands)
         ]
 
         def elsewhere(share: float, rng: np.random.Generator) -> Taken:
-            return {n: spread(self.clip.frames, self.clip.rate, share, rng) for n in range(len(self.bands))}
+            return {n: short_pieces(self.clip.frames, self.clip.rate, share, rng) for n in range(len(self.bands))}
 
         return self._measured(parts, [1 / len(parts)] * len(parts), elsewhere, False, base, null, jobs)
 
@@ -218,7 +218,7 @@ class _Song:
 
     def _measured(
         self,
-        parts: Sequence[Place],
+        parts: Sequence[SongPart],
         shares: Sequence[float],
         elsewhere: Callable[[float, np.random.Generator], Taken],
         cut: bool,
@@ -247,7 +247,9 @@ class _Song:
     def _blocks(self, base: ScoreRecord, null: Mapping[str, list[float]], jobs: int | None) -> list[WhereRecord]:
         """A linear model of what random blocks do."""
         parts = [
-            Place("block", f"{part.label} · {band.label}", {n: [edge]}, "", part.begin, part.end, band.low, band.high)
+            SongPart(
+                "block", f"{part.label} · {band.label}", {n: [edge]}, "", part.begin, part.end, band.low, band.high
+            )
             for part, edge in zip(self.sections, self.edges, strict=True)
             for n, band in enumerate(self.bands)
         ]
@@ -273,7 +275,7 @@ class _Song:
         if gradients is None:
             return []
         found, completeness = self.budget.timed(lambda: gradients(Sound.of(self.clip), self.sections, self.bands))()
-        parts = [Place("gradient", e.label, {}, "", e.begin, e.end, e.low, e.high) for e in found]
+        parts = [SongPart("gradient", e.label, {}, "", e.begin, e.end, e.low, e.high) for e in found]
         noise, changes = self._noise(null), [-each.share for each in found]
         p_values = [noise.p_value([change]) for change in changes]
         told = {"completeness": completeness}
@@ -281,7 +283,7 @@ class _Song:
 
     def _records(
         self,
-        parts: Sequence[Place],
+        parts: Sequence[SongPart],
         changes: Sequence[float],
         p_values: Sequence[float],
         noises: Sequence[NoiseScale],

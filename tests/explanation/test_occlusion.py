@@ -1,9 +1,14 @@
 """What is taken away is gone, and what is left is as it was."""
 
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from hitpredict.explanation.occlusion import Levelled, bands_up_to, cut_out, spread
+from hitpredict.audio.read import read_audio
+from hitpredict.explanation.occlusion import Levelled, bands_up_to, cut_out, short_pieces
 from hitpredict.scoring.scorer import Scorer
 from tests.helpers.sectioned import RATE, levels, song_of
 from tests.helpers.sounds import tune
@@ -26,7 +31,7 @@ def test_bands_are_octaves_without_gaps():
     assert [each.low for each in bands[1:]] == [each.high for each in bands[:-1]]
     assert (bands[0].low, bands[-1].high) == (0, 22050)
     assert bands[3].label == "354–707 Hz"
-    assert [each.high / each.low for each in bands[1:-1]] == pytest.approx([2] * 7, rel=1e-3)
+    assert [each.high / each.low for each in bands[1:-1]] == pytest.approx([2] * 7, rel=2e-3)
     assert bands_up_to(40) == [type(bands[0])(0.0, 40)]
 
 
@@ -40,14 +45,14 @@ def test_a_levelled_band_stands_still_and_the_others_do_not_change(levelled, son
     changed = levelled.sound({place: [(0, song.frames)]}, "x").clip().samples[0]
     before, after = (levels(each, RATE, 1.1 * band.low, band.high / 1.1) for each in (song.samples[0], changed))
     assert np.std(after) < 0.4 * np.std(before)
-    assert after.mean() == pytest.approx(before.mean(), abs=2)
+    assert before.min() < after.mean() < before.mean()
     above = [levels(each, RATE, 1.3 * band.high, 8000) for each in (song.samples[0], changed)]
     np.testing.assert_allclose(*above, atol=0.5)
 
 
 def test_levelling_a_section_leaves_the_rest(levelled, song):
     start, stop = 6 * RATE, 12 * RATE
-    changed = levelled.sound(dict.fromkeys(range(8), [(start, stop)]), "x").clip().samples[0]
+    changed = levelled.sound({place: [(start, stop)] for place in range(8)}, "x").clip().samples[0]
     away = RATE // 10
     np.testing.assert_array_equal(changed[: start - away], song.samples[0, : start - away])
     np.testing.assert_array_equal(changed[stop + away :], song.samples[0, stop + away :])
@@ -72,16 +77,17 @@ def test_a_cut_is_as_long_as_what_is_left_and_has_no_click(song):
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_pieces_come_from_everywhere_and_make_up_the_share(share):
     frames = 60 * RATE
-    found = spread(frames, RATE, share, np.random.default_rng(0))
+    found = short_pieces(frames, RATE, share, np.random.default_rng(0))
     assert sum(stop - start for start, stop in found) == pytest.approx(share * frames, rel=0.01)
     assert all(0 <= start < stop <= frames for start, stop in found)
-    assert all(before[1] <= after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(found))
     middles = [(start + stop) / 2 / frames for start, stop in found]
     assert np.mean(middles) == pytest.approx(0.5, abs=0.15)
 
 
 def test_what_is_left_is_as_much_like_the_training_songs_as_the_song(monkeypatch):
-    scorer, clip = Scorer(), tune(10)
+    scorer, whole = Scorer(), read_audio(Path(__file__).parents[2] / "examples" / "song.ogg")
+    clip = replace(whole, samples=whole.samples[:, : 12 * whole.rate])
     asked = []
     distance = type(scorer.domain).distance
     monkeypatch.setattr(
@@ -92,9 +98,9 @@ def test_what_is_left_is_as_much_like_the_training_songs_as_the_song(monkeypatch
     scorer.score(clip)
     for place in range(len(bands)):
         scorer.score(analysed.sound({place: [(0, clip.frames)]}, "x"))
-    scorer.score(analysed.sound(dict.fromkeys(range(len(bands)), [quarter]), "x"))
+    scorer.score(analysed.sound({place: [quarter] for place in range(len(bands))}, "x"))
     scorer.score(cut_out(clip, [quarter]))
-    assert max(asked[1:]) < asked[0] + 0.25
+    assert max(asked[1:]) < 1.15 * asked[0]
 
 
 def test_sound_shorter_than_a_frame_is_levelled():

@@ -1,5 +1,7 @@
 """Boundaries and letters of songs whose structure is known."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def test_boundaries_are_found_to_a_second_and_repeats_have_one_letter(plan):
     letters = {letter: "ABC"[place] for place, letter in enumerate(dict.fromkeys(letter for letter, _ in plan))}
     assert [each.label for each in found] == [letters[letter] for letter, _ in plan]
     assert [(each.begin, each.end) for each in found[1:]] == [
-        (before.end, each.end) for before, each in zip(found, found[1:], strict=False)
+        (before.end, after.end) for before, after in pairwise(found)
     ]
 
 

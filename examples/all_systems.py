@@ -2,6 +2,7 @@
 
 all_systems.py inputs DIR                     stream curves for the synthetic songs
 all_systems.py vggish DIR                     VGGish weights that no training has touched
+all_systems.py tagger DIR                     an AST with 50 classes that no training has touched
 all_systems.py row DIR RECIPE OPTION...       the row of one system, as JSON
 all_systems.py table DIR                      all rows as Markdown
 """
@@ -28,6 +29,21 @@ def write_vggish(folder: Path) -> None:
 
         torch.manual_seed(0)
         save_file({key: value.contiguous() for key, value in VggishNetwork().state_dict().items()}, weights)
+
+
+def write_tagger(folder: Path) -> None:
+    """A small tagger of random weights in place of the published one."""
+    checkpoint = folder / "tagger-random"
+    if not checkpoint.exists():
+        import torch
+        from transformers import ASTConfig, ASTForAudioClassification
+
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+        names = {number: f"class {number}" for number in range(50)}
+        network = ASTForAudioClassification(ASTConfig(**sizes, id2label=names, label2id={}))
+        torch.nn.init.normal_(network.classifier.dense.weight)
+        network.save_pretrained(checkpoint)
 
 
 def write_inputs(folder: Path) -> None:
@@ -121,6 +137,8 @@ def main() -> None:
         write_inputs(Path(folder))
     elif command == "vggish":
         write_vggish(Path(folder))
+    elif command == "tagger":
+        write_tagger(Path(folder))
     elif command == "row":
         print(json.dumps(row_of(Path(folder), rest[0], rest[1:])))
     else:

@@ -27,6 +27,12 @@ table() {
     mfcc) options=(mfcc_stats) ;;
     fma) options=(fma518) ;;
     hmn) options=(hmn207) ;;
+    change) options=(complexity) ;;
+    tags)
+      python3 "$here/all_systems.py" tagger "$folder"
+      options=(ast_tags --set "checkpoint=$folder/tagger-random")
+      ;;
+    patches) options=(vggish --dtype float16) ;;
     logmel) options=(logmel --set n_mels=64 --set hop_length=1024 --dtype float16) ;;
     hsp) options=(logmel --set n_fft=4096 --set hop_length=2048 --dtype float16) ;;
     fbank) options=(fbank --set window=none --dtype float16) ;;
@@ -90,6 +96,10 @@ done
 # These two have no stack of layers of their own to shorten, or no autoencoder to train first.
 system hmn-vggish hmn,vggish popularity "${chorder[@]/network.layers=3/network.compression=4}"
 system rnn hmn,vggish popularity "${chorder[@]/network.autoencoder_epochs=15/network.code=20}"
+system complexity change popularity
+system tags-linear tags popularity
+system vggish-finetuned patches popularity "scaling.windows=[{length = 6, pad = 'zero'}]" loss.m=0.5 \
+  "network.channels=[4, 8, 8, 8, 16, 16]" network.dense=64 training.learning_rate=0.003 training.epochs=12
 cs230=(network.width=0.25 network.hidden=64 training.batch_size=16 training.epochs=20)
 system cs230-2conv grey popularity "${cs230[@]}"
 system cs230-4conv grey popularity "${cs230[@]}"
@@ -105,6 +115,10 @@ kkbox=("scaling.windows=[{length = 128, pad = 'least'}]" training.epochs=20)
 system hsp-cnn hsp popularity "${kkbox[@]}"
 system hsp-inception hsp popularity "${kkbox[@]}"
 system hsp-siamese hsp popularity "${kkbox[@]}"
+system hsp-tags hsp,tags popularity "scaling.windows=[{length = 128, pad = 'least'}, {}]" training.epochs=20
+system fcn logmel popularity "scaling.windows=[{length = 256, pad = 'least'}]" "network.filters=[8, 16, 16, 16, 8]" \
+  "network.pools=[[2, 4], [2, 4], [2, 4], [2, 2], [2, 2]]" training.batch_size=20 training.epochs=30 \
+  training.learning_rate=0.003
 small_ast=("scaling.windows=[{length = 512, pad = 'zero'}]" network.size=tiny network.strides='[16, 16]'
   "network.config={hidden_size = 64, num_hidden_layers = 2, num_attention_heads = 4, intermediate_size = 128}")
 system ast fbank popularity "${small_ast[@]}" training.learning_rate=0.001 training.epochs=15 training.patience=8
@@ -112,6 +126,8 @@ system ast-probe fbank popularity "${small_ast[@]}"
 small_w2v=("scaling.windows=[{length = 48000, pad = 'zero'}]" training.batch_size=8
   "network.config={hidden_size = 48, num_hidden_layers = 2, num_attention_heads = 4, intermediate_size = 96, conv_dim = [32, 32, 32, 32, 32], conv_kernel = [10, 8, 4, 4, 4], conv_stride = [5, 4, 4, 2, 2], num_feat_extract_layers = 5, num_conv_pos_embeddings = 16, num_conv_pos_embedding_groups = 4}")
 system wav2vec2 wave popularity "${small_w2v[@]}" network.freeze_encoder=false training.learning_rate=0.001 \
+  training.epochs=15 training.patience=8
+system wav2vec2-classes wave popularity "${small_w2v[@]}" network.freeze_encoder=false training.learning_rate=0.001 \
   training.epochs=15 training.patience=8
 system wav2vec2-probe wave popularity "${small_w2v[@]}"
 mp=("scaling.windows=[{length = 1024, pad = 'zero'}]" network.dim=64 network.depth=2 network.heads=4 training.epochs=20 training.batch_size=16 training.learning_rate=0.001)

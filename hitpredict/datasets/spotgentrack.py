@@ -20,6 +20,7 @@ from hitpredict.datasets.manifest import Track, now, write_tracks
 from hitpredict.datasets.mendeley import Dataset
 from hitpredict.datasets.web.disk import full_disk_explained
 from hitpredict.errors import InputError
+from hitpredict.features.descriptors.hmn import HIGH_LEVEL, LYRIC, METADATA
 from hitpredict.files.owned import atomic
 
 DATASET = Dataset("spotgentrack", "4m2x4zngny", 1)
@@ -38,15 +39,6 @@ LOW_LEVEL = (
     *(*_numbered("Tonnetz", 6), "ZCR", "spectral_bandwith", "spectral_centroid", "spectral_rollOff_min"),
     *("spectral_rollOff_max", "entropy_energy"),
 )
-HIGH_LEVEL = (
-    *("acousticness", "danceability", "duration_ms", "energy", "instrumentalness", "key", "liveness", "loudness"),
-    *("mode", "speechiness", "tempo", "valence"),
-)
-LYRIC = (
-    *("n_sentences", "mean_words_sentence", "n_words", "mean_syllables_word", "sentence_similarity"),
-    "vocabulary_wealth",
-)
-METADATA = ("n_markets", "artist_followers", "artist_popularity")
 _TEXTS = ("id", "name", "album_id", "artists_id", "available_markets")
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 

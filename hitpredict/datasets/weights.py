@@ -48,7 +48,7 @@ ALL: Mapping[str, Weights] = {
     "vggish": Weights(
         289,
         "Apache-2.0",
-        use=f"{_EMBEDDING} vggish_embedding",
+        use=f"{_EMBEDDING} vggish_embedding; {_CHECKPOINT} vggish-finetuned",
         file=f"{_RELEASE}/vggish-10086976.pth",
         sha256="10086976",
     ),
@@ -62,7 +62,7 @@ ALL: Mapping[str, Weights] = {
     "ast": Weights(
         346,
         "BSD-3-Clause",
-        use=f"{_EMBEDDING} ast; {_CHECKPOINT} ast",
+        use=f"{_EMBEDDING} ast; {_EMBEDDING} ast_tags; {_CHECKPOINT} ast",
         repository="MIT/ast-finetuned-audioset-10-10-0.4593",
     ),
     "wav2vec2": Weights(

@@ -38,7 +38,7 @@ def evaluate_model(
     draw in. Raises `UsageError` where there is nothing to measure on, or no comparing.
     """
     first = opened_model(model)
-    data = load(features, labels, first.target.columns, group, first.every_column, first.from_labels)
+    data = load(features, labels, first.target.columns, group, first.every_column, first.from_labels, first.kinds)
     second = opened_model(compare) if compare else None
     if second is not None and not first.target.same_scale(second.target):
         own, other = (f"{each.name}, {each.classes or 'no'} classes" for each in (first.target, second.target))

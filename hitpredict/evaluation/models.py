@@ -40,6 +40,11 @@ class FolderModel(ModelFolder):
         return any(each.columns and each.kind is None for each in self.config.features)
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of features that it takes, where they are known."""
+        return tuple(each.kind_name for each in self.config.features if each.kind_name)
+
+    @property
     def published(self) -> dict[str, Any]:
         """What the system's authors report."""
         return self.recipe.published
@@ -54,6 +59,7 @@ class OnnxModel:
     """An exported model. Raises `EnvironmentProblem` when the file lacks what evaluation needs."""
 
     every_column = False
+    kinds: tuple[str, ...] = ()
 
     def __init__(self, model: str):
         self._session = Session(ModelFile.find(model), "cpu")

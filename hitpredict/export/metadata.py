@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from hitpredict.errors import UsageError
+from hitpredict.features.descriptors.hmn import BESIDE_SOUND
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.scoring.session import MODEL_SCHEMA
 from hitpredict.tables import label_inputs
@@ -23,6 +24,11 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         raise UsageError(
             f"{folder.folder}: was trained on a table of unknown features, which cannot be made from audio; train on "
             "a table that `hitpredict featurize` wrote"
+        )
+    if beside := [each.kind_name for each in config.features if each.kind_name in BESIDE_SOUND]:
+        raise UsageError(
+            f"{folder.folder}: was trained on {beside[0]}, with columns that cannot be made from audio; train on the "
+            "207 columns that `hitpredict featurize` writes"
         )
     calibration = folder.calibration
     low, high = (0, target.classes - 1) if target.classes else (target.scaled["low"], target.scaled["high"])

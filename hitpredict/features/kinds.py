@@ -65,8 +65,10 @@ class FrontendKind:
 _DESCRIPTORS = {
     "fma518": "hitpredict.features.descriptors.fma:Fma518",
     "hmn207": "hitpredict.features.descriptors.hmn:Hmn207",
+    "complexity": "hitpredict.features.descriptors.complexity:Complexity",
     "vggish_embedding": "hitpredict.features.embeddings.vggish:VggishEmbedding",
     "ast": "hitpredict.features.embeddings.ast:AstEmbedding",
+    "ast_tags": "hitpredict.features.embeddings.ast:AstTags",
     "wav2vec2": "hitpredict.features.embeddings.wav2vec2:Wav2Vec2Embedding",
 }
 KINDS = (*_DESCRIPTORS, *FRONTENDS)
@@ -104,7 +106,7 @@ def described(kind: Kind) -> dict[str, Any]:
 
 def vector_kinds() -> list[Kind]:
     """The kinds that give named vectors from sound alone, with their default parameters."""
-    return [make_kind(name, {}) for name in ("mfcc_stats", "fma518", "hmn207")]
+    return [make_kind(name, {}) for name in ("mfcc_stats", "fma518", "hmn207", "complexity")]
 
 
 def _typed(key: str, text: str, wanted: Any) -> Any:

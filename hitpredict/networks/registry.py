@@ -21,6 +21,8 @@ NETWORKS = {
     "hiphop-cnn": "hiphop:HipHopCnn",
     "hiphop-cnn2": "hiphop:HipHopCnn2",
     "hiphop-crnn": "hiphop:HipHopCrnn",
+    "fcn": "fcn:Fcn",
+    "vggish-finetuned": "vggish_finetuned:VggishFinetuned",
     "hsp-cnn": "hsp:HspCnn",
     "hsp-inception": "hsp:HspInception",
     "hsp-siamese": "hsp:HspSiamese",

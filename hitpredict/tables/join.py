@@ -1,7 +1,7 @@
 """Features and labels, read from tables and joined on `track_id`: what training and evaluation work on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -85,20 +85,21 @@ def load(
     group: str | None = None,
     every_column: bool = False,
     from_labels: Sequence[label_inputs.LabelKind] = (),
+    wanted: Collection[str] = (),
 ) -> TrainingData:
     """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
     for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
 
     A target column may hold lists (a curve). every_column: take all numeric columns but the targets, not only those of
     a known kind of features. from_labels: inputs that the label table gives, after the feature tables' (see
-    `label_inputs`); a region among them makes a row for each region of a track.
+    `label_inputs`); a region among them makes a row for each region of a track. wanted: see `read_features`.
 
     Tracks without features, without a label, or with one that is no number are left out; `notes` says how many.
     Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
     """
     notes: list[str] = []
     note, left_out = notes.append, [name.removeprefix("-") for name in targets]
-    tables = [read_features(path, note, left_out, every_column) for path in features]
+    tables = [read_features(path, note, left_out, every_column, wanted) for path in features]
     label_table = read_table(labels)
     ids = ids_of(label_table, labels)
     columns_of = [_numeric(label_table, name.removeprefix("-"), labels, note) for name in targets]

@@ -7,7 +7,7 @@ mapped into memory, so that a data set may be larger than the machine.
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,8 +161,13 @@ def _parsed(line: str, number: int) -> Any:
         raise ValueError(f"line {number} is no JSON: {error}") from error
 
 
-def read_features(path: Path, note: Note, left_out: Sequence[str] = (), every_column: bool = False) -> Features:
-    """One feature table; of the columns of a known kind of features only those are taken, unless every_column."""
+def read_features(
+    path: Path, note: Note, left_out: Sequence[str] = (), every_column: bool = False, wanted: Collection[str] = ()
+) -> Features:
+    """One feature table; of the columns of a known kind of features only those are taken, unless every_column.
+
+    wanted: names of kinds; a table of `BESIDE_SOUND` among them is taken with as many of its columns as it has.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file")
     kind: Mapping[str, Any] | None = None
@@ -179,7 +184,7 @@ def read_features(path: Path, note: Note, left_out: Sequence[str] = (), every_co
     names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
     for name in names:
         note_texts(table[name], name, path, note)
-    columns, kind = (names, None) if every_column else _known_columns(names, kind, path, note)
+    columns, kind = (names, None) if every_column else _known_columns(names, kind, path, note, wanted)
     durations = np.array([number_of(value) for value in table[_DURATION]]) if _DURATION in table else None
     with np.errstate(over="ignore"):
         values = np.array([[number_of(value) for value in table[name]] for name in columns], np.float32).T
@@ -213,13 +218,18 @@ def _is_numeric(column: Sequence[Any]) -> bool:
 
 
 def _known_columns(
-    names: list[str], kind: Mapping[str, Any] | None, path: Path, note: Note
+    names: list[str], kind: Mapping[str, Any] | None, path: Path, note: Note, wanted: Collection[str]
 ) -> tuple[list[str], Mapping[str, Any] | None]:
     from hitpredict.features.kinds import described, vector_kinds
 
     for candidate in [] if kind else vector_kinds():
         columns = candidate.columns or ()
         if set(columns) <= set(names):
+            if described(candidate)["name"] == "hmn207" and (larger := _beside_sound(names, wanted)):
+                name, found = larger
+                families = ", ".join(f"{len(there)} {family}" for family, there in found.items())
+                note(f"{path}: beside the 207 columns of sound it has {families}, so the model cannot score audio")
+                return [*columns, *(each for there in found.values() for each in there)], {"name": name}
             if others := [name for name in names if name not in (*columns, _DURATION)]:
                 note(f"{path}: {', '.join(others[:4])} are not {described(candidate)['name']} features; left out")
             return list(columns), described(candidate)
@@ -227,6 +237,17 @@ def _known_columns(
         note(f"{path}: not the columns of a known kind of features, so the model cannot score audio")
         return names, kind
     return [name for name in names if name != _DURATION], kind
+
+
+def _beside_sound(names: Collection[str], wanted: Collection[str]) -> tuple[str, dict[str, list[str]]] | None:
+    """Which of the wanted tables of `BESIDE_SOUND` it can be, and the columns of each family that are there."""
+    from hitpredict.features.descriptors.hmn import BESIDE_SOUND
+
+    for name, families in BESIDE_SOUND.items():
+        found = {family: there for family, all_of in families.items() if (there := [x for x in all_of if x in names])}
+        if name in wanted and found:
+            return name, found
+    return None
 
 
 def _read_arrays(path: Path, kind: Mapping[str, Any] | None) -> Features:

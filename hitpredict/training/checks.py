@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import TrainingError, UsageError
+from hitpredict.features.descriptors.hmn import BESIDE_SOUND, Hmn207
 from hitpredict.frontends import FRONTENDS, to_json
 from hitpredict.recipes import Recipe
 from hitpredict.tables import label_inputs
@@ -87,8 +88,18 @@ def other_input(recipe: Recipe, data: TrainingData) -> str | None:
             )
     if differing:
         return f"not the published input: recipe {recipe.name} is about {', '.join(differing)}"
-    unlike = unlike_published(recipe, data) if given else None
+    unlike = (unlike_published(recipe, data) or _fewer_columns(recipe, data)) if given else None
     return f"not the published input: {unlike}" if unlike else None
+
+
+def _fewer_columns(recipe: Recipe, data: TrainingData) -> str | None:
+    """Which families of the published columns the first table does not have, or not whole."""
+    families = next((BESIDE_SOUND[name] for name in recipe.inputs[0].split(" or ") if name in BESIDE_SOUND), {})
+    there = data.inputs[0].columns or ()
+    all_of = len(Hmn207().columns) + sum(map(len, families.values()))
+    lacking = {family: len([name for name in names if name not in there]) for family, names in families.items()}
+    parts = [f"{count} {family}" for family, count in lacking.items() if count]
+    return f"{len(there)} instead of {all_of} columns, without {', '.join(parts)}" if parts else None
 
 
 def _check_target(recipe: Recipe, data: TrainingData) -> None:

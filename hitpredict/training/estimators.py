@@ -1,5 +1,7 @@
-"""Models that are not networks: baselines, linear models and trees, with scikit-learn, exported by skl2onnx."""
+"""Models that are not networks: baselines, linear models, trees and support vectors, with scikit-learn, exported by
+skl2onnx."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from hitpredict.files.arrays import Floats
 from hitpredict.registry import lookup, made
 
 _LEAST_DEVIATION = 1e-6
+Values = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ def fit(
     name = spec["name"]
     maker = lookup("estimator", name, ESTIMATORS)
     parameters = {key: value for key, value in spec.items() if key not in ("name", "collapse")}
-    model = made(f"estimator {name}", maker, parameters, classes, seed, len(features))
+    model = made(f"estimator {name}", maker, parameters, classes, seed, values)
     try:
         model.fit(features, values.astype(np.int64) if classes else values)
-    except TypeError as error:
-        # scikit-learn's errors of values that a parameter cannot have are of this class too.
-        raise UsageError(f"estimator {name}: {error}") from error
+    except (TypeError, ValueError) as error:
+        # scikit-learn's errors of values that a parameter cannot have are of these classes too.
+        raise UsageError(f"estimator {name}: {str(error).splitlines()[0]}") from error
     return Fitted(_to_onnx(model, features.shape[1], classes), _coefficients(model, names))
 
 
@@ -60,12 +63,12 @@ def _scaled(model: Any) -> Any:
     return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), model)
 
 
-def _constant(classes: int, seed: int, rows: int) -> Any:
+def _constant(classes: int, seed: int, values: Values) -> Any:
     """A linear model whose slopes are penalised to nothing: the mean, or the shares of the classes, remains."""
-    return _linear(classes, seed, rows, 1e20)
+    return _linear(classes, seed, values, 1e20)
 
 
-def _linear(classes: int, seed: int, rows: int, penalty: float = 0.0) -> Any:
+def _linear(classes: int, seed: int, values: Values, penalty: float = 0.0) -> Any:
     from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
     if classes:
@@ -74,7 +77,7 @@ def _linear(classes: int, seed: int, rows: int, penalty: float = 0.0) -> Any:
 
 
 def _trees(
-    classes: int, seed: int, rows: int, min_samples_leaf: int = 1, subsample: float = 1.0, **parameters: Any
+    classes: int, seed: int, values: Values, min_samples_leaf: int = 1, subsample: float = 1.0, **parameters: Any
 ) -> Any:
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
@@ -82,12 +85,28 @@ def _trees(
     if not 0 < subsample <= 1:
         raise ValueError(f"subsample {subsample}: must be a share above 0, up to 1")
     # With larger leaves than a quarter of the drawn rows a small table could not be split at all.
-    leaf = min(min_samples_leaf, max(1, int(rows * subsample / 4)))
+    leaf = min(min_samples_leaf, max(1, int(len(values) * subsample / 4)))
     given = {"random_state": seed, "min_samples_leaf": leaf, "subsample": subsample, **parameters}
     return _scaled(made("estimator boosted-trees", cls, given))
 
 
-def _noise(classes: int, seed: int, rows: int, mean: float = float("nan"), deviation: float = float("nan")) -> "_Noise":
+def _svm(classes: int, seed: int, values: Values, penalty: float = 1.0, epsilon: float = 0.1) -> Any:
+    """Support vectors under a Gaussian kernel, as wide as there are features; of classes the probabilities after Platt.
+
+    penalty and epsilon of a regression are in deviations of the target.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.svm import SVC, SVR
+
+    if classes:
+        return _scaled(CalibratedClassifierCV(SVC(C=penalty), ensemble=False))
+    deviation = float(np.std(values)) or 1.0
+    return _scaled(SVR(C=penalty * deviation, epsilon=epsilon * deviation))
+
+
+def _noise(
+    classes: int, seed: int, values: Values, mean: float = float("nan"), deviation: float = float("nan")
+) -> "_Noise":
     # ONNX Runtime ends the process for a deviation of 0.
     if deviation <= 0:
         raise ValueError(f"deviation {deviation}: must be a number above 0")
@@ -110,6 +129,7 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "constant": _constant,
     "linear": _linear,
     "boosted-trees": _trees,
+    "svm": _svm,
     "random-normal": _noise,
 }
 
@@ -151,7 +171,10 @@ def _to_onnx(model: Any, width: int, classes: int) -> bytes:
     options = {id(model): {"zipmap": False}} if classes else None
     sample = np.zeros((1, width), np.float32)
     try:
-        proto = to_onnx(model, sample, options=options, target_opset={"": 17, "ai.onnx.ml": 3})
+        with warnings.catch_warnings():
+            # Of attributes of support vectors that scikit-learn is about to drop and that hold nothing here.
+            warnings.simplefilter("ignore", FutureWarning)
+            proto = to_onnx(model, sample, options=options, target_opset={"": 17, "ai.onnx.ml": 3})
     except Exception as error:
         # skl2onnx quotes whole models in its messages.
         reason = str(error).splitlines()[0][:200]

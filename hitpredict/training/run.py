@@ -89,7 +89,8 @@ def data_for(
             f"`features`: recipe {recipe.name} takes {', '.join(recipe.inputs)}; give a table that "
             "`hitpredict featurize` wrote"
         )
-    data = load(features, labels, targets, group, every_column, from_labels)
+    wanted = [name for each in recipe.inputs for name in each.split(" or ")]
+    data = load(features, labels, targets, group, every_column, from_labels, wanted)
     other = other_input(recipe, data)
     return replace(data, notes=(*data.notes, other)) if other else data
 

@@ -11,7 +11,8 @@ import torch
 import transformers
 
 from hitpredict.errors import EnvironmentProblem
-from hitpredict.features.embeddings.ast import AstEmbedding
+from hitpredict.features.embeddings.ast import AstEmbedding, AstTags
+from hitpredict.features.embeddings.loading import configuration
 from hitpredict.features.embeddings.wav2vec2 import Wav2Vec2Embedding
 from tests.helpers.sounds import tune
 
@@ -58,6 +59,31 @@ def test_ast_takes_the_scaling_of_audioset_where_the_checkpoint_names_none(ast_f
     (other / "preprocessor_config.json").write_text(json.dumps(settings | {"sampling_rate": 32000}))
     with pytest.raises(EnvironmentProblem, match="made for sound at 32000 Hz, not 16000"):
         AstEmbedding(str(other))([tune(1.0, 16000).samples], 16000)
+
+
+def test_tags_are_the_probabilities_that_ast_gives_its_classes(ast_folder, tmp_path):
+    folder = Path(shutil.copytree(ast_folder, tmp_path / "named"))
+    config = json.loads((folder / "config.json").read_text())
+    names = {"0": "Music", "1": "Male speech, man speaking"}
+    (folder / "config.json").write_text(json.dumps(config | {"id2label": names, "label2id": {}}))
+    samples = tune(3.5, 16000, 1).samples
+    tags = AstTags(str(folder))
+    assert tags.columns == ("ast_tags.Music", "ast_tags.Male speech, man speaking")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "At least one mel filter has all zero values")
+        extractor = transformers.ASTFeatureExtractor.from_pretrained(folder)
+    model = transformers.ASTForAudioClassification.from_pretrained(folder).eval()
+    parts = [samples[0, : 255 * 160 + 400], samples[0, -(255 * 160 + 400) :]]
+    with torch.inference_mode():
+        given = [model(**extractor(part, sampling_rate=16000, return_tensors="pt")).logits[0] for part in parts]
+    expected = torch.stack(given).sigmoid().numpy()
+    np.testing.assert_allclose(AstTags(str(folder), pool="none")([samples], 16000)[0], expected[0], atol=1e-3)
+    found = tags([samples], 16000)
+    assert found.shape == (2,) and found.min() >= 0 and found.max() <= 1
+    assert AstTags(str(folder), pool="none").columns is None
+    (folder / "config.json").write_text(json.dumps(config | {"id2label": {"0": "Music", "1": "Music"}, "label2id": {}}))
+    configuration.cache_clear()
+    assert AstTags(str(folder)).columns == ("ast_tags.Music 0", "ast_tags.Music 1")
 
 
 def wav2vec2_by_hand(folder: Path, samples: np.ndarray, layer: int | None = None) -> np.ndarray:

@@ -54,6 +54,7 @@ FAST = {
         "hmn": _HMN,
         "hmn-classify": _HMN,
         "hsp-siamese": {},
+        "complexity": {},
     },
 }
 SLOW = {
@@ -67,6 +68,10 @@ SLOW = {
     "hiphop-crnn": ([(64, 64)], _CONVOLUTIONS | {"network.pools": [[2, 2], [4, 2], [4, 2], [2, 2]]}),
     # Its first answers, without an activation that bounds them, may lie far off.
     "hsp-cnn": ([(64, 128)], _MEL | {"epochs": 8}),
+    "vggish-finetuned": (
+        [(2, 96, 64)],
+        {"scaling.windows": [], "network.channels": [2, 2, 2, 2, 2, 2], "network.dense": 8},
+    ),
     "mp2": ([(32, 128)], _BANKS),
     "mp3": ([(32, 128)], _BANKS),
 }

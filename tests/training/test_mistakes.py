@@ -213,7 +213,7 @@ def test_damaged_folders_name_the_file(tables, name):
 def test_features_that_a_recipe_is_not_about_are_told(tables):
     """HitMusicNet on 40 columns of another kind is not the published system, and says so wherever its results are."""
     wider = {"network.compression": 2, "network.alpha": 4.0, "network.initialiser": "he"}
-    note = "not the published input: recipe hmn is about hmn207 (here mfcc_stats, 40 columns)"
+    note = "not the published input: recipe hmn is about hmn207 or hmn228 (here mfcc_stats, 40 columns)"
     sets = [word for key, value in {**wider, "epochs": 5}.items() for word in ("--set", f"{key}={value}")]
     where = ["--features", str(tables / "f.csv"), "--labels", str(tables / "l.csv")]
     command = ["train", "-r", "hmn", *where, "--target", "y", *sets, "-o", str(tables / "m")]

@@ -1,6 +1,6 @@
 """The 207 low-level columns of HitMusicNet (Martín-Gutiérrez et al. 2020, doi:10.1109/ACCESS.2020.2976033)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,6 +17,21 @@ from hitpredict.frontends.store import Spool
 _N_MFCC = 48
 _BINS_PER_OCTAVE = 36
 _MEL_MEMORY = 16 * 2**20
+HIGH_LEVEL = (
+    *("acousticness", "danceability", "duration_ms", "energy", "instrumentalness", "key", "liveness", "loudness"),
+    *("mode", "speechiness", "tempo", "valence"),
+)
+"""Spotify's high-level features."""
+LYRIC = (
+    *("n_sentences", "mean_words_sentence", "n_words", "mean_syllables_word", "sentence_similarity"),
+    "vocabulary_wealth",
+)
+METADATA = ("n_markets", "artist_followers", "artist_popularity")
+BESIDE_SOUND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "hmn228": {"high-level": HIGH_LEVEL, "lyrics": LYRIC, "metadata": METADATA},
+    "hmn219": {"high-level": HIGH_LEVEL},
+}
+"""Tables of the 207 columns and others that sound alone does not give: the families of these, by name."""
 
 
 @dataclass(frozen=True)

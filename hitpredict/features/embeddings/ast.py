@@ -1,4 +1,4 @@
-"""Audio Spectrogram Transformer embeddings: one vector for each window of about ten seconds."""
+"""The Audio Spectrogram Transformer: an embedding, or tags, of each window of about ten seconds."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,8 +23,6 @@ from hitpredict.frontends.fbank import Fbank
 from hitpredict.frontends.store import FrameStore
 from hitpredict.registry import check_known
 
-_CLASS = "ASTModel"
-
 
 @dataclass(frozen=True)
 class AstEmbedding:
@@ -38,6 +36,7 @@ class AstEmbedding:
     """
 
     name: ClassVar[str] = "ast"
+    _network: ClassVar[str] = "ASTModel"
     checkpoint: str = "MIT/ast-finetuned-audioset-10-10-0.4593"
     overlap: float = 0.0
     pool: str = "mean"
@@ -64,7 +63,7 @@ class AstEmbedding:
         return Fbank(n_mels=self._config.num_mel_bins, window=self._config.max_length, **scaling)
 
     def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[np.float32]:
-        """The embedding of a sound, float32.
+        """The vector, or the vectors, of a sound, float32.
 
         Raises `InputError` when it is shorter than one frame (25 ms), `EnvironmentProblem` when a library, the
         device or the checkpoint is missing or wrong.
@@ -73,19 +72,48 @@ class AstEmbedding:
         return mean_of_rows(rows) if self.pool == "mean" else np.concatenate(list(rows))
 
     def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
-        """The embedding (1, D) of each window, at least one of them."""
-        torch, model = require("torch"), transformer(_CLASS, self.checkpoint, self.device)
+        """The vector (1, D) of each window, at least one of them."""
+        torch, model = require("torch"), transformer(self._network, self.checkpoint, self.device)
         device, frontend, size = place(self.device), self.frontend, self._config.max_length
         empty = True
         for window in windows(frontend.frames(blocks, rate), size, max(1, round(size * (1 - self.overlap)))):
             with FrameStore([window]) as store, inference():
                 energies = torch.from_numpy(frontend.finish(store.view())).to(device)
-                embedding = model(energies[None]).pooler_output.cpu().numpy()
+                row = self._row(model(energies[None])).cpu().numpy()
             empty = False
-            yield embedding
+            yield row
         if empty:
             raise InputError(f"too short for {self.name}: one frame takes 0.025 s")
 
+    def _row(self, output: Any) -> Any:
+        """The vector (1, D) in what the network gives of a window."""
+        return output.pooler_output
+
     @property
     def _config(self) -> Any:
-        return configuration(_CLASS, self.checkpoint)
+        return configuration(self._network, self.checkpoint)
+
+
+@dataclass(frozen=True)
+class AstTags(AstEmbedding):
+    """The probabilities that AST gives the classes it was trained on, for AudioSet 527 kinds of sound and music.
+
+    The parameters are those of `AstEmbedding`. Classes do not exclude one another: each has a probability of its own.
+    Columns bear the names that the checkpoint gives its classes: `ast_tags.Music`.
+    """
+
+    name: ClassVar[str] = "ast_tags"
+    _network: ClassVar[str] = "ASTForAudioClassification"
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the vector's elements, or None where `pool` is `none`. Raises as calling does."""
+        if self.pool != "mean":
+            return None
+        labels = [label for _, label in sorted(self._config.id2label.items())]
+        # A table has no two columns of one name.
+        numbered = (f"{label} {i}" if labels.count(label) > 1 else label for i, label in enumerate(labels))
+        return tuple(f"{self.name}.{label}" for label in numbered)
+
+    def _row(self, output: Any) -> Any:
+        return output.logits.sigmoid()

@@ -1,6 +1,6 @@
 """VGGish (Hershey et al. 2017, arXiv:1609.09430): its network, its published weights, its post-processing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hitpredict.errors import EnvironmentProblem
+from hitpredict.errors import EnvironmentProblem, UsageError
 
 DIMENSIONS = 128
-_CHANNELS = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool")
-_HIDDEN = 4096
-_FLAT = 6 * 4 * 512
+CHANNELS = (64, 128, 256, 256, 512, 512)
+HIDDEN = 4096
+_POOLED = (0, 1, 3, 5)
+_CELLS = 6 * 4
 _PCA_LIMIT = 2.0
 
 
@@ -23,13 +24,14 @@ class VggishNetwork(nn.Module):
     """Patches (N, 96, 64) of `frontends.Vggish` to embeddings (N, 128), none below 0; 72.14 million weights.
 
     Six 3×3 convolutions with 2×2 max-pooling, then three dense layers, a ReLU after each, the last one too.
-    The names of the weights are those of the port torchvggish.
+    The names of the weights are those of the port torchvggish. channels: of each convolution. hidden: width of the
+    first two dense layers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int] = CHANNELS, hidden: int = HIDDEN) -> None:
         super().__init__()
-        self.features = nn.Sequential(*_convolutions())
-        sizes = (_FLAT, _HIDDEN, _HIDDEN, DIMENSIONS)
+        self.features = nn.Sequential(*_convolutions(channels))
+        sizes = (_CELLS * channels[-1], hidden, hidden, DIMENSIONS)
         self.embeddings = nn.Sequential(*(layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())))
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -39,14 +41,13 @@ class VggishNetwork(nn.Module):
         return result
 
 
-def _convolutions() -> list[nn.Module]:
+def _convolutions(channels: Sequence[int]) -> list[nn.Module]:
+    if len(channels) != len(CHANNELS):
+        raise UsageError(f"channels: VGGish has {len(CHANNELS)} convolutions, not {len(channels)}")
     layers: list[nn.Module] = []
-    channels = 1
-    for step in _CHANNELS:
-        if isinstance(step, int):
-            layers += [nn.Conv2d(channels, step, kernel_size=3, padding=1), nn.ReLU()]
-            channels = step
-        else:
+    for number, (before, after) in enumerate(pairwise((1, *channels))):
+        layers += [nn.Conv2d(before, after, kernel_size=3, padding=1), nn.ReLU()]
+        if number in _POOLED:
             layers.append(nn.MaxPool2d(2))
     return layers
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from hitpredict.cli.answers import Asked
 from hitpredict.cli.batch import Batch, Run
 from hitpredict.cli.explain_modes import Modes, asked
 from hitpredict.cli.formats import Format, Record, Table, chosen_format, render, stream_to_stdout
+from hitpredict.cli.grouping import Grouping, Groups
 from hitpredict.cli.mutate import Quality
 from hitpredict.cli.score import as_file, loaded
 from hitpredict.errors import InputError
@@ -48,6 +49,7 @@ def explain(
     corpus: Annotated[
         bool, typer.Option("--corpus", help="One row for each parameter: its mean effect on all songs.")
     ] = False,
+    grouping: Grouping,
     quality: Annotated[
         Quality, typer.Option(help="Of pitch and tempo; draft is about three times as fast.")
     ] = Quality.draft,
@@ -66,15 +68,16 @@ def explain(
 
     form = chosen_format(form, output)
     models = modes.checked(corpus, params, grid, model)
+    grouping.check(corpus)
     if modes.given:
         return asked(modes, Asked(inputs or [], params, grid, quality.value, models, form, output, device, batch))
     sweep = Sweep(tuple(chosen_parameters(params, grid)), quality.value)
-    if not batch.wanted(inputs or [], output, models[0], str(grid) if grid else None):
+    if not batch.wanted(inputs or [], output, models[0], *(str(file) for file in (grid, grouping.labels) if file)):
         return 0
     with as_file(models[0], batch.messages) as file:
         scorer = loaded(file, device, batch)
-        with batch.run(inputs or [], output, "explained") as run:
-            rows = _Rows(run, batch, scorer, sweep, corpus, strict=grid is not None)
+        with grouping.read(batch.messages) as groups, batch.run(inputs or [], output, "explained") as run:
+            rows = _Rows(run, batch, scorer, sweep, corpus, groups, strict=grid is not None)
             if output is not None:
                 rows.to_file(output, form)
             elif form is Format.pretty:
@@ -98,6 +101,7 @@ class _Rows:
     scorer: "Scorer"
     sweep: "Sweep"
     corpus: bool
+    groups: Groups
     strict: bool
     told: set[str] = field(default_factory=set)
 
@@ -128,7 +132,9 @@ class _Rows:
         batch = self.batch
         for source, tried in run(found, self.sweep, self.scorer, batch.jobs, batch.timeout, batch.messages.note):
             try:
-                yield source, self.sweep.explained(source.path, tried, self.scorer)
+                records = self.sweep.explained(source.path, tried, self.scorer)
+                group = self.groups.of(source)
+                yield source, [replace(record, group=group) for record in records]
             except InputError as error:
                 yield source, error
             else:

@@ -22,11 +22,11 @@ Effect = Mapping[str, Any]
 def in_common(records: Iterable[Effect], seed: int = 0) -> list[CorpusRecord]:
     """A record for each parameter of the printed `ExplainRecord`s of several songs, the largest mean effect first.
 
-    Songs of one artist make one group; songs without an artist stand for themselves. The interval is a percentile
-    bootstrap over groups. The p-value asks whether the mean effect is larger than what noise makes of a score: the
-    t-test of a minimum effect (Murphy & Myors 1999) on the groups' means, with the songs' noise scale as the effect
-    that means nothing; so more songs do not make an inaudible effect significant. `InputError` for less than three
-    songs.
+    Songs of one `group` make one group, or of one artist where they have none; other songs stand for themselves. The
+    interval is a percentile bootstrap over groups. The p-value asks whether the mean effect is larger than what noise
+    makes of a score: the t-test of a minimum effect (Murphy & Myors 1999) on the groups' means, with the songs' noise
+    scale as the effect that means nothing; so more songs do not make an inaudible effect significant. `InputError` for
+    less than three songs.
     """
     by_parameter: dict[str, dict[str, Effect]] = {}
     songs = set()
@@ -50,7 +50,8 @@ def _groups(records: Sequence[Effect]) -> list[Floats]:
     """The effects of each group."""
     groups: dict[tuple[str, str], list[float]] = {}
     for record in records:
-        group = ("artist", record["artist"]) if record.get("artist") else ("song", record["path"])
+        kind = next((kind for kind in ("group", "artist") if record.get(kind)), "path")
+        group = kind, record[kind]
         groups.setdefault(group, []).append(record["effect"])
     return [np.array(effects) for effects in groups.values()]
 

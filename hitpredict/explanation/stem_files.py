@@ -9,6 +9,7 @@ import numpy as np
 from hitpredict.audio.clip import Clip, Samples
 from hitpredict.audio.formats import has_audio_suffix, is_hidden
 from hitpredict.audio.read import read_audio
+from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError
 from hitpredict.explanation.align import aligned
@@ -147,7 +148,7 @@ def _matched(mix: Clip, clips: Mapping[str, Clip], folder: str, notes: list[str]
 
 def _lag(mix: Clip, total: Clip) -> int:
     """Frames by which the stems begin later than the mix: where 30 s of both agree best, as they lie or aligned."""
-    found = aligned(mix, total)
+    found = aligned(Sound.of(mix), Sound.of(total))
     near = [0, round(found.lag * mix.rate)] if found else [0]
     reach = mix.rate // 2000
     middle, half = mix.frames // 2, round(_SEARCHED * mix.rate / 2)

@@ -294,6 +294,7 @@ class ExplainRecord:
     blind: whether no value moves the score at all. noise: the scale that changes are measured with, see
     `explanation.effects.NoiseScale`. unlike_training: values at which the sound is unlike the songs the model learnt
     from, the unchanged song not being so. quality: of stretching, for parameters that need it. rank: 1 for the largest.
+    group: what the song shares with others of a corpus, where that is known.
     """
 
     path: str
@@ -321,6 +322,7 @@ class ExplainRecord:
     model: ModelReference
     device: str
     artist: str | None = None
+    group: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
@@ -332,7 +334,7 @@ class CorpusRecord:
     """What one property of the sound does to a model's scores of many songs.
 
     values: those swept. mean_effect: the mean over songs of `ExplainRecord.effect`, towards `towards`; interval: holds
-    it with probability `interval_level`, by a bootstrap over songs, or over artists where they are known.
+    it with probability `interval_level`, by a bootstrap over songs, or over groups or artists where they are known.
     share_same_sign: of songs whose effect has the mean's sign. p_value: that the mean is no more than what noise makes.
     significant: after correction for the parameters. songs_significant: in how many songs alone. blind: in all of
     them. correlations: of the effects, over songs, with those of the other parameters. rank: 1 for the largest.
@@ -389,6 +391,7 @@ EXPLAIN_COLUMNS = (
     "path", "name", "rank", "parameter", "unit", "largest_change", "largest_change_at", "effect", "towards", "slope",
     "slope_unit", "monotonicity", "p_value", "significant", "blind", "base_score", "values", "scores", "noise",
     "unlike_training", "quality", "warnings", "model_name", "model_version", "model_sha256", "device", "artist",
+    "group",
 )  # fmt: skip
 CORPUS_COLUMNS = (
     "rank", "parameter", "unit", "values", "mean_effect", "towards", "interval_low", "interval_high", "interval_level",

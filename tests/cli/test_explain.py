@@ -124,3 +124,17 @@ def test_misuse_is_a_line(tmp_path, arguments, message):
     outcome = run("explain", saved(tmp_path), *arguments, cwd=tmp_path)
     assert (outcome.code, len(outcome.complaints)) == (2, 1)
     assert message in outcome.err
+
+
+def test_groups_of_a_corpus_come_from_a_table(tmp_path):
+    for number in range(4):
+        saved(tmp_path, f"songs/{number}.wav", tune(1 + number / 4))
+    table = tmp_path / "labels.jsonl"
+    table.write_text("".join(f'{{"track_id": "{n}", "album": "{a}"}}\n' for n, a in enumerate(["x", "x", "y"])))
+    asked = ("explain", "--corpus", "--params", "reverb", tmp_path / "songs")
+    plain, grouped = run(*asked), run(*asked, "--labels", table, "--group", "album")
+    assert [outcome.records[0]["groups"] for outcome in (plain, grouped)] == [4, 3]
+    assert "1 songs have no album in" in grouped.err
+    assert run(*asked, "--labels", table, "--group", "label").code == 2
+    assert run(*asked, "--group", "album").code == 2
+    assert run("explain", tmp_path / "songs", "--labels", table, "--group", "album").code == 2

@@ -83,3 +83,14 @@ def test_the_same_songs_give_the_same_interval():
 def test_two_songs_are_too_few():
     with pytest.raises(InputError, match="2 songs with a score are too few"):
         in_common(corpus(2, lambda random, _: {"pitch": 1.0}))
+
+
+def test_groups_go_before_artists_and_songs():
+    random = np.random.default_rng(3)
+    songs = [song(number, f"artist {number}", pitch=random.normal(3, 1)) for number in range(12)]
+    alone = in_common(each for one in songs for each in one)
+    albums = [[{**each, "group": f"album {number % 4}"} for each in one] for number, one in enumerate(songs)]
+    grouped = in_common(each for one in albums for each in one)
+    partly = in_common(each for one in [*albums[:5], *songs[5:]] for each in one)
+    assert [found[0].groups for found in (alone, grouped, partly)] == [12, 4, 11]
+    assert grouped[0].mean_effect == pytest.approx(alone[0].mean_effect)

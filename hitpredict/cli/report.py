@@ -36,6 +36,13 @@ def report(
     ],
     output: options.Output = None,
     png: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each picture to DIR as well, as PNG.")] = None,
+    audio: Annotated[
+        bool, typer.Option("--audio", help="Make the changes of explain that matter again, to be heard on the page.")
+    ] = False,
+    sounds: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The folder of the songs, or the song, if not where the records say."),
+    ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="The page's heading.")] = "hitpredict report",
     model: options.Model = None,
     force: options.Force = False,
@@ -47,8 +54,15 @@ def report(
     cleared({"-o": output}, [*records, model], force)
     with needs("report"):
         from hitpredict.report import page, sections
+        from hitpredict.report.sounds import Sounds
     failed: list[InputError] = []
-    parts = sections.sections_of(_read(records, failed, messages), model)
+    found = _read(records, failed, messages)
+    songs = Sounds(sounds, audio, failed.append)
+    songs.check(found)
+    count = len(failed)
+    parts = sections.sections_of(found, model, songs)
+    for problem in failed[count:]:
+        messages.failure(problem)
     pictures = {png / f"{plot.slug}.png": plot for plot in page.pictures(parts)} if png else {}
     there = {f"--png {path.name}": path for path in pictures if path.exists()}
     cleared({"-o": output, **there}, [*records, model], force)

@@ -184,6 +184,7 @@ def _record(
     largest = max(range(len(changes)), key=lambda place: abs(changes[place]))
     places, scores = curve.with_base(base.score)
     parameter = curve.parameter
+    step = parameter.steps[parameter.values.index(curve.values[largest])]
     doubted = _unlike(base)
     return ExplainRecord(
         path=path,
@@ -210,6 +211,8 @@ def _record(
         ),
         quality=sweep.quality if parameter.stretches else None,
         rank=0,
+        recipe=Chain((step,), quality=sweep.quality).to_json(),
+        duration=base.duration,
         warnings=base.warnings,
         model=base.model,
         device=base.device,

@@ -75,7 +75,7 @@ def heat_map(cells: Data, columns: Sequence[str], rows: Sequence[str], largest: 
         axis=alt.Axis(title=None, labelAngle=-50, orient="top", labelColor=INK, domain=False, ticks=False),
     )
     y = alt.Y("row:N", sort=list(rows), axis=alt.Axis(title=None, labelColor=INK))
-    opacity = alt.Opacity("strength:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None)
+    opacity = alt.Opacity("strength:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.5]), legend=None)
     base = chart_of(data).encode(x=x, y=y)
     squares = base.mark_rect(stroke=None).encode(color=own_colour(), opacity=opacity)
     layers = [squares]

@@ -8,7 +8,7 @@ import altair as alt
 from hitpredict.report.charts import CLOCK, Data, around, chart_of, coloured, forest, own_colour, rule
 from hitpredict.report.draw import WIDTH, Plot
 from hitpredict.report.records import Printed
-from hitpredict.report.section import ROWS, SONGS, Section, between, called, left_out, minutes, origin
+from hitpredict.report.section import ROWS, SONGS, Section, between, called, change, figure, left_out, minutes, origin
 
 
 def section(records: Sequence[Printed]) -> Section | None:
@@ -19,7 +19,8 @@ def section(records: Sequence[Printed]) -> Section | None:
             "differences",
             "Differences from the first song, with what noise makes of them",
             "; ".join(
-                f"{each['songs'][1]['name']}: {each['difference']:+.1f}, {each['verdict']}" for each in records[:ROWS]
+                f"{each['songs'][1]['name']}: {change(each['difference'])}, {each['verdict']}"
+                for each in records[:ROWS]
             ),
             differences(records[:ROWS]),
         )
@@ -38,9 +39,12 @@ def section(records: Sequence[Printed]) -> Section | None:
 def _compared(record: Printed, number: int) -> Section:
     first, second = record["songs"]
     facts = [
-        ("Difference", f"{record['difference']:+.1f} ({between(record['interval'], '+.1f')}): {record['verdict']}"),
-        ("First", f"{called(first)}: {first['matched_score']:.1f}"),
-        ("Second", f"{called(second)}: {second['matched_score']:.1f}"),
+        (
+            "Difference",
+            f"{change(record['difference'])} ({between(record['interval'], '+.1f')}): {record['verdict']}",
+        ),
+        ("First", f"{called(first)}: {figure(first['matched_score'])}"),
+        ("Second", f"{called(second)}: {figure(second['matched_score'])}"),
         ("Same song", "yes, aligned" if record.get("same_song") else "no, or at another tempo: compared as wholes"),
         *origin(record),
     ]
@@ -51,13 +55,18 @@ def _compared(record: Printed, number: int) -> Section:
             Plot(
                 f"comparison-{number:02}",
                 "Over time: how much higher (blue) or lower (orange) the second is scored; grey is not clear",
-                f"{len(record['segments'])} segments; the largest difference is {most['difference']:+.1f} from "
+                f"{len(record['segments'])} segments; the largest difference is {change(most['difference'])} from "
                 f"{minutes(most['start'])}.",
                 changes_over_time(record),
             )
         ]
     rows = [
-        (each["name"], *(f"{value:.1f}" for value in each["values"]), f"{each['difference']:+.1f}", each["unit"])
+        (
+            each["name"],
+            *(figure(value) for value in each["values"]),
+            change(each["difference"]),
+            each["unit"],
+        )
         for each in record["descriptors"][:8]
     ]
     table = [("in the sound", "first", "second", "difference", "unit"), *rows] if rows else []

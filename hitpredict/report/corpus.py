@@ -8,7 +8,7 @@ import altair as alt
 from hitpredict.report.charts import Data, chart_of, coloured, forest, heat_map, rule
 from hitpredict.report.draw import BAND, Plot
 from hitpredict.report.records import Printed, songs_of
-from hitpredict.report.section import PARAMETERS, ROWS, Section, between
+from hitpredict.report.section import PARAMETERS, ROWS, Section, between, change
 
 _NOTHING_COMMON = "Over these songs no effect is clearly more than noise; more songs may show some."
 
@@ -20,7 +20,7 @@ def section(records: Sequence[Printed], effects: Sequence[Printed]) -> Section |
     ranked = sorted(records, key=lambda each: each["rank"])[:PARAMETERS]
     made, table = [], []
     if ranked:
-        told = "; ".join(f"{each['parameter']} {each['mean_effect']:+.2f}" for each in ranked[:6])
+        told = "; ".join(f"{each['parameter']} {change(each['mean_effect'], 2)}" for each in ranked[:6])
         made.append(
             Plot(
                 "corpus",
@@ -32,7 +32,7 @@ def section(records: Sequence[Printed], effects: Sequence[Printed]) -> Section |
         table = [("parameter", "mean effect", "interval", "songs that move the same way")] + [
             (
                 each["parameter"],
-                f"{each['mean_effect']:+.2f}",
+                change(each["mean_effect"], 2),
                 between(each["interval"], "+.2f"),
                 f"{each['share_same_sign']:.0%}",
             )
@@ -40,7 +40,8 @@ def section(records: Sequence[Printed], effects: Sequence[Printed]) -> Section |
         ]
     if len(songs) > 1:
         made.append(_heat_of_songs(songs, [each["parameter"] for each in ranked]))
-    if any(each.get("correlations") for each in ranked):
+    names = {each["parameter"] for each in ranked}
+    if any(names & set(each.get("correlations", {})) for each in ranked):
         made.append(_heat_of_parameters(ranked))
     return Section(
         "corpus",
@@ -64,9 +65,7 @@ def _heat_of_songs(songs: Mapping[str, Sequence[Printed]], ranked: Sequence[str]
         if each["parameter"] in parameters
     ]
     largest = max((abs(each["value"]) for each in cells), default=1.0)
-    shown = (
-        f"The largest change of the score, {len(names)} songs by {len(parameters)} parameters, at most {largest:.1f}."
-    )
+    shown = f"The largest change of the score, {len(names)} songs by {len(parameters)} parameters, up to {largest:.1f}."
     chart = heat_map(cells, parameters, names, largest, "+.1f")
     return Plot("songs-by-parameters", "The largest change in each song", shown, chart)
 

@@ -8,7 +8,7 @@ import altair as alt
 from hitpredict.report.charts import Data, forest
 from hitpredict.report.draw import Plot
 from hitpredict.report.records import Printed
-from hitpredict.report.section import SONGS, Section, between
+from hitpredict.report.section import SONGS, Section, between, figure
 
 _ERRORS = {"mae", "mse"}
 
@@ -51,7 +51,7 @@ def _evaluation(record: Printed, number: int) -> Section:
 
 
 def _measure(found: Mapping[str, Any] | None) -> str:
-    return f"{found['value']:.3f} ({between(found['interval'], '.3f')})" if found else "–"
+    return f"{figure(found['value'], '.3f')} ({between(found['interval'], '.3f')})" if found else "–"
 
 
 def beside_baselines(rows: Data, name: str) -> Any:

@@ -8,67 +8,93 @@ import altair as alt
 
 from hitpredict.report.charts import ROW, Data, Scale, around, chart_of, coloured, own_colour, rule
 from hitpredict.report.draw import BAND, INK, MUTED, WIDTH, Plot
+from hitpredict.report.players import Players
 from hitpredict.report.records import Printed, songs_of
-from hitpredict.report.section import PARAMETERS, SONGS, Section, called, left_out, origin
+from hitpredict.report.section import PARAMETERS, SONGS, Section, called, change, figure, left_out, listing, origin
+from hitpredict.report.sounds import Sounds
+from hitpredict.report.wording import capitalised, change_of, moved, noise_of
 
-_CURVES = 12
+_CURVES, _TOLD = 12, 6
 _LOGARITHMIC = ("Hz", "kbit/s")
 
 
-def section(records: Sequence[Printed]) -> Section | None:
+def section(records: Sequence[Printed], sounds: Sounds) -> Section | None:
+    """The section of explained songs, if there are any."""
     songs = songs_of(records)
     if not songs:
         return None
-    parts = [_effects(own, number) for number, own in enumerate(list(songs.values())[:SONGS], 1)]
+    players = Players() if sounds.audio else None
+    parts = [_explained(own, number, sounds, players) for number, own in enumerate(list(songs.values())[:SONGS], 1)]
     return Section(
         "explanations",
         "What moves the score",
         "Each property of the sound was changed by itself and the song scored again. This is the model's sensitivity: "
-        "it says nothing of causes, and is no advice. Grey is no more than noise.",
+        "it says nothing of causes, and is no advice. Blue raises the score, orange lowers it, grey is no more than "
+        "noise: ± is how far changes that nobody hears move it.",
         notes=left_out(len(songs), SONGS, "songs"),
         parts=parts,
     )
 
 
-def _effects(records: Sequence[Printed], number: int) -> Section:
+def _explained(records: Sequence[Printed], number: int, sounds: Sounds, players: Players | None) -> Section:
     seen, blind = ([each for each in records if each["blind"] is is_blind] for is_blind in (False, True))
     meant = [each for each in seen if each["significant"]]
-    seen = seen[:PARAMETERS]
-    notes = [f"The model is blind to {', '.join(each['parameter'] for each in blind)}."] if blind else []
+    notes = [f"{capitalised(change_of(each))} {moved(each)}." for each in meant[:_TOLD]]
     notes += [] if meant else ["No change moves the score by more than noise."]
-    made, small = [], []
-    if seen:
-        told = "; ".join(f"{each['parameter']} {each['largest_change']:+.1f}" for each in (meant or seen)[:6])
-        shown = f"{len(meant)} of {len(records)} parameters are more than noise. Largest changes: {told}."
-        made = [Plot(f"effects-{number:02}", "The largest change that each makes", shown, effects(seen))]
-        domain = shared_domain(seen[:_CURVES])
-        small = [
-            Plot(
-                f"curve-{number:02}-{place:02}",
-                each["parameter"] + ("" if each["significant"] else " (noise)"),
-                "; ".join(
-                    f"{value:g}: {score:.1f}" for value, score in zip(each["values"], each["scores"], strict=True)
-                ),
-                response(each, domain),
-            )
-            for place, each in enumerate(seen[:_CURVES], 1)
-        ]
-    first = records[0]
-    facts = [("Score", f"{first['base_score']:.1f} unchanged"), *origin(first)]
+    notes += [f"The model is blind to {listing([each['parameter'] for each in blind])}."] if blind else []
+    first, seen = records[0], seen[:PARAMETERS]
+    playable = sounds.of(first) if players and meant else None
+    heard, said = players.of(playable, meant) if players and playable else ([], [])
+    return Section(
+        f"explained-{number}",
+        called(first),
+        facts=[("Score", f"{figure(first['base_score'])} unchanged"), *origin(first)],
+        notes=notes,
+        warnings=first.get("warnings", []),
+        plots=[_ranked(seen, len(meant), len(records), number)] if seen else [],
+        small=_curves(seen[:_CURVES], number) if seen else [],
+        table=_table(records),
+        players=heard,
+        heard=said,
+    )
+
+
+def _ranked(seen: Sequence[Printed], meant: int, count: int, number: int) -> Plot:
+    told = "; ".join(f"{each['parameter']} {change(each['largest_change'])}" for each in seen[: meant or _TOLD][:_TOLD])
+    shown = f"{meant} of {count} parameters are more than noise. Largest changes: {told}."
+    return Plot(f"effects-{number:02}", "The largest change that each makes; the band is noise", shown, effects(seen))
+
+
+def _curves(seen: Sequence[Printed], number: int) -> list[Plot]:
+    domain = shared_domain(seen)
+    return [
+        Plot(
+            f"curve-{number:02}-{place:02}",
+            each["parameter"] + ("" if each["significant"] else " (noise)"),
+            "; ".join(
+                f"{figure(value, 'g')}: {figure(score)}"
+                for value, score in zip(each["values"], each["scores"], strict=True)
+            ),
+            response(each, domain),
+        )
+        for place, each in enumerate(seen, 1)
+    ]
+
+
+def _table(records: Sequence[Printed]) -> Sequence[Sequence[str]]:
     header = ("parameter", "largest change", "slope", "p", "more than noise")
-    table = [header] + [
+    return [header] + [
         (
             each["parameter"],
-            f"{each['largest_change']:+.2f}",
-            "" if each.get("slope") is None else f"{each['slope']:+.3g} per {each.get('slope_unit', each['unit'])}",
+            change(each["largest_change"], 2),
+            ""
+            if each.get("slope") is None
+            else f"{figure(each['slope'], '+.3g')} per {each.get('slope_unit', each['unit'])}",
             f"{each['p_value']:.3g}" if "p_value" in each else "",
             "blind" if each["blind"] else "yes" if each["significant"] else "no",
         )
         for each in records
     ]
-    return Section(
-        f"explained-{number}", called(first), "", facts, notes, first.get("warnings", []), made, small, table
-    )
 
 
 def effects(records: Data) -> Any:
@@ -77,15 +103,13 @@ def effects(records: Data) -> Any:
         {
             "parameter": each["parameter"],
             "change": each["largest_change"],
-            "label": f"{each['largest_change']:+.1f} at {each['largest_change_at']:g} {each['unit']}".strip()
-            if "largest_change_at" in each
-            else f"{each['largest_change']:+.1f}",
+            "label": change(each["largest_change"]) + _at(each),
             "colour": coloured(each["largest_change"], each["significant"]),
         }
         for each in records
         if not each["blind"]
     ]
-    noise = max((_noise_of(each) for each in records), default=0.0)
+    noise = max((noise_of(each) for each in records), default=0.0)
     low, high = around(rows, "change", room=1.7)
     scale = alt.Scale(domain=[low, high])
     y = alt.Y("parameter:N", sort=None, axis=alt.Axis(title=None, labelColor=INK))
@@ -98,10 +122,15 @@ def effects(records: Data) -> Any:
     return alt.layer(band, bars, right, left, rule(0.0, dash=False)).properties(width=WIDTH - 130, height=alt.Step(ROW))
 
 
+def _at(record: Printed) -> str:
+    place = record.get("largest_change_at")
+    return "" if place is None else f" at {figure(place, 'g')} {record['unit']}".rstrip()
+
+
 def response(record: Printed, domain: Scale) -> Any:
     """Scores over the values of one parameter, the unchanged song's dashed, what means nothing as a band."""
     rows = [{"value": v, "score": s} for v, s in zip(record["values"], record["scores"], strict=True)]
-    base, noise, values = record["base_score"], _noise_of(record), record["values"]
+    base, noise, values = record["base_score"], noise_of(record), record["values"]
     wide = record["unit"] in _LOGARITHMIC and min(values) > 0 and max(values) > min(values)
     kind = alt.Scale(type="log", base=2, nice=False) if wide else alt.Scale(zero=False, nice=False)
     ticks = (
@@ -117,11 +146,6 @@ def response(record: Printed, domain: Scale) -> Any:
     points = chart_of(rows).mark_point(color=colour, fill=colour, opacity=1, size=34).encode(x=x, y=y)
     shade = band.encode(y=alt.Y("a:Q", scale=alt.Scale(domain=list(domain))), y2="b:Q")
     return alt.layer(shade, rule(base, "y"), line, points).properties(width=205, height=120)
-
-
-def _noise_of(record: Printed) -> float:
-    noise = record.get("noise", {})
-    return max(float(noise.get("floor", 0.0)), 1.96 * float(noise.get("scale", 0.0)))
 
 
 def shared_domain(records: Iterable[Printed]) -> Scale:

@@ -83,6 +83,8 @@ _KNOWN = {
                 "largest_change_at": number(),
                 "noise": table({}, {"scale": number(0), "floor": number(0)}, anything),
                 "warnings": listed(text(), 0, 100),
+                "duration": number(0),
+                "recipe": table({}, others=anything),
                 "model": _MODEL,
             },
             anything,

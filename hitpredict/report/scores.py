@@ -13,7 +13,8 @@ from hitpredict.errors import EnvironmentProblem
 from hitpredict.report.charts import CLOCK, Data, Scale, chart_of, forest, roomy, rule
 from hitpredict.report.draw import BAND, QUIET, UP, WIDTH, Plot
 from hitpredict.report.records import Printed
-from hitpredict.report.section import ROWS, SONGS, Section, between, called, left_out, minutes, origin
+from hitpredict.report.section import ROWS, SONGS, Section, between, called, figure, left_out, minutes, origin
+from hitpredict.report.sounds import FoundSong, Sounds
 from hitpredict.scoring.scorer import Scorer
 from hitpredict.scoring.session import bundled
 
@@ -29,11 +30,12 @@ class Known:
     reference: Sequence[float] = field(default_factory=tuple)
 
 
-def section(records: Sequence[Printed], model: str | None) -> Section | None:
+def section(records: Sequence[Printed], model: str | None, sounds: Sounds) -> Section | None:
+    """The section of scored songs, if there are any."""
     if not records:
         return None
     best = sorted(records, key=lambda record: -record["score"])
-    songs = [_song(record, number, _scale_of([record], model)) for number, record in enumerate(best[:SONGS], 1)]
+    songs = [_song(record, number, _scale_of([record], model), sounds) for number, record in enumerate(best[:SONGS], 1)]
     known = _scale_of(best, model)
     meaning = f"A score is {known.meaning}." if known.meaning else ""
     shown = best[:ROWS]
@@ -82,22 +84,22 @@ def _scale_of(records: Sequence[Printed], model: str | None) -> Known:
 def _score_table(records: Sequence[Printed]) -> Sequence[Sequence[str]]:
     header = ("song", "score", "interval", "place", "file")
     return [header] + [
-        (called(each), f"{each['score']:.1f}", between(each["interval"]), _place(each), each["path"])
+        (called(each), f"{figure(each['score'])}", between(each["interval"]), _place(each), each["path"])
         for each in records
     ]
 
 
-def _song(record: Printed, number: int, known: Known) -> Section:
+def _song(record: Printed, number: int, known: Known, sounds: Sounds) -> Section:
     facts = [
-        ("Score", f"{record['score']:.1f} on a scale of {known.scale[0]:g} to {known.scale[1]:g}"),
+        ("Score", f"{figure(record['score'])} on a scale of {known.scale[0]:g} to {known.scale[1]:g}"),
         (f"{record.get('interval_level', 0.8):.0%} interval", between(record["interval"])),
     ]
     if place := _place(record):
         facts.append(("Place", f"{place} {record.get('reference', 'reference songs')}"))
     if "noise_floor" in record:
-        facts.append(("Noise", f"differences below {record['noise_floor']:g} mean nothing"))
+        facts.append(("Noise", f"differences below {figure(record['noise_floor'], 'g')} mean nothing"))
     facts += origin(record)
-    seen = f"Score {record['score']:.1f}, interval {between(record['interval'])}"
+    seen = f"Score {figure(record['score'])}, interval {between(record['interval'])}"
     made = [
         Plot(
             f"score-{number:02}",
@@ -109,21 +111,25 @@ def _song(record: Printed, number: int, known: Known) -> Section:
     ]
     segments = record.get("segments", [])
     if len(segments) > 1:
-        low, high = (choose(segments, key=lambda each: each["score"]) for choose in (min, max))
-        made.append(
-            Plot(
-                f"timeline-{number:02}",
-                "Over time: segments against the score of the whole (dashed); differences inside the band mean nothing",
-                f"{len(segments)} segments; lowest {low['score']:.1f} from {minutes(low['start'])}, highest "
-                f"{high['score']:.1f} from {minutes(high['start'])}.",
-                timeline(record, known.scale),
-            )
-        )
+        made.append(_over_time(record, number, known.scale, sounds.of(record)))
     return Section(f"song-{number}", called(record), facts=facts, warnings=record.get("warnings", []), plots=made)
 
 
+def _over_time(record: Printed, number: int, scale: Scale, song: FoundSong | None) -> Plot:
+    segments = record["segments"]
+    low, high = (choose(segments, key=lambda each: each["score"]) for choose in (min, max))
+    return Plot(
+        f"timeline-{number:02}",
+        "Over time: segments against the score of the whole (dashed); differences inside the band mean nothing"
+        + ("; the waveform below" if song else ""),
+        f"{len(segments)} segments; lowest {figure(low['score'])} from {minutes(low['start'])}, highest "
+        f"{figure(high['score'])} from {minutes(high['start'])}.",
+        timeline(record, scale, song),
+    )
+
+
 def _place(record: Printed) -> str:
-    return f"higher than {record['percentile']:.0f} in 100 of" if "percentile" in record else ""
+    return f"higher than {figure(record['percentile'], '.0f')} in 100 of" if "percentile" in record else ""
 
 
 def gauge(record: Printed, scale: Scale, reference: Sequence[float] | None) -> Any:
@@ -151,19 +157,39 @@ def gauge(record: Printed, scale: Scale, reference: Sequence[float] | None) -> A
     return alt.layer(*layers).properties(width=WIDTH, height=top + 14).resolve_scale(y="independent")
 
 
-def timeline(record: Printed, scale: Scale) -> Any:
-    """Segments over time, on a part of the scale that does not make mountains of noise."""
+def timeline(record: Printed, scale: Scale, song: FoundSong | None = None) -> Any:
+    """Segments over time, on a part of the scale that does not make mountains of noise, over the song's waveform."""
     segments, score = record["segments"], record["score"]
     floor = record.get("noise_floor") or 0.0
     low, high = roomy([score, *(each["score"] for each in segments)], scale)
     y = alt.Y("score:Q", scale=alt.Scale(domain=[low, high], nice=False), axis=alt.Axis(title="score", tickCount=4))
-    x = alt.X(
-        "start:Q", axis=alt.Axis(title=None, labelExpr=CLOCK, grid=False, tickMinStep=1), scale=alt.Scale(nice=False)
-    )
+    end = max(segments[-1]["end"], song.sound.duration if song else 0.0)
+    times = alt.Scale(nice=False, domain=[0.0, end])
+    axis = alt.Axis(title=None, labelExpr=CLOCK, grid=False, tickMinStep=1)
+    x = alt.X("start:Q", axis=None if song else axis, scale=times)
     band = chart_of([{"a": score - floor, "b": score + floor}]).mark_rect(color=BAND, clip=True)
     steps = chart_of(segments).mark_rule(color=UP, size=4, strokeCap="round").encode(x=x, x2="end:Q", y=y)
     layers = [band.encode(y=alt.Y("a:Q", scale=alt.Scale(domain=[low, high])), y2="b:Q"), rule(score, "y"), steps]
-    return alt.layer(*layers).properties(width=WIDTH, height=130)
+    course = alt.layer(*layers).properties(width=WIDTH, height=130)
+    return alt.vconcat(course, waveform(song, times, axis), spacing=4, bounds="flush") if song else course
+
+
+def waveform(song: FoundSong, times: Any, axis: Any) -> Any:
+    """The lowest and highest samples over time, by the peak of the song."""
+    count, peak = len(song.lows), float(max(np.abs(song.lows).max(), np.abs(song.highs).max())) or 1.0
+    places = np.linspace(0, song.sound.duration, count + 1)[:-1]
+    rows = [
+        {"at": round(float(at), 3), "low": round(float(low) / peak, 3), "high": round(float(high) / peak, 3)}
+        for at, low, high in zip(places, song.lows, song.highs, strict=True)
+    ]
+    x = alt.X("at:Q", axis=axis, scale=times)
+    y = alt.Y("low:Q", axis=None, scale=alt.Scale(domain=[-1, 1]))
+    return (
+        chart_of(rows)
+        .mark_area(color=QUIET, line=False)
+        .encode(x=x, y=y, y2="high:Q")
+        .properties(width=WIDTH, height=44)
+    )
 
 
 def ranking(records: Data, scale: Scale) -> Any:

@@ -295,6 +295,7 @@ class ExplainRecord:
     `explanation.effects.NoiseScale`. unlike_training: values at which the sound is unlike the songs the model learnt
     from, the unchanged song not being so. quality: of stretching, for parameters that need it. rank: 1 for the largest.
     group: what the song shares with others of a corpus, where that is known.
+    recipe: of the largest change, for `mutate`. duration: of the unchanged song, in seconds.
     """
 
     path: str
@@ -318,6 +319,8 @@ class ExplainRecord:
     unlike_training: tuple[float, ...]
     quality: str | None
     rank: int
+    recipe: Mapping[str, Any]
+    duration: float
     warnings: tuple[str, ...]
     model: ModelReference
     device: str

@@ -3,8 +3,6 @@
 import html.parser
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -274,17 +272,32 @@ main()
         assert "pip install 'hitpredict[report]'" in outcome.err
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+def test_songs_are_heard_where_they_are_found(tmp_path):
+    song = saved(tmp_path, "song.wav", tune(4))
+    explained = run("explain", song, "--params", "lowpass", "-f", "jsonl").out
+    record = {**json.loads(explained), "significant": True, "largest_change": 3.0, "blind": False}
+    moved = lines([{**record, "path": "/elsewhere/song.wav"}])
+    page = run("report", "-", "--audio", "--sounds", tmp_path, stdin=moved)
+    assert (page.code, page.err) == (0, "")
+    assert page.out.count(b'src="data:audio/ogg;base64,T2dnUw') == 2
+    assert "Removing what is above" in Elements(page.out.decode()).text
+    gone = run("report", "-", "--audio", stdin=moved)
+    assert (gone.code, len(gone.complaints)) == (1, 1)
+    assert "/elsewhere/song.wav: no such file; name its folder with --sounds" in gone.err
+    assert b"<audio" not in gone.out
+    assert b"What moves the score" in gone.out
+    other = run("report", "-", "--sounds", saved(tmp_path, "other.wav", tune(2)), "--audio", stdin=moved)
+    assert (other.code, len(other.complaints)) == (1, 1)
+    assert "it is another song" in other.err
+    assert run("report", "-", "--sounds", tmp_path / "missing", stdin=moved).code == 2
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
-def test_a_browser_opens_it_without_a_word(tmp_path):
-    page = made([*RECORDS, *(reports.score(each) for each in NASTY)], tmp_path)
-    log, count = tmp_path / "net.json", page.count("<svg ")
-    asked = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    asked += ["--enable-logging=stderr", f"--log-net-log={log}", "--dump-dom", (tmp_path / "page.html").as_uri()]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=True)
-    assert "CONSOLE" not in done.stderr
-    assert done.stdout.count("<svg ") == count
-    assert "page.html" in log.read_text(encoding="utf-8", errors="replace")
-    assert "example.com" not in log.read_text(encoding="utf-8", errors="replace")
+def test_a_waveform_is_drawn_where_the_song_is(tmp_path):
+    scored = run("score", "--segments", "2", saved(tmp_path, "tune.wav", tune(6)))
+    with_it = run("report", "-", stdin=scored.out)
+    (tmp_path / "tune.wav").unlink()
+    without = run("report", "-", stdin=scored.out)
+    assert [(each.code, each.err) for each in (with_it, without)] == [(0, "")] * 2
+    assert b"the waveform below" in with_it.out
+    assert b"the waveform below" not in without.out
+    assert len(with_it.out) > len(without.out) + 10_000

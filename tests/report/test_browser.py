@@ -125,7 +125,7 @@ def test_every_picture_is_drawn_and_named(shown):
     assert len(pictures) > 12
     for each in pictures:
         assert each["marks"] >= 3, each
-        assert min(each["wide"], each["high"]) > 50, each
+        assert min(each["wide"], each["high"]) > 30, each
         assert each["role"] == "img"
         assert len(each["label"]) > 25
 

@@ -26,7 +26,6 @@ class Modes:
             help="What each stem in DIR (drums.wav, bass.wav...) does, in each section; INPUT is their mix, or none.",
         ),
     ] = None
-
     where: Annotated[
         str | None,
         typer.Option(
@@ -36,11 +35,22 @@ class Modes:
             "such as sections,bands.",
         ),
     ] = None
+    suggest: Annotated[
+        int | None,
+        typer.Option(
+            "--suggest",
+            metavar="N",
+            min=1,
+            max=100,
+            help="Up to N smallest changes that raise the score by more than noise, as `mutate` commands.",
+        ),
+    ] = None
 
     @property
     def given(self) -> list[str]:
         """The options of modes that were typed."""
-        named = {"--interactions": self.interactions, "--stems": self.stems, "--where": self.where}
+        named = {"--interactions": self.interactions, "--stems": self.stems}
+        named |= {"--where": self.where, "--suggest": self.suggest}
         return [name for name, value in named.items() if value]
 
     def checked(
@@ -54,8 +64,10 @@ class Modes:
             raise UsageError("--stems: changes levels and sides of stems; --params and --grid have no meaning for it")
         if self.where and (params or grid):
             raise UsageError("--where: takes parts of the song away; --params and --grid have no meaning for it")
-        if len(models or []) > 1:
-            raise UsageError("-m: one model at a time")
+        if self.suggest and grid:
+            raise UsageError("--suggest: searches within limits of its own; --params takes some of its properties")
+        if len(models or []) > 1 and not self.suggest:
+            raise UsageError("-m: one model at a time; --suggest takes several, and asks that they agree")
         return list(models) if models else [None]
 
 
@@ -73,6 +85,10 @@ def _question(modes: Modes, options: Asked) -> Question:
         from hitpredict.cli.explain_where import where_question
 
         return where_question(modes.where, options)
+    if modes.suggest:
+        from hitpredict.cli.explain_suggestions import suggestion_question
+
+        return suggestion_question(modes.suggest, options)
     from hitpredict.cli.explain_interactions import interaction_question
 
     return interaction_question(options)

@@ -27,10 +27,10 @@ class SongPrinter:
         self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
         self._any = False
 
-    def say(self, what: str | Table) -> None:
-        """Print a line with markup, or a table."""
+    def say(self, what: str | Table, whole: bool = False) -> None:
+        """Print a line with markup, or a table. whole: a line that is not broken, however long."""
         self._any = True
-        self._console.print(what)
+        self._console.print(what, soft_wrap=whole)
 
     def heading(self, record: Record) -> Record:
         """Who and what it is, its score, and its warnings; the record again."""

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from hitpredict.audio.sound import BLOCK_FRAMES, Sound
 from hitpredict.errors import InputError
 from hitpredict.explanation.effects import NoiseScale, discoveries
 from hitpredict.explanation.records import StemRecord
+from hitpredict.explanation.sections import sections_in
 from hitpredict.explanation.stem_files import Stems
 from hitpredict.explanation.sweep import Sweep, stands_still
 from hitpredict.explanation.trial import Trial
@@ -26,7 +26,6 @@ WHOLE = "whole song"
 _FADE_SECONDS = 0.02
 _DB = 3.0
 _SIDEWAYS = 0.5
-_SECTION_SECONDS, _MOST_SECTIONS = 20.0, 8
 
 
 def _gained(stem: Samples, gain: float) -> Samples:
@@ -90,10 +89,11 @@ class StemChange:
 
 
 def stretches_of(stems: Stems) -> list[tuple[str, float, float]]:
-    """Name, begin and end in seconds of each section of the mix; none where it has but one."""
-    count = min(_MOST_SECTIONS, int(stems.mix.duration / _SECTION_SECONDS))
-    edges = np.linspace(0, stems.mix.duration, count + 1).tolist() if count > 1 else []
-    return [(f"part {number}", *each) for number, each in enumerate(pairwise(edges), 1)]
+    """Name, begin and end in seconds of each section of the mix, such as `2 B`; none where it has but one."""
+    found = sections_in(stems.mix)
+    if len(found) < 2:
+        return []
+    return [(f"{number} {each.label}", each.begin, each.end) for number, each in enumerate(found, 1)]
 
 
 def explained_stems(stems: Stems, trial: Trial) -> tuple[list[StemRecord], list[str]]:

@@ -11,6 +11,7 @@ from hitpredict.audio.source import Source
 from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError
 from hitpredict.explanation import stems as stems_module
+from hitpredict.explanation.sections import SongSection
 from hitpredict.explanation.stem_files import read_stems
 from hitpredict.explanation.stems import CHANGES, WHOLE, StemChange, explained_stems
 from hitpredict.explanation.trial import Trial
@@ -65,7 +66,8 @@ def made(tmp_path):
 
 
 def test_a_model_that_hears_the_low_end_ranks_the_bass_first(made, monkeypatch):
-    monkeypatch.setattr(stems_module, "_SECTION_SECONDS", 1.5)
+    halves = [SongSection(0.0, 1.5, "A"), SongSection(1.5, SECONDS, "B")]
+    monkeypatch.setattr(stems_module, "sections_in", lambda mix: halves)
     records, failed = explained(made, low)
     assert failed == []
     assert records[0].stem == "bass"
@@ -76,7 +78,7 @@ def test_a_model_that_hears_the_low_end_ranks_the_bass_first(made, monkeypatch):
     assert found["bass", "-3 dB", WHOLE].effect == pytest.approx(-6, abs=0.5)
     assert not any(each.significant for each in records if each.stem != "bass")
     sections = {each.section for each in records}
-    assert len(sections) == 3
+    assert sections == {WHOLE, "1 A", "2 B"}
     assert all(found["bass", "-3 dB", section].effect < -2 for section in sections)
 
 

@@ -49,8 +49,8 @@ class Modes:
     @property
     def given(self) -> list[str]:
         """The options of modes that were typed."""
-        named = {"--interactions": self.interactions, "--stems": self.stems}
-        named |= {"--where": self.where, "--suggest": self.suggest}
+        named: dict[str, object] = {"--interactions": self.interactions, "--stems": self.stems, "--where": self.where}
+        named["--suggest"] = self.suggest
         return [name for name, value in named.items() if value]
 
     def checked(

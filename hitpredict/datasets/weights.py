@@ -1,4 +1,4 @@
-"""Pretrained weights in the cache, with their licences and what of hitpredict takes them; some nothing does yet.
+"""Pretrained weights in the cache, with their licences and what of hitpredict takes them.
 
 Files on GitHub carry the beginning of their SHA-256 in their names; no more of it is published.
 """
@@ -22,14 +22,14 @@ _RELEASE = "harritaylor/torchvggish/releases/download/v0.1"
 
 @dataclass(frozen=True)
 class Weights:
-    """A checkpoint. size: about, in MB. use: the commands that take it, separated by `; `, or "" where none does.
+    """A checkpoint. size: about, in MB. use: the commands that take it, separated by `; `.
 
     free: the licence allows any use; else it must be accepted.
     """
 
     size: float
     licence: str
-    use: str = ""
+    use: str
     free: bool = True
     file: str | None = None
     sha256: str | None = None
@@ -71,13 +71,16 @@ ALL: Mapping[str, Weights] = {
     "vit-tiny": Weights(
         22, "Apache-2.0", use=f"{_CHECKPOINT} mp2", repository="timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"
     ),
-    "clap": Weights(780, "Apache-2.0", repository="laion/larger_clap_music"),
-    "apex": Weights(1, "Apache-2.0 (needs mert-95m)", repository="amaai-lab/apex"),
-    "mert-95m": Weights(378, "CC-BY-NC-4.0", free=False, repository="m-a-p/MERT-v1-95M"),
-    "mert-330m": Weights(1260, "CC-BY-NC-4.0", free=False, repository="m-a-p/MERT-v1-330M"),
-    "muq": Weights(1330, "CC-BY-NC-4.0", free=False, repository="OpenMuQ/MuQ-large-msd-iter"),
+    "clap": Weights(780, "Apache-2.0", use=f"{_EMBEDDING} clap_embedding", repository="laion/larger_clap_music"),
+    "mert-95m": Weights(378, "CC-BY-NC-4.0", use=f"{_EMBEDDING} mert", free=False, repository="m-a-p/MERT-v1-95M"),
+    "mert-330m": Weights(
+        1260,
+        "CC-BY-NC-4.0",
+        use=f"{_EMBEDDING} mert `settings` checkpoint=…",
+        free=False,
+        repository="m-a-p/MERT-v1-330M",
+    ),
     "fma2vec": Weights(378, "none stated", use=f"{_CHECKPOINT} wav2vec2", free=False, repository="mbien/fma2vec"),
-    "fma2vec-popularity": Weights(378, "none stated", free=False, repository="mbien/fma2vec2popularity"),
 }
 
 

@@ -70,6 +70,8 @@ _DESCRIPTORS = {
     "ast": "hitpredict.features.embeddings.ast:AstEmbedding",
     "ast_tags": "hitpredict.features.embeddings.ast:AstTags",
     "wav2vec2": "hitpredict.features.embeddings.wav2vec2:Wav2Vec2Embedding",
+    "mert": "hitpredict.features.embeddings.wav2vec2:MertEmbedding",
+    "clap_embedding": "hitpredict.features.embeddings.clap:ClapEmbedding",
 }
 KINDS = (*_DESCRIPTORS, *FRONTENDS)
 

@@ -21,6 +21,20 @@ def wav2vec2_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def mert_folder(tmp_path_factory) -> Path:
+    from tests.helpers import checkpoints
+
+    return checkpoints.mert(tmp_path_factory.mktemp("mert"))
+
+
+@pytest.fixture(scope="module")
+def clap_folder(tmp_path_factory) -> Path:
+    from tests.helpers import checkpoints
+
+    return checkpoints.clap(tmp_path_factory.mktemp("clap"))
+
+
+@pytest.fixture(scope="module")
 def vggish_file(tmp_path_factory) -> Path:
     from tests.helpers import checkpoints
 

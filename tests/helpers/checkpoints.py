@@ -49,6 +49,47 @@ def wav2vec2(folder: Path) -> Path:
     return folder
 
 
+def mert(folder: Path) -> Path:
+    """A MERT of 16 units and two layers as its authors publish them: HuBERT's weights, pickled, under older names of
+    the positional convolution; a configuration of a type that transformers does not know, and code."""
+    config = transformers.HubertConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+    )
+    model = stirred(transformers.HubertModel(config))
+    older = {"original0": "weight_g", "original1": "weight_v"}
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        head, _, tail = name.rpartition(".")
+        tensors[f"{head.removesuffix('.parametrizations.weight')}.{older[tail]}" if tail in older else name] = tensor
+    torch.save(tensors, folder / "pytorch_model.bin")
+    own = {"feature_extractor_cqt": False, "deepnorm": False, "attention_relax": -1.0, "sample_rate": 24000}
+    names = {"model_type": "mert_model", "auto_map": {"AutoModel": "modeling_MERT.MERTModel"}}
+    (folder / "config.json").write_text(json.dumps(config.to_dict() | own | names))
+    (folder / "modeling_MERT.py").write_text("raise SystemExit('code of a checkpoint was run')")
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=24000).save_pretrained(folder)
+    return folder
+
+
+def clap(folder: Path) -> Path:
+    """A CLAP whose embeddings have 16 numbers, of a small Swin transformer and a smaller text model."""
+    audio = {"hidden_size": 32, "patch_embeds_hidden_size": 4, "depths": [1, 1, 1, 1], "num_attention_heads": [1] * 4}
+    text = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    text |= {"vocab_size": 10, "max_position_embeddings": 8}
+    sizes = {"num_mel_bins": 64, "spec_size": 256, "window_size": 8}
+    config = transformers.ClapConfig(audio_config=audio | sizes, text_config=text, projection_dim=16)
+    stirred(transformers.ClapModel(config)).save_pretrained(folder)
+    transformers.ClapFeatureExtractor(
+        truncation="rand_trunc", max_length_s=10, frequency_min=50, frequency_max=14000
+    ).save_pretrained(folder)
+    return folder
+
+
 @functools.cache
 def vggish_tensors() -> dict[str, torch.Tensor]:
     """Weights in torchvggish's layout, each row another stretch of one random vector, so that files stay small."""

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ from hitpredict.errors import EnvironmentProblem, needs
 
 _NOT_USED = {"masked_spec_embed"}
 """Weights that only training uses, so that a checkpoint may lack them."""
+_MERT = "mert_model"
 _loading = Lock()
 
 
@@ -69,10 +71,10 @@ def transformer(cls: str, checkpoint: str, device: str) -> Any:
 @cache
 def _transformer(cls: str, checkpoint: str, device: str) -> Any:
     target = place(device)
-    configuration(cls, checkpoint)
+    config = deepcopy(configuration(cls, checkpoint))
     try:
         model, report = getattr(_transformers(), cls).from_pretrained(
-            _folder(checkpoint), local_files_only=True, output_loading_info=True
+            _folder(checkpoint), config=config, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
         raise _broken(checkpoint, error) from error
@@ -88,17 +90,38 @@ def configuration(cls: str, checkpoint: str) -> Any:
 
     Raises `EnvironmentProblem` when there is no such checkpoint or it is of another network than `cls`.
     """
-    transformers = _transformers()
+    transformers, folder = _transformers(), _folder(checkpoint)
     try:
-        config = transformers.AutoConfig.from_pretrained(
-            _folder(checkpoint), local_files_only=True, trust_remote_code=False
-        )
+        fields, _ = transformers.PretrainedConfig.get_config_dict(folder, local_files_only=True)
+        if fields.get("model_type") == _MERT and cls == "HubertModel":
+            return transformers.HubertConfig(**_as_hubert(checkpoint, fields))
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise _broken(checkpoint, error) from error
     wanted = getattr(transformers, cls).config_class.model_type
     if config.model_type != wanted:
         raise EnvironmentProblem(f"checkpoint {checkpoint}: a network of type {config.model_type}, not {wanted}")
     return config
+
+
+def _as_hubert(checkpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of MERT (Li et al. 2024, arXiv:2306.00107), whose network is HuBERT's but for two additions
+    that its published checkpoints do not use. Raises `EnvironmentProblem` for one that does."""
+    for addition in ("feature_extractor_cqt", "deepnorm"):
+        if fields.get(addition):
+            raise EnvironmentProblem(f"checkpoint {checkpoint}: is a MERT with {addition}, which cannot be loaded")
+    return {name: value for name, value in fields.items() if name not in ("model_type", "architectures", "auto_map")}
+
+
+def extractor(cls: str, checkpoint: str) -> Any:
+    """What brings sound to the form that a checkpoint takes: a feature extractor of transformers, by its class.
+
+    Raises `EnvironmentProblem` when the checkpoint has none, or it is damaged.
+    """
+    try:
+        return getattr(_transformers(), cls).from_pretrained(_folder(checkpoint), local_files_only=True)
+    except Exception as error:
+        raise _broken(checkpoint, error) from error
 
 
 @cache

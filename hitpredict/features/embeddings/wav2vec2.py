@@ -1,4 +1,4 @@
-"""wav2vec 2.0 embeddings: one vector for each 20 ms, from the waveform itself."""
+"""wav2vec 2.0 and MERT embeddings: one vector for each 20 ms or 13 ms, from the waveform itself."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,9 +22,6 @@ from hitpredict.features.embeddings.stream import mean_of_rows, pieces
 from hitpredict.frontends.resample import MonoSamples, soxr_mono
 from hitpredict.registry import check_known
 
-_CLASS = "Wav2Vec2Model"
-_RATE = 16000
-
 
 @dataclass(frozen=True)
 class Wav2Vec2Embedding:
@@ -39,6 +36,8 @@ class Wav2Vec2Embedding:
     """
 
     name: ClassVar[str] = "wav2vec2"
+    sample_rate: ClassVar[int] = 16000
+    _network: ClassVar[str] = "Wav2Vec2Model"
     checkpoint: str = "facebook/wav2vec2-base"
     layer: int | None = None
     pool: str = "mean"
@@ -72,17 +71,19 @@ class Wav2Vec2Embedding:
     def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
         """The hidden states (n, D) of each chunk, at least one of them."""
         self._check_layer()
-        model, empty = transformer(_CLASS, self.checkpoint, self.device), True
-        for chunk in pieces(soxr_mono(blocks, rate, _RATE), round(self.seconds * _RATE), least=_RATE):
+        model, empty = transformer(self._network, self.checkpoint, self.device), True
+        for chunk in pieces(
+            soxr_mono(blocks, rate, self.sample_rate), round(self.seconds * self.sample_rate), least=self.sample_rate
+        ):
             if len(chunk) >= self._shortest:
                 empty = False
                 yield self._run(model, chunk)
         if empty:
-            raise InputError(f"too short for {self.name}: one frame takes {self._shortest / _RATE:.3f} s")
+            raise InputError(f"too short for {self.name}: one frame takes {self._shortest / self.sample_rate:.3f} s")
 
     def _run(self, model: Any, chunk: MonoSamples) -> NDArray[np.float32]:
         torch = require("torch")
-        if preprocessing(self.checkpoint, _RATE).get("do_normalize", True):
+        if preprocessing(self.checkpoint, self.sample_rate).get("do_normalize", True):
             chunk = (chunk - chunk.mean()) / np.sqrt(chunk.var() + np.float32(1e-7))
         with inference():
             samples = torch.from_numpy(chunk).to(place(self.device))[None]
@@ -106,8 +107,23 @@ class Wav2Vec2Embedding:
     @property
     def _size(self) -> int:
         config = self._config
-        return int(config.output_hidden_size if config.add_adapter and self.layer is None else config.hidden_size)
+        adapted = getattr(config, "add_adapter", False) and self.layer is None
+        return int(config.output_hidden_size if adapted else config.hidden_size)
 
     @property
     def _config(self) -> Any:
-        return configuration(_CLASS, self.checkpoint)
+        return configuration(self._network, self.checkpoint)
+
+
+@dataclass(frozen=True)
+class MertEmbedding(Wav2Vec2Embedding):
+    """Hidden states of MERT (Li et al. 2024, arXiv:2306.00107), trained on music; at 24 kHz, else as wav2vec 2.0.
+
+    Its checkpoints bring code that is not run: their network is HuBERT's. APEX (arXiv:2605.03395) takes the layers 2,
+    5, 8 and the last of the smaller one: a table each, all of which a recipe takes together.
+    """
+
+    name: ClassVar[str] = "mert"
+    sample_rate: ClassVar[int] = 24000
+    _network: ClassVar[str] = "HubertModel"
+    checkpoint: str = "m-a-p/MERT-v1-95M"

@@ -2,7 +2,9 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
 from typing import BinaryIO, ClassVar, cast
 
 import numpy as np
@@ -24,6 +26,8 @@ _MP3_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_DELAY = 1105  # samples LAME and a decoder add when the stream has no room for the tag that says so
 _MP3_SHORTEST = 1152  # samples in a frame
 _IN_MEMORY = 16 * 2**20
+# So that of threads that want the same noise one makes it.
+_making = Lock()
 
 
 @dataclass(frozen=True)
@@ -42,20 +46,32 @@ class Noise(Step):
     colour: str = parameter(choices=("white", "pink", "brown"), default="white")
 
     def apply(self, sound: Sound, context: Context) -> Sound:
-        endless = replace(
-            sound, parts=lambda: coloured_noise(context.generator(), sound.channels, sound.rate, self.colour)
-        )
-        noise = endless.between(0, sound.frames)
+        made = context, sound.channels, sound.rate, self.colour, sound.frames
         if sound.frames * sound.channels <= _HELD_SAMPLES:
-            # It is needed twice, and costs more to make than all the rest.
-            noise = Sound.of(noise.clip())
-        signal, added = _energy(sound), _energy(noise)
+            with _making:
+                noise, added = _held_noise(*made)
+        else:
+            noise = _noise(*made)
+            added = _energy(noise)
+        signal = _energy(sound)
         if signal == 0:
             raise InputError("`noise`: the clip is silent, so it has no signal-to-noise ratio")
         scale = np.float32(np.sqrt(signal / added) * decibels(-self.snr_db))
         return sound.through(
             lambda blocks: (block + scale * other for block, other in zip(blocks, noise.blocks(), strict=True))
         )
+
+
+def _noise(context: Context, channels: int, rate: int, colour: str, frames: int) -> Sound:
+    endless = Sound(rate, channels, frames, lambda: coloured_noise(context.generator(), channels, rate, colour))
+    return endless.between(0, frames)
+
+
+@lru_cache(maxsize=1)
+def _held_noise(context: Context, channels: int, rate: int, colour: str, frames: int) -> tuple[Sound, float]:
+    """The noise and its energy: every ratio of a sweep needs them, and they cost more to make than all the rest."""
+    noise = Sound.of(_noise(context, channels, rate, colour, frames).clip())
+    return noise, _energy(noise)
 
 
 def coloured_noise(generator: np.random.Generator, channels: int, rate: int, colour: str) -> Iterator[Samples]:

@@ -5,7 +5,7 @@ import pytest
 
 from hitpredict.audio.clip import Clip
 from hitpredict.errors import InputError
-from hitpredict.mutations import Chain, mutate, parse
+from hitpredict.mutations import Chain, damage, mutate, parse
 
 
 def tone(channels: int = 2, seconds: float = 1.0, rate: int = 44100) -> Clip:
@@ -90,3 +90,15 @@ def test_mp3_loses_more_at_a_lower_rate() -> None:
 def test_mp3_needs_one_or_two_channels() -> None:
     with pytest.raises(InputError, match="one or two channels; the clip has 3"):
         mutate(tone(3), mp3=128)
+
+
+def test_ratios_of_a_sweep_share_their_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    plain = damage.coloured_noise
+    monkeypatch.setattr(damage, "coloured_noise", lambda *given: (made.append(given[-1]), plain(*given))[1])
+    clip = Clip(np.random.default_rng(0).normal(size=(2, 30011)).astype(np.float32), 22050)
+    loud, soft = (mutate(clip, noise=(snr, "pink")).samples - clip.samples for snr in (10, 30))
+    assert made == ["pink"]
+    np.testing.assert_allclose(loud, 10 * soft, atol=1e-5)
+    mutate(clip, noise=(10, "pink"), seed=1)
+    assert made == ["pink", "pink"]

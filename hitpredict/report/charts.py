@@ -63,9 +63,14 @@ def forest(rows: Data, label: str, value: str, scale: Any, title: str, width: in
 
 
 def heat_map(cells: Data, columns: Sequence[str], rows: Sequence[str], largest: float, form: str) -> Any:
-    """Values as colour and number. cells: `row`, `column`, `value`. largest: the value of full colour."""
+    """Values as colour and number. cells: `row`, `column`, `value`, and perhaps whether it is `meant` to be more than
+    noise. largest: the value of full colour."""
     data = [
-        {**each, "strength": min(1.0, abs(each["value"]) / (largest or 1)), "colour": coloured(each["value"], True)}
+        {
+            **each,
+            "strength": min(1.0, abs(each["value"]) / (largest or 1)),
+            "colour": coloured(each["value"], each.get("meant", True)),
+        }
         for each in cells
     ]
     step = max(22, min(46, (WIDTH + 60) // max(1, len(columns))))

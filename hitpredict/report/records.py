@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from hitpredict.errors import InputError
+from hitpredict.explanation.where_records import WHERE_SCHEMA
 from hitpredict.scoring.metadata import anything, either, listed, number, one_of, table, text
 from hitpredict.scoring.records import COMPARE_SCHEMA, SCORE_SCHEMA
 from hitpredict.tables.cells import shown
@@ -23,6 +24,7 @@ class Records:
     scores: list[Printed] = field(default_factory=list)
     comparisons: list[Printed] = field(default_factory=list)
     effects: list[Printed] = field(default_factory=list)
+    places: list[Printed] = field(default_factory=list)
     corpus: list[Printed] = field(default_factory=list)
     evaluations: list[Printed] = field(default_factory=list)
 
@@ -90,6 +92,37 @@ _KNOWN = {
             anything,
         ),
     ),
+    WHERE_SCHEMA: (
+        "places",
+        table(
+            {
+                **_SONG,
+                "kind": one_of("section", "band", "block", "gradient"),
+                "label": text(),
+                "base_score": number(),
+                "change": number(),
+                "p_value": number(0, 1),
+                "significant": _TRUTH,
+                "blind": _TRUTH,
+            },
+            {
+                "artist": text(),
+                "begin": number(0),
+                "end": number(0),
+                "low": number(0),
+                "high": number(0),
+                "noise": table({}, {"scale": number(0)}, anything),
+                "fit": table(
+                    {},
+                    {"r2": either(one_of(None), number()), "trusted": _TRUTH, "completeness": number(0)},
+                    anything,
+                ),
+                "warnings": listed(text(), 0, 100),
+                "model": _MODEL,
+            },
+            anything,
+        ),
+    ),
     "hitpredict.explain-corpus/1": (
         "corpus",
         table(
@@ -141,9 +174,18 @@ def _kind(value: Any) -> str:
         raise ValueError(f"is {told}; a report is made of what score, compare, explain and evaluate -f json print")
     kind, check = _KNOWN[schema]
     check(value, schema)
+    if kind == "places" and not _is_placed(value):
+        raise ValueError(f"{schema}: a {value['kind']} without its begin and end, or low and high")
     if kind == "effects" and len(value["values"]) != len(value["scores"]):
         raise ValueError(f"{schema}: has not as many scores as values")
     return kind
+
+
+def _is_placed(value: Printed) -> bool:
+    """Whether a part has the ends that its kind needs, and both of two."""
+    needed = {"section": {"begin"}, "band": {"low"}, "block": {"begin", "low"}}.get(value["kind"], set())
+    pairs = (("begin", "end"), ("low", "high"))
+    return needed <= {*value} and all((first in value) == (second in value) for first, second in pairs)
 
 
 def _values(file: IO[bytes], name: str, failed: Callable[[InputError], None]) -> Iterator[tuple[str, Any]]:

@@ -40,3 +40,13 @@ def evaluation(**more: Any) -> dict[str, Any]:
     measured = {name: {"value": 0.3, "interval": [0.2, 0.4]} for name in ("mae", "spearman")}
     record = {"schema": "hitpredict.evaluation/1", "model": "hmn", "target": "rank", "rows": 90, "groups": 9}
     return record | {"metrics": measured, "baselines": {"constant": {**measured, "spearman": None}}} | more
+
+
+def place(kind: str = "section", label: str = "A", **more: Any) -> dict[str, Any]:
+    """A record of `explain --where`."""
+    ends = {"section": {"begin": 0.0, "end": 30.0}, "band": {"low": 88.4, "high": 176.8}}
+    both = {**ends["section"], **ends["band"]}
+    record = {"schema": "hitpredict.where/1", "path": "song.wav", "name": "song", "kind": kind, "label": label}
+    record |= {"remark": "", **ends.get(kind, both if kind == "block" else {}), "base_score": 50.0, "change": -3.0}
+    record |= {"how": "levelled", "p_value": 0.01, "significant": True, "blind": False, "noise": {"scale": 0.5}}
+    return record | {"unlike_training": False, "rank": 1, "warnings": [], "model": MODEL, "device": "cpu"} | more

@@ -99,8 +99,8 @@ class StemPrinter(SongPrinter):
     def legend(self) -> None:
         """What the numbers are and are not."""
         self.close(
-            "What the score of the whole song does when a stem is changed there; in colour what is more than noise "
-            f"(5 % false discoveries among all that was tried). Bars are of muting. {CAUTION}"
+            "What the score of the whole song does when a stem is changed there; in brackets what is no more than "
+            f"noise (5 % false discoveries among all that was tried). Bars are of muting. {CAUTION}"
         )
 
 
@@ -109,5 +109,6 @@ def _cell(record: Record | None) -> str:
         return ""
     if record["blind"]:
         return "[dim]blind[/]"
-    colour = ("green" if record["effect"] > 0 else "red") if record["significant"] else "bright_black"
-    return f"[{colour}]{record['effect']:+.1f}[/]"
+    if not record["significant"]:
+        return f"[bright_black]({record['effect']:+.1f})[/]"
+    return f"[{'green' if record['effect'] > 0 else 'red'}]{record['effect']:+.1f}[/]"

@@ -97,7 +97,7 @@ def _table(records: Sequence[Printed]) -> Sequence[Sequence[str]]:
     ]
 
 
-def effects(records: Data) -> Any:
+def effects(records: Data, title: str = "largest change of the score") -> Any:
     """The largest change that each parameter makes, with what means nothing."""
     rows = [
         {
@@ -113,7 +113,7 @@ def effects(records: Data) -> Any:
     low, high = around(rows, "change", room=1.7)
     scale = alt.Scale(domain=[low, high])
     y = alt.Y("parameter:N", sort=None, axis=alt.Axis(title=None, labelColor=INK))
-    x = alt.X("change:Q", scale=scale, axis=alt.Axis(title="largest change of the score"))
+    x = alt.X("change:Q", scale=scale, axis=alt.Axis(title=title))
     base = chart_of(rows).encode(y=y, x=x)
     bars = base.mark_bar(size=13).encode(color=own_colour())
     right = base.transform_filter("datum.change >= 0").mark_text(align="left", dx=5, color=MUTED).encode(text="label:N")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from hitpredict.errors import InputError
+from hitpredict.explanation.records import INTERACTION_SCHEMA, STEM_SCHEMA, SUGGESTION_SCHEMA
 from hitpredict.explanation.where_records import WHERE_SCHEMA
 from hitpredict.scoring.metadata import anything, either, listed, number, one_of, table, text
 from hitpredict.scoring.records import COMPARE_SCHEMA, SCORE_SCHEMA
@@ -26,6 +27,9 @@ class Records:
     effects: list[Printed] = field(default_factory=list)
     places: list[Printed] = field(default_factory=list)
     corpus: list[Printed] = field(default_factory=list)
+    interactions: list[Printed] = field(default_factory=list)
+    stems: list[Printed] = field(default_factory=list)
+    suggestions: list[Printed] = field(default_factory=list)
     evaluations: list[Printed] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -47,6 +51,10 @@ _PROPERTY = {"name": text(), "unit": text(), "values": _PAIR, "difference": numb
 _MEASURED = table({"value": number(), "interval": _PAIR}, others=anything)
 _METRICS = table({}, others=either(one_of(None), _MEASURED))
 _PARAMETER = {"parameter": text(), "unit": text()}
+_NOISE = table({}, {"scale": number(0), "floor": number(0)}, anything)
+_TESTED = {"p_value": number(0, 1), "significant": _TRUTH, "blind": _TRUTH}
+_TOLD = {"artist": text(), "warnings": listed(text(), 0, 100), "model": _MODEL, "noise": _NOISE}
+_TWO = listed(text(), 2, 2)
 _KNOWN = {
     SCORE_SCHEMA: ("scores", table({**_SONG, "score": number(), "interval": _PAIR}, _MORE, anything)),
     COMPARE_SCHEMA: (
@@ -142,6 +150,63 @@ _KNOWN = {
                 "model": _MODEL,
             },
             anything,
+        ),
+    ),
+    INTERACTION_SCHEMA: (
+        "interactions",
+        table(
+            {
+                **_SONG,
+                **_TESTED,
+                "parameters": _TWO,
+                "units": _TWO,
+                "values": _PAIR,
+                "base_score": number(),
+                "alone": _PAIR,
+                "together": number(),
+                "interaction": number(),
+                "at_end": _TRUTH,
+            },
+            _TOLD,
+            anything,
+        ),
+    ),
+    STEM_SCHEMA: (
+        "stems",
+        table(
+            {
+                **_SONG,
+                **_SEGMENT,
+                **_TESTED,
+                "stem": text(),
+                "change": text(),
+                "section": text(),
+                "base_score": number(),
+                "effect": number(),
+                "silent": _TRUTH,
+            },
+            {**_TOLD, "residual": number()},
+            anything,
+        ),
+    ),
+    SUGGESTION_SCHEMA: (
+        "suggestions",
+        either(
+            table({**_SONG, "found": one_of(False), "base_score": number(), "tried": number(0)}, _TOLD, anything),
+            table(
+                {
+                    **_SONG,
+                    "found": one_of(True),
+                    "base_score": number(),
+                    "tried": number(0),
+                    "effect": number(),
+                    "p_value": number(0, 1),
+                    "significant": _TRUTH,
+                    "steps": listed(table({"op": text()}, others=either(text(), number())), 1, 10),
+                },
+                {**_TOLD, "agreement": text(), "agreeing": number(0), "command": text()},
+                anything,
+            ),
         ),
     ),
     "hitpredict.evaluation/1": (

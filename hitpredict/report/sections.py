@@ -1,6 +1,6 @@
 """Which sections a page has: one file below for each kind of record."""
 
-from hitpredict.report import comparisons, corpus, evaluations, explanations, places, scores
+from hitpredict.report import comparisons, corpus, evaluations, explanations, places, questions, scores
 from hitpredict.report.records import Records
 from hitpredict.report.section import Section
 from hitpredict.report.sounds import Sounds
@@ -19,6 +19,9 @@ def sections_of(records: Records, model: str | None = None, sounds: Sounds | Non
         corpus.section(records.corpus, records.effects),
         explanations.section(records.effects, sounds),
         places.section(records.places),
+        questions.interactions_section(records.interactions),
+        questions.stems_section(records.stems),
+        questions.suggestions_section(records.suggestions),
         evaluations.section(records.evaluations),
     ]
     return [part for part in found if part is not None]

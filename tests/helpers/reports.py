@@ -36,6 +36,28 @@ def in_common(parameter: str = "pitch", rank: int = 1, **more: Any) -> dict[str,
     return record | {"blind": False, "songs": 9, "noise": 0.4, "correlations": {"tempo": 0.5}, "model": MODEL} | more
 
 
+def interaction(song: str = "song", **more: Any) -> dict[str, Any]:
+    record = {"schema": "hitpredict.interaction/1", "path": f"{song}.wav", "name": song, "base_score": 42}
+    record |= {"parameters": ["pitch", "eq-250"], "units": ["semitones", "dB"], "values": [2, -6], "alone": [1, 2]}
+    record |= {"together": 6.5, "interaction": 3.5, "p_value": 0.01, "significant": True, "blind": False}
+    return record | {"at_end": False, "noise": {"scale": 0.4, "floor": 1.2}, "warnings": [], "model": MODEL} | more
+
+
+def stem(name: str = "drums", change: str = "mute", song: str = "song", **more: Any) -> dict[str, Any]:
+    record = {"schema": "hitpredict.stem/1", "path": f"{song}.wav", "name": song, "stem": name, "change": change}
+    record |= {"section": "whole song", "start": 0.0, "end": 60.0, "silent": False, "base_score": 42, "effect": -3.25}
+    record |= {"p_value": 0.01, "significant": True, "blind": False, "noise": {"scale": 0.4}, "residual": -31.0}
+    return record | {"warnings": [], "model": MODEL} | more
+
+
+def suggestion(song: str = "song", **more: Any) -> dict[str, Any]:
+    record = {"schema": "hitpredict.suggestion/1", "path": f"{song}.wav", "name": song, "found": True, "tried": 68}
+    record |= {"base_score": 42, "effect": 2.75, "p_value": 0.01, "significant": True, "noise": {"scale": 0.4}}
+    record |= {"steps": [{"op": "eq", "hz": 4000, "db": 3, "q": 1}], "agreement": "models", "agreeing": 2}
+    command = f"hitpredict mutate {song}.wav --eq 4000:+3 -o out.wav"
+    return record | {"command": command, "warnings": [], "model": MODEL} | more
+
+
 def evaluation(**more: Any) -> dict[str, Any]:
     measured = {name: {"value": 0.3, "interval": [0.2, 0.4]} for name in ("mae", "spearman")}
     record = {"schema": "hitpredict.evaluation/1", "model": "hmn", "target": "rank", "rows": 90, "groups": 9}

@@ -95,3 +95,12 @@ def test_the_whole_study_ends_in_a_page(tmp_path, path_with_program):
     again = run(*study, environment=path_with_program)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "study" / "report.html").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.slow
+def test_stems_of_the_example_song_are_explained(tmp_path, path_with_program):
+    pytest.importorskip("vl_convert")
+    done = run("stems.sh", tmp_path, environment=path_with_program)
+    assert done.returncode == 0, done.stderr
+    assert "lead" in (tmp_path / "stems.html").read_text(encoding="utf-8")
+    assert '"stem": "drums"' in (tmp_path / "stems.jsonl").read_text(encoding="utf-8")

@@ -91,7 +91,7 @@ def evaluate(
 
 
 def _print(result: Mapping[str, Any], aligned: bool) -> None:
-    from hitpredict.evaluation.card import table_of, tables_of
+    from hitpredict.evaluation.card import answers_of, table_of, tables_of
 
     name, coverage = result["model"], result["coverage"]
     _say(f"{name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
@@ -101,6 +101,8 @@ def _print(result: Mapping[str, Any], aligned: bool) -> None:
         _say(table_of(result, name) + "\n\n")
     share = "not known" if coverage["rows"] is None else f"{coverage['rows']:.1%} of rows"
     _say(f"coverage of the {coverage['level']:.0%} interval: {share}\n")
+    for text in answers_of(result):
+        _say(f"{text}\n")
     if "scored_rows" in result:
         _say(f"the score is measured on the {result['scored_rows']:,} rows whose whole curve is known\n")
     if "warning" in result:

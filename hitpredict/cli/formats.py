@@ -90,7 +90,7 @@ def _line_writer(form: Format, table: Table, stream: IO[str]) -> Callable[[Recor
         return lambda record: void(stream.write(json_line(record)))
     tabs = form is Format.tsv
     writer = csv.writer(stream, delimiter="\t" if tabs else ",", lineterminator="\n")
-    writer.writerow(table.columns)
+    writer.writerow(any_cell(name, tabs) for name in table.columns)
     return lambda record: void(writer.writerow(any_cell(value, tabs) for value in table.flat(record).values()))
 
 

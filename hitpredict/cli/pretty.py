@@ -2,23 +2,19 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import PurePath
 from typing import IO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hitpredict.cli.pretty_answers import answer_rows, blocks, safe
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_steps
 from hitpredict.scoring.scorer import ScoreScale
-from hitpredict.tables.cells import shown
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
 _BAR_CELLS = 41
 _ROW_CELLS = 21
-_SPARK_CELLS = 41
 _HELD_OUT = ", out of fold"
 _UNRELIABLE = "do not rely on"
 _NEARLY = 0.5
@@ -47,6 +43,8 @@ class ScorePrinter:
         rows.add_row("Place", f"{_place(record.percentile)} {safe(record.reference.removesuffix(_HELD_OUT))}")
         rows.add_row(f"{_percent(record.interval_level)} range", self._bar(record, _BAR_CELLS))
         rows.add_row("", f"{low:.0f} to {high:.0f}: where {record.interval_level * 100:.0f} in 100 such songs fall")
+        for label, text in answer_rows(record.answers, colour.removeprefix("bold ")):
+            rows.add_row(label, text)
         if record.segments and len(record.segments) > 1:
             line = sparkline(record.segments, self._target.low, self._target.high)
             rows.add_row("Over time", f"[{colour.removeprefix('bold ')}]{line}[/] {self._scale()}")
@@ -124,16 +122,7 @@ def sparkline(segments: Sequence[Segment], low: float, high: float) -> str:
 
     A scale of its own would make mountains of what an inaudible change does to a score.
     """
-    scores = _averaged([segment.score for segment in segments], _SPARK_CELLS)
-    step = (high - low) / (len(_BLOCKS) - 1)
-    return "".join(_BLOCKS[round((min(max(score, low), high) - low) / step)] for score in scores)
-
-
-def _averaged(values: list[float], cells: int) -> list[float]:
-    if len(values) <= cells:
-        return values
-    edges = [round(i * len(values) / cells) for i in range(cells + 1)]
-    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    return blocks([segment.score for segment in segments], low, high)
 
 
 def _extremes(segments: Sequence[Segment]) -> str:
@@ -176,11 +165,6 @@ def clock(seconds: float) -> str:
     whole = int(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
-
-
-def safe(text: str) -> str:
-    """Text from outside, with nothing in it that rich or the terminal would take for a command."""
-    return escape(shown(text, lines=True))
 
 
 def _plain(name: str) -> str:

@@ -7,7 +7,8 @@ from typing import IO
 from rich.console import Console
 from rich.table import Table
 
-from hitpredict.cli.pretty import clock, safe, titled
+from hitpredict.cli.pretty import clock, titled
+from hitpredict.cli.pretty_answers import safe
 from hitpredict.scoring.records import ComparedSegment, CompareRecord, MeasuredProperty, Side
 from hitpredict.scoring.scorer import ScoreScale
 

@@ -45,9 +45,6 @@ class Sort(StrEnum):
     path = "path"
 
 
-_TABLE = Table(SCORE_COLUMNS, flat)
-
-
 @dataclass(frozen=True)
 class Order:
     """The order in which rows are printed, and how many of them: all as they come, without both."""
@@ -106,7 +103,7 @@ def score(
             elif form is Format.pretty:
                 rows.to_terminal(order)
             else:
-                with stream_to_stdout(form, _TABLE) as write:
+                with stream_to_stdout(form, rows.table) as write:
                     for record in order.of(rows.made(run.found), getattr):
                         write(record.to_json())
     return run.code
@@ -153,6 +150,12 @@ class _Rows:
     jobs: int | None
     limits: Limits
 
+    @property
+    def table(self) -> Table:
+        """The columns of a table of these records, and how a record becomes a row of it."""
+        more = self.scorer.outputs.columns
+        return Table((*SCORE_COLUMNS, *more), partial(flat, more=more))
+
     def results(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord]]:
         """Score each source."""
         from hitpredict.engines import local
@@ -176,7 +179,7 @@ class _Rows:
             settings,
             lambda found, _: self.results(found),
             ScoreRecord.to_json,
-            lambda records, _, file: render(order.of(records, getitem), form, _TABLE, file),
+            lambda records, _, file: render(order.of(records, getitem), form, self.table, file),
         )
 
     def to_terminal(self, order: Order) -> None:

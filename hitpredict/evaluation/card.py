@@ -30,6 +30,7 @@ def card_of(config: ModelConfig, evaluation: Mapping[str, Any]) -> str:
         table_of(evaluation, recipe.name),
         "",
         _held(coverage),
+        *(line for part in answers_of(evaluation) for line in ("", part)),
     ]
     if "scored_rows" in evaluation:
         lines += [
@@ -62,6 +63,31 @@ def _held(coverage: Mapping[str, Any]) -> str:
     )
 
 
+def answers_of(evaluation: Mapping[str, Any]) -> list[str]:
+    """Sentences on a model's other answers: its calibrated probabilities, its curve's band, the error it foretells."""
+    found = []
+    if shares := evaluation.get("probabilities"):
+        pairs = ((name, shares["before"][name], shares["after"][name]) for name in ("ece", "brier"))
+        told = (f"{_WORDS[name]} {_cell(before)} before and {_cell(after)} after" for name, before, after in pairs)
+        found.append(f"Probabilities are calibrated on the calibration rows ({shares['method']}): {'; '.join(told)}.")
+    if band := evaluation.get("band"):
+        found.append(
+            f"The {band['level'] * 100:g} % band of the curve held {band['coverage'] * 100:.1f} % of the known weeks of "
+            "the test rows."
+        )
+    if foretold := evaluation.get("foretold_error"):
+        least, most = foretold["true_by_tenth"][0], foretold["true_by_tenth"][-1]
+        found.append(
+            f"The error it foretells has a rank correlation of {_cell(foretold['spearman'])} with the error there was, "
+            f"which was {least:g} on average for the tenth of the songs with the least foretold and {most:g} for the "
+            "tenth with the most."
+        )
+    return found
+
+
+_WORDS = {"ece": "expected calibration error", "brier": "Brier score"}
+
+
 def table_of(evaluation: Mapping[str, Any], name: str) -> str:
     """The tables of `tables_of` in Markdown."""
     return "\n\n".join(_markdown(*table) for table in tables_of(evaluation, name))
@@ -77,7 +103,20 @@ def tables_of(evaluation: Mapping[str, Any], name: str, cell: Cell | None = None
     cell = cell or _cell
     columns = {name: evaluation["metrics"], **evaluation["baselines"]}
     cells = [[metric, *(cell(found.get(metric)) for found in columns.values())] for metric in evaluation["metrics"]]
-    return [(["", *columns], cells), *(_curve_tables(evaluation["curve"], name, cell) if "curve" in evaluation else [])]
+    more = _target_table(evaluation["targets"], cell) if "targets" in evaluation else []
+    return [
+        (["", *columns], cells),
+        *more,
+        *(_curve_tables(evaluation["curve"], name, cell) if "curve" in evaluation else []),
+    ]
+
+
+def _target_table(targets: Mapping[str, Any], cell: Cell) -> list[_Table]:
+    """Each of several targets beside the others, and what its interval held."""
+    metrics = next(iter(targets.values()))["metrics"]
+    rows = [[metric, *(cell(each["metrics"].get(metric)) for each in targets.values())] for metric in metrics]
+    held = (f"{each['coverage']['rows']:.1%} for {each['coverage']['level']:.0%}" for each in targets.values())
+    return [(["", *targets], [*rows, ["coverage", *held]])]
 
 
 def _curve_tables(curve: Mapping[str, Any], name: str, cell: Cell) -> list[_Table]:

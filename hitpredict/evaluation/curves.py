@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hitpredict.evaluation.metrics import group_bootstrap, mae, spearman
 from hitpredict.files.arrays import Floats
+from hitpredict.scoring.curve import derive_measures
 
 Statistic = Callable[[NDArray[np.intp]], float]
 
-FLOOR = 3.0
-"""log10 of the fewest streams that Spotify's weekly charts list."""
 _RESAMPLES = 300
 
 
@@ -82,34 +81,3 @@ def _on_rows(metric: Callable[[ArrayLike, ArrayLike], float], truth: Floats, fou
 def _entry(statistic: Statistic, groups: ArrayLike, count: int) -> dict[str, Any]:
     interval = group_bootstrap(statistic, groups, _RESAMPLES)
     return {"value": round(statistic(np.arange(count)), 5), "interval": [round(end, 5) for end in interval]}
-
-
-def derive_measures(curve: ArrayLike, floor: float = FLOOR) -> dict[str, NDArray[np.float64]]:
-    """The eight measures of Lee & Lee 2018 (IEEE TMM 20(11):3173) of curves (…, weeks), each (…).
-
-    A week counts as charted where the curve (log10 of weekly streams) reaches `floor`; the measures are taken over
-    those weeks' values, where Lee & Lee took rank scores: debut (the first), max, mean, std (population), length (how
-    many), sum, skewness, kurtosis (minus 3, as `hitpredict fetch charts` gives it). Without a charted week length
-    and sum are 0 and the others NaN; skewness and kurtosis are NaN where std is 0.
-    """
-    values = np.asarray(curve, np.float64)
-    charted = values >= floor
-    length = charted.sum(axis=-1)
-    some = np.where(length > 0, length, np.nan)
-    total = np.where(charted, values, 0.0).sum(axis=-1)
-    mean = total / some
-    centred = np.where(charted, values - mean[..., None], 0.0)
-    second, third, fourth = ((centred**power).sum(axis=-1) / some for power in (2, 3, 4))
-    # Rounding leaves about 1e-30 of a constant curve.
-    spread = np.where(second > 1e-20, second, np.nan)
-    first = np.take_along_axis(values, charted.argmax(axis=-1)[..., None], axis=-1)[..., 0]
-    return {
-        "debut": np.where(length > 0, first, np.nan),
-        "max": np.where(length > 0, np.where(charted, values, -np.inf).max(axis=-1), np.nan),
-        "mean": mean,
-        "std": np.sqrt(second),
-        "length": length.astype(np.float64),
-        "sum": total,
-        "skewness": third / spread**1.5,
-        "kurtosis": fourth / spread**2 - 3.0,
-    }

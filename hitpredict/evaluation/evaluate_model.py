@@ -10,6 +10,7 @@ import numpy as np
 from hitpredict.errors import UsageError
 from hitpredict.evaluation.evaluate import compared, evaluate, warn
 from hitpredict.evaluation.models import FolderModel, OnnxModel, opened_model
+from hitpredict.evaluation.outputs import measured_outputs
 from hitpredict.tables.join import TrainingData, load
 
 
@@ -52,6 +53,7 @@ def evaluate_model(
     measured_on = "all tracks" if everything else "held out"
     known = first.target, first.calibration, first.baselines
     result = evaluate(predictions, data, *known, first.published, measured_on) | {"model": first.name}
+    result |= measured_outputs(predictions, data, first.target, first.outputs)
     inflated = "tracks that the model was fitted on are counted; these numbers are inflated" if everything else None
     for text in filter(None, (first.input_note, inflated)):
         warn(result, text)

@@ -12,6 +12,7 @@ from hitpredict.evaluation.baselines import Baselines
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.model_folder.predictions import Predictions, batches_of, by_owner, in_parts
 from hitpredict.scoring.calibration import Calibration
+from hitpredict.scoring.outputs import Outputs
 from hitpredict.scoring.session import ModelFile, Session, bundled
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.targets import Target
@@ -69,6 +70,8 @@ class OnnxModel:
         self.target = Target.from_json(self._session.json("label_target"))
         self.calibration = Calibration.from_json(self._session.json("calibration"))
         self.baselines = Baselines.from_json(self._session.json("baselines"))
+        known = "outputs" in self._session.metadata
+        self.outputs = Outputs.from_json(self._session.json("outputs") if known else {})
         self.published: dict[str, Any] = self._session.json("published")
         self.input_note: str | None = self._session.metadata.get("input_note")
         self.seen: frozenset[str] = frozenset(self._session.json("trained_on"))
@@ -88,8 +91,8 @@ class OnnxModel:
             inputs, owners = batches_of(part, self._windows)
             outputs = self._session.outputs(inputs)
             found.append([by_owner(np.asarray(output, np.float64), owners, len(part)) for output in outputs])
-        task = "curve" if self.target.combine == "log-sum" else "other"
-        answers = Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], task)
+        parts = (np.concatenate(each) for each in zip(*found, strict=True))
+        answers = Predictions.of(dict(zip(self._session.names, parts, strict=True)))
         return answers.cut(self.calibration.low, self.calibration.high)
 
 

@@ -53,8 +53,6 @@ def network_graph(folder: ModelFolder) -> bytes:
     names = _input_names(folder)
     example = tuple(torch.as_tensor(batch) for batch in random_inputs(folder, 2, seed=0))
     batch = torch.export.Dim("N", min=1, max=2**20)
-    second = {"classification": ["probabilities"], "curve": ["curve"]}
-    outputs = ["score", *second.get(folder.recipe.task, [])]
     # It tells of packages that it could use and does not need.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
@@ -63,7 +61,7 @@ def network_graph(folder: ModelFolder) -> bytes:
             _Positional(model),
             example,
             input_names=names,
-            output_names=outputs,
+            output_names=list(model.outputs),
             dynamic_shapes=(tuple({0: batch} for _ in example),),
             dynamo=True,
             optimize=True,

@@ -53,6 +53,8 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
         "label_target": target.to_json(),
         "published": config.recipe.published,
     }
+    if more := folder.outputs.to_json():
+        parts["outputs"] = more
     if folder.region:
         parts["region"] = folder.region
     texts = {"schema": MODEL_SCHEMA, "name": config.recipe.name, "version": "1"}

@@ -64,7 +64,8 @@ class ModelConfig(Struct, frozen=True, omit_defaults=True, kw_only=True):
     outputs: how many numbers its network gives. target_range: shift and scale from what it learnt to the target scale.
     baselines: as `Baselines.to_json` gives them. labels: name of the label table. input_note: what there is to say
     where it did not learn from the published input. notes: what an estimator says of itself. network_state: parameters
-    that a network found out in training; parameters: how many weights it has.
+    that a network found out in training; parameters: how many weights it has. target_ranges: of several targets the
+    shift and scale of each.
     """
 
     recipe: Recipe
@@ -80,6 +81,7 @@ class ModelConfig(Struct, frozen=True, omit_defaults=True, kw_only=True):
     notes: dict[str, Any] | None = None
     network_state: dict[str, Any] | None = None
     parameters: int | None = None
+    target_ranges: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> "ModelConfig":

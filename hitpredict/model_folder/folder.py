@@ -3,6 +3,7 @@
 config.json         recipe, features, target, split, baselines: everything but the weights
 model.safetensors   weights of a network       (or estimator.onnx for linear models and trees)
 calibration.json    the conformal interval
+outputs.json        what the model's other answers mean (targets, classes, curves)
 metrics.json        the evaluation on held-out rows
 MODEL_CARD.md       the same for people
 training.csv        loss by epoch (networks)
@@ -27,6 +28,7 @@ from hitpredict.model_folder.predictions import (
 from hitpredict.scoring import metadata
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
+from hitpredict.scoring.outputs import Outputs
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData
 from hitpredict.tables.label_inputs import REGION, named
@@ -52,6 +54,13 @@ class ModelFolder:
     def calibration(self) -> Calibration:
         """The conformal interval."""
         return self.read("calibration.json", lambda path: Calibration.from_json(_checked("calibration", path)))
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What it answers beside the score; of folders of earlier versions nothing is known of it."""
+        if not (self.folder / "outputs.json").exists():
+            return Outputs()
+        return self.read("outputs.json", lambda path: Outputs.from_json(_checked("outputs", path)))
 
     @cached_property
     def domain(self) -> Domain:
@@ -128,7 +137,8 @@ class ModelFolder:
             spec = {**config.recipe.network, **(config.network_state or {})}
             network = build_network(spec, [each.shape for each in config.features], config.outputs)
             scalers = [Scaler(each.scaling, each.width) for each in config.features]
-            model = NetworkModel(network, scalers, config.recipe.task, self.target.classes, config.target_range)
+            ranges = config.target_range, config.target_ranges
+            model = NetworkModel(network, scalers, config.recipe.task, self.target.classes, *ranges)
         except Exception as error:
             raise self._damaged(error) from error
         self.read("model.safetensors", lambda path: model.load_state_dict(load_file(path)))

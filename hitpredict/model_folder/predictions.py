@@ -1,12 +1,13 @@
 """What a trained model answers for the rows of a table."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitpredict.scoring.outputs import CURVE, FORETOLD, PROBABILITIES, SCORE, TARGETS
 from hitpredict.scoring.session import quiet_onnxruntime
 from hitpredict.scoring.windows import windows_in_common
 from hitpredict.tables.join import TrainingData
@@ -20,22 +21,27 @@ Loaded = TypeVar("Loaded")
 
 @dataclass(frozen=True)
 class Predictions:
-    """score: (N,) on the target scale. probabilities: (N, K) of a classifier, curve: (N, W) of a curve, else None."""
+    """score: (N,) on the target scale. probabilities: (N, K), a classifier's own. curve: (N, W) of a curve.
+    targets: (N, K) of several targets, each in its unit. foretold: (N,), the error that the model expects of its score.
+    None where the model gives no such thing.
+    """
 
     score: NDArray[np.float64]
     probabilities: NDArray[np.float64] | None = None
     curve: NDArray[np.float64] | None = None
+    targets: NDArray[np.float64] | None = None
+    foretold: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, outputs: Sequence[NDArray[np.float64]], task: str) -> "Predictions":
-        """From a model's outputs, in their order."""
-        second = outputs[1] if len(outputs) > 1 else None
-        return cls(outputs[0], curve=second) if task == "curve" else cls(outputs[0], second)
+    def of(cls, answers: Mapping[str, NDArray[np.float64]]) -> "Predictions":
+        """From a model's outputs by name."""
+        others = (answers.get(name) for name in (PROBABILITIES, CURVE, TARGETS, FORETOLD))
+        return cls(answers[SCORE], *others)
 
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """The predictions of some rows."""
-        probabilities, curve = (None if part is None else part[rows] for part in (self.probabilities, self.curve))
-        return Predictions(self.score[rows], probabilities, curve)
+        parts = (getattr(self, each.name) for each in fields(self))
+        return Predictions(*(None if part is None else part[rows] for part in parts))
 
     def cut(self, low: float, high: float) -> "Predictions":
         """The predictions with scores held to a scale from `low` to `high`."""
@@ -54,7 +60,8 @@ def predict_network(
             inputs, owners = batches_of(parts, windows)
             outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
             found.append([by_owner(output, owners, len(parts)) for output in outputs])
-    return Predictions.of([np.concatenate(each) for each in zip(*found, strict=True)], model.task)
+    parts = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Predictions.of(dict(zip(model.outputs, parts, strict=True)))
 
 
 def estimator_session(onnx: bytes) -> Any:
@@ -65,7 +72,8 @@ def estimator_session(onnx: bytes) -> Any:
 def predict_estimator(session: Any, data: TrainingData) -> Predictions:
     """What an estimator answers for all tracks."""
     outputs = session.run(None, {"features": data.summary})
-    return Predictions(*(np.asarray(output, np.float64) for output in outputs))
+    names = (each.name for each in session.get_outputs())
+    return Predictions.of({name: np.asarray(output, np.float64) for name, output in zip(names, outputs, strict=True)})
 
 
 def in_parts(data: TrainingData) -> Iterator[TrainingData]:

@@ -17,6 +17,7 @@ _FILES = {
     "estimator.onnx",
     "metrics.json",
     "model.safetensors",
+    "outputs.json",
     "training.csv",
 }
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
+from hitpredict.scoring.outputs import CURVE, FORETOLD, PROBABILITIES, SCORE, TARGETS
 from hitpredict.tables.join import filled
 
 # log10 of weekly streams below which a predicted week counts as none.
@@ -59,20 +60,47 @@ class Scaler(nn.Module):
 class NetworkModel(nn.Module):
     """Scalers, network, and the way from its raw output to the target scale.
 
-    forward gives (`score`,), for classes (`score`, `probabilities`), for curves (`score`, `curve`): score (B,) is on
-    the target scale, for classes the expected class number, for curves of log10 values the log10 of their sum.
+    forward gives a tuple of what `outputs` names. `score` (B,) comes first: on the target scale, for classes the
+    expected class number, for curves of log10 values the log10 of their sum. `probabilities` (B, K) are of classes,
+    `curve` (B, W) of curves, `targets` (B, K) of several targets, each on its own scale. `foretold_error` (B,) is, of
+    networks with an `uncertainty`, the root of the loss that they expect, on the target scale.
+    ranges: of several targets the shift and scale of each; the first is that of the score.
     """
 
     target_shift: Tensor
     target_scale: Tensor
     numbers: Tensor
+    shifts: Tensor
+    scales: Tensor
 
-    def __init__(self, network: nn.Module, scalers: Sequence[Scaler], task: str, classes: int, scaled: Sequence[float]):
+    def __init__(
+        self,
+        network: nn.Module,
+        scalers: Sequence[Scaler],
+        task: str,
+        classes: int,
+        scaled: Sequence[float],
+        ranges: Sequence[Sequence[float]] = (),
+    ):
         super().__init__()
         self.network, self.scalers, self.task = network, nn.ModuleList(scalers), task
         self.register_buffer("target_shift", torch.tensor(float(scaled[0])))
         self.register_buffer("target_scale", torch.tensor(float(scaled[1])))
         self.register_buffer("numbers", torch.arange(max(classes, 1), dtype=torch.float32))
+        for name, values in zip(("shifts", "scales"), zip(*ranges, strict=True) if ranges else ((), ()), strict=True):
+            # They are in the configuration, and weights of earlier versions do not have them.
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what `forward` gives."""
+        by_task = {"classification": (PROBABILITIES,), "curve": (CURVE,)}.get(self.task, ())
+        targets = (TARGETS,) if len(self.shifts) else ()
+        return SCORE, *by_task, *targets, *((FORETOLD,) if self._foretells else ())
+
+    @property
+    def _foretells(self) -> bool:
+        return self.task == "regression" and hasattr(self.network, "uncertainty")
 
     def prepared(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The inputs as the network takes them."""
@@ -83,14 +111,20 @@ class NetworkModel(nn.Module):
         return (values - self.target_shift) / self.target_scale
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        raw = self.network(*self.prepared(*inputs))
+        ready = self.prepared(*inputs)
+        raw = self.network(*ready)
         if self.task == "classification":
             probabilities = torch.softmax(raw, dim=1)
             return probabilities @ self.numbers, probabilities
         if self.task == "curve":
             total = torch.where(raw > _OFF_THE_CHARTS, 10.0**raw, torch.zeros_like(raw)).sum(dim=1)
             return torch.log10(total.clamp(min=1.0)), raw
-        return (raw[:, 0] * self.target_scale + self.target_shift,)
+        found = [raw[:, 0] * self.target_scale + self.target_shift]
+        if len(self.shifts):
+            found.append(raw * self.scales + self.shifts)
+        if self._foretells:
+            found.append(self.network.uncertainty(*ready).sqrt() * self.target_scale)
+        return tuple(found)
 
 
 class ForRegion(nn.Module):
@@ -102,6 +136,7 @@ class ForRegion(nn.Module):
         super().__init__()
         self.model, self.scalers = model, model.scalers[:-1]
         self.register_buffer("region", torch.tensor([one_hot]))
+        self.outputs = model.outputs
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """As the model's, of the inputs but the last."""

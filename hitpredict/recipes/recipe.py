@@ -30,6 +30,7 @@ class TargetSpec(_Table, frozen=True):
     transforms: of each column, in order. combine: how several columns become one, `pca` where not given. learnt: how
     the network sees the target, `zscore` where not given. after: the weeks of a curve that are known. thresholds,
     quantiles, classes: one of them cuts classes, at values of the label, at shares of the songs or into equal parts.
+    names: of the classes, lowest first; `low`, `medium` and `high` where not given.
     """
 
     transforms: tuple[str, ...] | None = None
@@ -39,6 +40,7 @@ class TargetSpec(_Table, frozen=True):
     thresholds: Annotated[tuple[float, ...], Meta(min_length=1)] | None = None
     quantiles: Annotated[tuple[Share, ...], Meta(min_length=1)] | None = None
     classes: Annotated[int, Meta(ge=2)] | None = None
+    names: Annotated[tuple[str, ...], Meta(min_length=2)] | None = None
 
     @property
     def cut_by(self) -> str | None:

@@ -17,7 +17,7 @@ _LOSSES = {
 _OWN_LOSS = ("ordinal-pairwise", "mp3", "curves")
 _CURVES = ("mp3", "curves")
 _ONE_SCORE = ("ordinal-pairwise", "hsp-siamese")
-_UNREAD = {"classification": ("learnt",), "curve": ("learnt", "transforms")}
+_UNREAD = {"regression": ("names",), "classification": ("learnt",), "curve": ("learnt", "transforms", "names")}
 _USUAL_CLASSES = 3
 _METRICS = {"regression": "mae", "classification": "accuracy"}
 
@@ -32,7 +32,7 @@ def turned(data: dict[str, Any], task: Any) -> dict[str, Any]:
         raise UsageError(f"task={task}: must be one of {', '.join(TASKS)}")
     if task == data["task"]:
         return data
-    target = {key: value for key, value in data["target"].items() if key not in (*CLASS_KEYS, "learnt")}
+    target = {key: value for key, value in data["target"].items() if key not in (*CLASS_KEYS, "learnt", "names")}
     if task == "classification":
         target["classes"] = _USUAL_CLASSES
     elif data["network"].get("activation") == "sigmoid":

@@ -146,6 +146,35 @@ def _calibration(value: Any, place: str) -> None:
     _scale(value, place)
 
 
+def _classes(value: Any, place: str) -> None:
+    needed = {
+        "names": listed(text(1000), 2, 1000),
+        "edges": _numbers(1000, 1),
+        "slope": number(0, 1e6),
+        "biases": listed(number(-1e6, 1e6), 2, 1000),
+    }
+    table(needed, {"method": text()})(value, place)
+    if not len(set(value["names"])) == len(value["biases"]) == len(value["edges"]) + 1 == len(value["names"]):
+        raise ValueError(f"{place}: names, edges and biases are not of the same classes")
+
+
+def _curve_band(value: Any, place: str) -> None:
+    reach = listed(number(0), 1, 10_000)
+    weeks = {"first_week": number(1, 10_000, whole=True), "below": reach, "above": reach, "high": number(0)}
+    table({**weeks, "level": number(1e-6, 1 - 1e-6), "groups": number(0, whole=True)})(value, place)
+    if len(value["below"]) != len(value["above"]):
+        raise ValueError(f"{place}: below and above are not of the same weeks")
+
+
+def _outputs(value: Any, place: str) -> None:
+    target = table({"name": text(1000), "unit": text(1000), "calibration": _calibration})
+    known = {"targets": listed(target, 2, 1000), "classes": _classes, "curve": _curve_band}
+    table({}, {**known, "foretold_error": number(0)})(value, place)
+    names = [each["name"] for each in value.get("targets", ())]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{place}.targets: two have one name")
+
+
 def _domain(value: Any, place: str) -> None:
     # Of later versions there may be more.
     needed = {
@@ -191,7 +220,8 @@ def _label_target(value: Any, place: str) -> None:
         "edges": numbers,
         "scaled": table(dict.fromkeys(("mean", "deviation", "low", "high"), number())),
     }
-    table(needed, {"combine": one_of("pca", "first", "log-sum")})(value, place)
+    more = {"combine": one_of("pca", "first", "log-sum"), "names": listed(text(1000), 0, 10_000)}
+    table(needed, more)(value, place)
     columns, entries = len(value["columns"]), {"minmax": ("low", "span"), "zscore": ("mean", "deviation")}
     if len(value["fitted"]) != len(value["transforms"]):
         raise ValueError(f"{place}.fitted: is not of as many transforms as there are")
@@ -239,6 +269,7 @@ def check_folder(config: Any) -> None:
         "labels": text(),
         "input_note": either(one_of(None), text()),
         "network_state": table({}, others=anything),
+        "target_ranges": listed(SPREAD, 0, 1000),
     }
     table(needed, more, anything)(config, "config.json")
 
@@ -269,6 +300,7 @@ ENTRIES: Mapping[str, Check] = {
     "windows": listed(WINDOW, 1, 100),
     "target": _target,
     "calibration": _calibration,
+    "outputs": _outputs,
     "domain": _domain,
     "reference": table(REFERENCE),
     "noise_floor": number(0),

@@ -5,9 +5,11 @@ Numbers are rounded far below what they can mean, so that equal inputs print equ
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from hitpredict.scoring.outputs import flat_outputs
 
 SCORE_SCHEMA = "hitpredict.score/1"
 RECIPE_SCHEMA = "hitpredict.recipe/1"
@@ -59,7 +61,8 @@ class ScoreRecord:
     `interval_level`. segments: scores over time, when asked for. warnings: `code: explanation`, for each reason
     to trust the score less. device: where the model really ran, `cpu` or `cuda`. artist: of the tags, where they name
     one. variant: of sound that `mutate` wrote, what was changed, see `variant_of`.
-    noise_floor: how far changes that nobody hears move a score, where the model says so.
+    noise_floor: how far changes that nobody hears move a score, where the model says so. answers: what the model says
+    beside the score, see `outputs.Outputs`.
     """
 
     path: str
@@ -77,6 +80,7 @@ class ScoreRecord:
     artist: str | None = None
     variant: Mapping[str, Any] | None = None
     noise_floor: float | None = None
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
@@ -93,6 +97,7 @@ class ScoreRecord:
             "interval_level": self.interval_level,
             "reference": self.reference,
             **({"noise_floor": self.noise_floor} if self.noise_floor is not None else {}),
+            **self.answers,
         }
         if self.segments is not None:
             record["segments"] = [segment.to_json() for segment in self.segments]
@@ -109,15 +114,19 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 
 
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A printed score record as one row of `SCORE_COLUMNS`, for tables; `segments` and `warnings` stay lists."""
+def flat(record: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
+    """A printed score record as one row of `SCORE_COLUMNS`, for tables; `segments` and `warnings` stay lists.
+
+    more: the columns of what the model answers besides, see `Outputs.columns`, None in records that lack it.
+    """
+    others = flat_outputs(record)
     row = {key: record[key] for key in SCORE_COLUMNS if key in record}
     row["interval_low"], row["interval_high"] = record["interval"]
     row["segments"] = record.get("segments", [])
     row["artist"] = record.get("artist", "")
     row["variant"] = variant_steps(record.get("variant", {}))
     row |= {f"model_{key}": value for key, value in record["model"].items()}
-    return {key: row[key] for key in SCORE_COLUMNS}
+    return {key: row[key] for key in SCORE_COLUMNS} | {key: others.get(key) for key in more}
 
 
 def variant_of(comment: str | None) -> dict[str, Any] | None:
@@ -374,7 +383,7 @@ _AS_ASKED = ("values", "towards", "largest_change_at", "unlike_training", "steps
 
 def printed_record(schema: str, record: Any) -> dict[str, Any]:
     """A dataclass of a record as printed: its fields in their order, floats rounded, what is not known left out."""
-    named = ((field.name, getattr(record, field.name)) for field in fields(record))
+    named = ((each.name, getattr(record, each.name)) for each in fields(record))
     return {"schema": schema} | {name: _plain(value, name) for name, value in named if value is not None}
 
 

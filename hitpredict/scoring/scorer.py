@@ -18,10 +18,11 @@ from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
 from hitpredict.engines import lockstep
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
-from hitpredict.files.arrays import AnyArray, ArrayStore
+from hitpredict.files.arrays import AnyArray, ArrayStore, Floats
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.inputs import model_inputs, segment_edges
+from hitpredict.scoring.outputs import SCORE, Outputs
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_of
 from hitpredict.scoring.session import DeviceName, ModelFile, Session
 from hitpredict.scoring.windows import batches_in_common, summary_of
@@ -58,6 +59,8 @@ class Scorer:
             self.domain = Domain.from_json(self.session.json("domain"))
             self.reference = Reference(**self.session.json("reference"))
             self.target = ScoreScale(**self.session.json("target"))
+            more = "outputs" in self.session.metadata
+            self.outputs = Outputs.from_json(self.session.json("outputs") if more else {})
             known = "noise_floor" in self.session.metadata
             self.noise_floor = float(self.session.json("noise_floor")) if known else None
         except (UsageError, EnvironmentProblem) as error:
@@ -102,7 +105,8 @@ class Scorer:
         duration = reader.frames_read / reader.rate
         edges = segment_edges(duration, segments)
         # The whole track goes alone: its score must not depend on how many segments ride along.
-        raw = np.array([self._score_of([found[place] for found in arrays]) for place in range(len(edges) + 1)])
+        answers = [self._answers_of([found[place] for found in arrays]) for place in range(len(edges) + 1)]
+        raw = np.array([each[SCORE] for each in answers])
         scores = np.clip(raw, self.target.low, self.target.high)
         low, high = self.calibration.interval(scores[:1])
         percentiles = self.reference.percentile(scores)
@@ -130,12 +134,21 @@ class Scorer:
             noise_floor=self.noise_floor,
             artist=reader.tags.get("artist"),
             variant=variant_of(reader.tags.get("comment")),
+            answers=self.outputs.described(answers[0]),
         )
 
-    def _score_of(self, inputs: list[AnyArray]) -> float:
-        """The mean score over the windows that the inputs have in common."""
-        batches = batches_in_common(inputs, self.windows, _BATCH_VALUES)
-        return float(np.mean(np.concatenate([self.session.outputs(batch)[0] for batch in batches])))
+    def _answers_of(self, inputs: list[AnyArray]) -> dict[str, Floats]:
+        """The means of the score, and of what the model file says of other outputs, over the windows that the inputs
+        have in common."""
+        found = [self.session.outputs(batch) for batch in batches_in_common(inputs, self.windows, _BATCH_VALUES)]
+        (scores, *_), names = zip(*found, strict=True), self.session.names
+        means = {SCORE: np.asarray(np.mean(np.concatenate(scores)), np.float64)}
+        for name, shape in self.outputs.shapes.items():
+            parts = [each[names.index(name)] for each in found] if name in names else []
+            if not parts or any(part.shape != (len(score), *shape) for part, score in zip(parts, scores, strict=True)):
+                raise InputError(f"the model does not answer {name} as its metadata says")
+            means[name] = np.mean(np.concatenate(parts), axis=0, dtype=np.float64)
+        return means
 
     def _doubts(self, duration: float, array: AnyArray, raw: float) -> Iterator[str]:
         low, high = self.domain.duration

@@ -117,6 +117,11 @@ class Session:
         """How many arrays the model takes."""
         return len(self._inputs)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the model's outputs."""
+        return [each.name for each in self._session.get_outputs()]
+
     def _problem(self, what: str) -> EnvironmentProblem:
         return EnvironmentProblem(f"model {self.file.path}: {what}")
 

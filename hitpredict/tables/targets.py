@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from hitpredict.errors import UsageError
 from hitpredict.files.arrays import Floats
 from hitpredict.recipes.recipe import TargetSpec
+from hitpredict.scoring.outputs import STREAMS_UNIT
 
 SCALES = ("none", "log1p", "log10", "minmax", "zscore", "quantile")
 _QUANTILES = 1001
+# Columns of `hitpredict fetch charts`.
+_STREAMS = ("log_sum", "log_debut")
+_USUAL_NAMES = {2: ("low", "high"), 3: ("low", "medium", "high")}
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Target:
     auxiliary targets of the network) or `log-sum` (a curve of log10 values: log10 of their sum, NaN where a week is
     not known). edges: class edges
     on the transformed scale (K - 1 of them for K classes), empty for regression. scaled: mean, deviation, low and
-    high of the training values.
+    high of the training values. names: of the classes, lowest first.
     """
 
     columns: tuple[str, ...]
@@ -40,6 +44,25 @@ class Target:
     edges: tuple[float, ...] = ()
     combine: str = "pca"
     scaled: dict[str, float] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, lowest first: those given, or usual ones."""
+        numbered = tuple(f"class_{number + 1}" for number in range(self.classes))
+        return self.names or _USUAL_NAMES.get(self.classes, numbered)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What the values of each column are, transformed, before columns are combined."""
+        return tuple(
+            STREAMS_UNIT if name in _STREAMS and not self.transforms else self._transformed(name)
+            for name in self.columns
+        )
+
+    def _transformed(self, inner: str) -> str:
+        chain = "".join(f"{transform}(" for transform in reversed(self.transforms))
+        return f"{chain}{inner}{')' * len(self.transforms)}"
 
     @property
     def classes(self) -> int:
@@ -51,9 +74,9 @@ class Target:
         """What is predicted, in words: `log1p(listens)`."""
         if self.combine == "log-sum":
             return f"log10 of the sum over {self.columns[0]}"
-        chain = "".join(f"{transform}(" for transform in reversed(self.transforms))
-        inner = self.columns[0] if not self.component else f"first component of {', '.join(self.columns)}"
-        return f"{chain}{inner}{')' * len(self.transforms)}"
+        return self._transformed(
+            self.columns[0] if not self.component else f"first component of {', '.join(self.columns)}"
+        )
 
     def same_scale(self, other: "Target") -> bool:
         """Whether predictions for both can be compared: the same columns, transforms and number of classes."""
@@ -96,7 +119,7 @@ class Target:
         """The target that `to_json` wrote."""
         fitted = tuple(tuple(learnt) for learnt in data["fitted"])
         keys = ("columns", "transforms", "component", "centre", "edges")
-        lists = {key: tuple(data[key]) for key in keys}
+        lists = {key: tuple(data[key]) for key in keys} | {"names": tuple(data.get("names", ()))}
         return cls(**lists, fitted=fitted, combine=data.get("combine", "pca"), scaled=dict(data["scaled"]))
 
 
@@ -140,7 +163,10 @@ def _fitted(target: Target, labels: Floats, spec: TargetSpec) -> Target:
         raise UsageError(f"the target {target.name} is constant on the training rows; there is nothing to learn")
     scaled = {"mean": float(values.mean()), "deviation": float(values.std()), "low": float(values.min())}
     scaled["high"] = float(values.max())
-    return replace(target, edges=_edges(target, values, spec), scaled=scaled)
+    edges = _edges(target, values, spec)
+    if spec.names is not None and (len(spec.names) != len(edges) + 1 or len(set(spec.names)) < len(spec.names)):
+        raise UsageError(f"target.names={list(spec.names)}: must be {len(edges) + 1} different names, lowest first")
+    return replace(target, edges=edges, scaled=scaled, names=spec.names or ())
 
 
 def _edges(target: Target, values: Floats, spec: TargetSpec) -> tuple[float, ...]:

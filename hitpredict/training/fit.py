@@ -34,9 +34,9 @@ def fit_network(prepared: Prepared, folder: Path) -> FittedModel:
     run, target = prepared.run, prepared.target
     torch.manual_seed(run.seed)
     network = build_network(run.recipe.network, [each.shape for each in prepared.features], prepared.outputs)
-    scaled = _target_range(prepared)
-    model = NetworkModel(network, _scalers(prepared), run.recipe.task, target.classes, scaled)
-    _fit(model, prepared, _learnt(prepared, scaled), folder / CHECKPOINTS)
+    scaled, ranges = _target_range(prepared), _target_ranges(prepared)
+    model = NetworkModel(network, _scalers(prepared), run.recipe.task, target.classes, scaled, ranges)
+    _fit(model, prepared, _learnt(prepared, scaled, ranges), folder / CHECKPOINTS)
     model = model.cpu()
     # Not by safetensors' own way to write files, which nobody else may read.
     with atomic(folder / "model.safetensors") as file:
@@ -44,7 +44,7 @@ def fit_network(prepared: Prepared, folder: Path) -> FittedModel:
     shutil.copy(folder / CHECKPOINTS / "main" / "training.csv", folder / "training.csv")
     predictions = predict_network(model, run.data, [each.window for each in prepared.features])
     weights = sum(parameter.numel() for parameter in network.parameters())
-    return FittedModel(predictions, scaled, None, dict(getattr(network, "network_state", {})), weights)
+    return FittedModel(predictions, scaled, ranges, None, dict(getattr(network, "network_state", {})), weights)
 
 
 def _fit(model: NetworkModel, prepared: Prepared, learnt: NDArray[Any], folder: Path) -> None:
@@ -136,20 +136,17 @@ def _scaling_sample(
     return np.concatenate([array[::step] for array in arrays])
 
 
-def _learnt(prepared: Prepared, scaled: tuple[float, float]) -> NDArray[Any]:
+def _learnt(prepared: Prepared, scaled: tuple[float, float], ranges: tuple[tuple[float, float], ...]) -> NDArray[Any]:
     """What the network learns, for every row: class numbers, curves, several standardised targets, or one number."""
     target, labels = prepared.target, prepared.run.data.labels
     if target.classes:
         return target.class_of(prepared.values)
     if target.combine == "log-sum":
         return labels.astype(np.float32)
-    if target.combine == "first":
+    if ranges:
         # Each column by its own range; the first is the score.
-        columns = target.by_column(labels)
-        kind = prepared.run.recipe.target.learnt or "zscore"
-        ranges = [_range(kind, *_spread(column)) for column in columns[prepared.rows[TRAIN]].T]
         shift, scale = np.array(ranges).T
-        return np.asarray((columns - shift) / np.where(scale > 0, scale, 1.0), np.float32)
+        return np.asarray((target.by_column(labels) - shift) / scale, np.float32)
     return np.asarray((prepared.values - scaled[0]) / scaled[1], np.float32)
 
 
@@ -158,6 +155,17 @@ def _target_range(prepared: Prepared) -> tuple[float, float]:
     target = prepared.target
     kind = "none" if target.classes or target.combine == "log-sum" else prepared.run.recipe.target.learnt or "zscore"
     return _range(kind, *(target.scaled[key] for key in ("mean", "deviation", "low", "high")))
+
+
+def _target_ranges(prepared: Prepared) -> tuple[tuple[float, float], ...]:
+    """The same of each of several targets; none where there is one."""
+    target = prepared.target
+    if target.combine != "first" or target.classes or len(target.columns) < 2:
+        return ()
+    kind = prepared.run.recipe.target.learnt or "zscore"
+    columns = target.by_column(prepared.run.data.labels)[prepared.rows[TRAIN]]
+    ranges = (_range(kind, *_spread(column)) for column in columns.T)
+    return tuple((shift, scale if scale > 0 else 1.0) for shift, scale in ranges)
 
 
 def _spread(values: Floats) -> tuple[float, float, float, float]:

@@ -69,6 +69,7 @@ class FittedModel:
 
     predictions: Predictions
     target_range: tuple[float, float] = (0.0, 1.0)
+    target_ranges: tuple[tuple[float, float], ...] = ()
     notes: dict[str, Any] | None = None
     network_state: dict[str, Any] | None = None
     parameters: int | None = None

@@ -14,6 +14,7 @@ from hitpredict.errors import CheckpointError, HitpredictError, UsageError
 from hitpredict.evaluation.baselines import Baselines
 from hitpredict.evaluation.card import card_of
 from hitpredict.evaluation.evaluate import evaluate, warn
+from hitpredict.evaluation.outputs import measured_outputs
 from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic, locked
 from hitpredict.model_folder.config import ModelConfig, ScoreReference, Split
@@ -29,9 +30,11 @@ from hitpredict.model_folder.replace import (
 )
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
+from hitpredict.scoring.outputs import Outputs
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData, filled
 from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, usual_folds
+from hitpredict.training.calibrate import fit_outputs
 from hitpredict.training.checks import check_collapse, crossing, other_input
 from hitpredict.training.run import FittedModel, Prepared, TrainingRun, prepare
 
@@ -107,12 +110,14 @@ def _trained(prepared: Prepared, work: Path) -> dict[str, Any]:
     known = rows[CALIBRATION][np.isfinite(truth[rows[CALIBRATION]])]
     scored = truth[known], predictions.score[known], data.groups[known]
     calibration = Calibration.fit(*scored, low=low, high=high)
+    outputs = fit_outputs(target, predictions, data, rows[CALIBRATION])
     baselines = Baselines.fit(data.take(rows[TRAIN]), truth[rows[TRAIN]], run.seed, recipe.task == "curve")
     config = _config(prepared, fitted, predictions.score, baselines)
     _dump(work / "calibration.json", calibration.to_json())
+    _dump(work / "outputs.json", outputs.to_json())
     _dump(work / "domain.json", _domain(data, rows[TRAIN]).to_json())
     _dump(work / CONFIG, config.to_json())
-    result = _evaluation(prepared, predictions, calibration, baselines, config.input_note)
+    result = _evaluation(prepared, predictions, calibration, outputs, baselines, config.input_note)
     _dump(work / "metrics.json", result)
     (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
     return result
@@ -144,6 +149,7 @@ def _config(prepared: Prepared, fitted: FittedModel, score: Floats, baselines: B
         outputs=prepared.outputs,
         split=Split(run.split, run.seed, **ids),
         target_range=fitted.target_range,
+        target_ranges=fitted.target_ranges,
         reference=_reference(data, score, prepared.rows[CALIBRATION]),
         baselines=baselines.to_json(),
         labels=data.labels_name,
@@ -181,11 +187,17 @@ def _domain(data: TrainingData, rows: NDArray[np.intp]) -> Domain:
 
 
 def _evaluation(
-    prepared: Prepared, predictions: Predictions, calibration: Calibration, baselines: Baselines, note: str | None
+    prepared: Prepared,
+    predictions: Predictions,
+    calibration: Calibration,
+    outputs: Outputs,
+    baselines: Baselines,
+    note: str | None,
 ) -> dict[str, Any]:
     run, data, rows = prepared.run, prepared.run.data, prepared.rows[TEST]
     known = data.take(rows), prepared.target, calibration, baselines
     result = evaluate(predictions.take(rows), *known, run.recipe.published, run.split)
+    result |= measured_outputs(predictions.take(rows), data.take(rows), prepared.target, outputs)
     if note:
         warn(result, note)
     if run.split != "random" and (shared := crossing(data.groups, prepared.split)):

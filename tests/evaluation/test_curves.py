@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hitpredict.evaluation.curves import FLOOR, curve_errors, derive_measures, measure_errors
+from hitpredict.evaluation.curves import curve_errors, measure_errors
+from hitpredict.scoring.curve import FLOOR, derive_measures
 
 
 def test_errors_by_hand():

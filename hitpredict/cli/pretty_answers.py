@@ -48,14 +48,19 @@ def _curve_rows(curve: Mapping[str, Any], colour: str) -> Iterator[Row]:
     for name, values in lines.items():
         label = f"Weeks {first} to {last}" if name == "high" else ""
         yield label, f"[{colour if name == 'weeks' else 'dim'}]{blocks(values, FLOOR, top)}[/] {words[name]}"
-    ends = f"{10 ** curve['weeks'][0]:,.0f} streams a week at first, {10 ** curve['weeks'][-1]:,.0f} at last"
+    ends = f"{_streams(curve['weeks'][0])} streams a week at first, {_streams(curve['weeks'][-1])} at last"
     level = f"{100 * curve['level']:g}"
     yield (
         "",
-        f"{ends}; from {10**FLOOR:,.0f} to {10**top:,.0f}, by powers; the ends hold {level} in 100 songs, week by week",
+        f"{ends}; from {_streams(FLOOR)} to {_streams(top)}, by powers; the ends hold {level} in 100 songs by week",
     )
     measures = (f"{name} {value:.2f}" for name, value in curve["measures"].items() if value is not None)
     yield "Measures", ", ".join(measures)
+
+
+def _streams(logarithm: float) -> str:
+    """Streams of a week, in three figures."""
+    return f"{float(f'{10**logarithm:.3g}'):,.0f}"
 
 
 def blocks(values: Sequence[float], low: float, high: float) -> str:

@@ -77,6 +77,13 @@ def score(
         float | None,
         typer.Option(min=1, max=86_400, metavar="SECONDS", help="Also score windows of this length over time."),
     ] = None,
+    weeks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Table with what some models take beside the sound: first weeks (curve), date (start).",
+        ),
+    ] = None,
     form: options.RecordFormat = None,
     output: options.Output = None,
     order: Order,
@@ -95,9 +102,8 @@ def score(
         if memory and scorer.session.device == "cuda":
             raise UsageError("--memory: CUDA takes far more addresses than memory; leave it out, or say --device cpu")
         with batch.run(inputs or [], output, "scored") as run:
-            rows = _Rows(
-                run, scorer, (file, scorer.session.device), segments, batch.jobs, Limits(batch.timeout, memory)
-            )
+            limits, beside = Limits(batch.timeout, memory), beside_sound(scorer, weeks)
+            rows = _Rows(run, scorer, (file, scorer.session.device), segments, batch.jobs, limits, beside)
             if output is not None:
                 rows.to_file(output, form, order)
             elif form is Format.pretty:
@@ -128,6 +134,24 @@ def as_file(model: str | None, messages: Messages) -> Iterator[str | None]:
         yield str(file)
 
 
+def beside_sound(scorer: "Scorer", table: Path | None) -> dict[str, Any] | None:
+    """What the model takes beside the sound, by track. Raises `UsageError` for a table that is missing or idle."""
+    kinds = [each.kind for each in scorer.beside]
+    if not kinds and table is None:
+        return None
+    what = " and ".join(each.told for each in scorer.beside)
+    if table is None:
+        raise UsageError(
+            f"model {scorer.session.file.path}: takes {what} beside the sound; give --weeks TABLE, with a row for each "
+            "track_id, such as the curves.parquet of `hitpredict fetch charts`"
+        )
+    if not kinds:
+        raise UsageError(f"--weeks {table}: model {scorer.session.file.path} takes the sound alone; leave it out")
+    from hitpredict.tables.beside import read_beside
+
+    return read_beside(table, kinds)
+
+
 def loaded(model: str | None, device: options.Device | None, batch: Batch) -> "Scorer":
     """The model, and a word on where it runs, if that is not what was expected."""
     from hitpredict.scoring.scorer import Scorer
@@ -149,6 +173,7 @@ class _Rows:
     segments: float | None
     jobs: int | None
     limits: Limits
+    beside: dict[str, Any] | None = None
 
     @property
     def table(self) -> Table:
@@ -159,10 +184,10 @@ class _Rows:
     def results(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord]]:
         """Score each source."""
         from hitpredict.engines import local
-        from hitpredict.scoring.scorer import scoring
+        from hitpredict.scoring.scorer import scored_with, scoring
 
-        here = partial(self.scorer.score, segments=self.segments)
-        arguments = (*self.model, self.segments, self.limits.seconds)
+        here = scored_with(self.scorer, self.segments, self.beside)
+        arguments = (*self.model, self.segments, self.limits.seconds, self.beside)
         return self.run.rows(local.run(scoring, arguments, found, self.jobs, here=here, limits=self.limits))
 
     def made(self, found: Iterable[Source]) -> Iterator[ScoreRecord]:
@@ -173,6 +198,7 @@ class _Rows:
         """Write a file, in the order asked for."""
         session = self.scorer.session
         settings = {"model": session.reference.to_json(), "device": session.device, "segments": self.segments}
+        settings |= {"beside": self.beside} if self.beside else {}
         form = Format.jsonl if form is Format.pretty else form
         self.run.to_file(
             output,

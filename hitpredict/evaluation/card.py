@@ -72,8 +72,8 @@ def answers_of(evaluation: Mapping[str, Any]) -> list[str]:
         found.append(f"Probabilities are calibrated on the calibration rows ({shares['method']}): {'; '.join(told)}.")
     if band := evaluation.get("band"):
         found.append(
-            f"The {band['level'] * 100:g} % band of the curve held {band['coverage'] * 100:.1f} % of the known weeks of "
-            "the test rows."
+            f"The {band['level'] * 100:g} % band of the curve held {band['coverage'] * 100:.1f} % of the known weeks "
+            "of the test rows."
         )
     if foretold := evaluation.get("foretold_error"):
         least, most = foretold["true_by_tenth"][0], foretold["true_by_tenth"][-1]

@@ -12,6 +12,7 @@ from hitpredict.evaluation.baselines import Baselines
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.model_folder.predictions import Predictions, batches_of, by_owner, in_parts
 from hitpredict.scoring.calibration import Calibration
+from hitpredict.scoring.inputs import BESIDE
 from hitpredict.scoring.outputs import Outputs
 from hitpredict.scoring.session import ModelFile, Session, bundled
 from hitpredict.tables.join import TrainingData
@@ -77,12 +78,15 @@ class OnnxModel:
         self.seen: frozenset[str] = frozenset(self._session.json("trained_on"))
         self._windows: list[dict[str, Any] | None] = self._session.json("windows")
         region = self._session.json("region") if "region" in self._session.metadata else None
-        # The file is for one region, and takes the sound alone.
-        self.from_labels: list[dict[str, Any]] = [region] if region else []
+        kinds = self._session.json("frontend")
+        beside = [kind for kind in kinds if kind["name"] in BESIDE] if isinstance(kinds, list) else []
+        # The file is for one region, which it does not take any more.
+        self._region = [region] if region else []
+        self.from_labels: list[dict[str, Any]] = [*beside, *self._region]
 
     def predict(self, data: TrainingData) -> Predictions:
         """Predictions for every track of `data`, as `FolderModel.predict` gives them."""
-        count = len(data.inputs) - len(self.from_labels)
+        count = len(data.inputs) - len(self._region)
         if count != len(self._windows):
             raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {count} were given")
         data = replace(data, inputs=data.inputs[:count], rows=data.rows[:count])

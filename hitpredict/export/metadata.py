@@ -15,10 +15,13 @@ from hitpredict.tables import label_inputs
 def metadata_of(folder: ModelFolder) -> dict[str, str]:
     """The `hitpredict.*` metadata of a model folder: texts, and JSON."""
     config, target = folder.config, folder.target
-    if label_inputs.named(folder.from_labels, label_inputs.WEEKS):
-        raise UsageError(f"{folder.folder}: takes the first weeks on the charts, which cannot be made from audio")
-    if folder.from_labels:
-        names = ", ".join(folder.from_labels[0]["names"])
+    if len(folder.from_labels) == len(config.features):
+        raise UsageError(
+            f"{folder.folder}: takes no sound, so that there is nothing to score; `hitpredict evaluate` measures its "
+            "forecasts on a table, and mp2 and mp3 take first weeks beside sound"
+        )
+    if region := label_inputs.named(folder.from_labels, label_inputs.REGION):
+        names = ", ".join(region["names"])
         raise UsageError(f"{folder.folder}: knows several regions; name one with `region`: {names}")
     if any(each.kind is None for each in config.features):
         raise UsageError(
@@ -43,7 +46,7 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
             "low": low,
             "high": high,
             "definition": name,
-            "meaning": f"{config.recipe.name}'s guess at {name} from sound alone ({known})",
+            "meaning": f"{config.recipe.name}'s guess at {name} from {_taken(folder)} ({known})",
         },
         "calibration": calibration.to_json(),
         "domain": folder.domain.to_json(),
@@ -63,6 +66,11 @@ def metadata_of(folder: ModelFolder) -> dict[str, str]:
     texts["card"] = folder.read("MODEL_CARD.md", lambda path: path.read_text(encoding="utf-8"))
     texts |= {key: json.dumps(part, ensure_ascii=False, sort_keys=True) for key, part in parts.items()}
     return {f"hitpredict.{key}": text for key, text in texts.items()}
+
+
+def _taken(folder: ModelFolder) -> str:
+    more = [kind["name"] for kind in folder.from_labels]
+    return f"sound, {' and '.join(more)}" if more else "sound alone"
 
 
 def _spearman(path: Path) -> float | None:

@@ -135,7 +135,8 @@ class ModelFolder:
         config = self.config
         try:
             spec = {**config.recipe.network, **(config.network_state or {})}
-            network = build_network(spec, [each.shape for each in config.features], config.outputs)
+            shapes, kinds = zip(*((each.shape, each.kind_name) for each in config.features), strict=True)
+            network = build_network(spec, shapes, config.outputs, kinds)
             scalers = [Scaler(each.scaling, each.width) for each in config.features]
             ranges = config.target_range, config.target_ranges
             model = NetworkModel(network, scalers, config.recipe.task, self.target.classes, *ranges)
@@ -163,6 +164,7 @@ class RegionFolder(ModelFolder):
         if region not in kind["names"]:
             raise UsageError(f"`region` {region}: {folder} knows {', '.join(kind['names'])}")
         self.region: dict[str, Any] = {**kind, "only": region}
+        self._place = next(place for place, each in enumerate(self.config.features) if each.kind == kind)
         features = tuple(each for each in self.config.features if each.kind != kind)
         everywhere = self.config.reference
         reference = everywhere.by_region.get(region, replace(everywhere, by_region={}))
@@ -173,6 +175,5 @@ class RegionFolder(ModelFolder):
         """The network, given the region with every song."""
         from hitpredict.networks.model import ForRegion
 
-        # Inputs from the labels come last.
         one_hot = [float(name == self.region["only"]) for name in self.region["names"]]
-        return ForRegion(ModelFolder(self.folder).network, one_hot).eval()
+        return ForRegion(ModelFolder(self.folder).network, one_hot, self._place).eval()

@@ -128,17 +128,19 @@ class NetworkModel(nn.Module):
 
 
 class ForRegion(nn.Module):
-    """A model whose last input is a region, one-hot, with that input always the same."""
+    """A model one of whose inputs, number `place`, is a region, one-hot, with that input always the same."""
 
     region: Tensor
 
-    def __init__(self, model: NetworkModel, one_hot: Sequence[float]):
+    def __init__(self, model: NetworkModel, one_hot: Sequence[float], place: int):
         super().__init__()
-        self.model, self.scalers = model, model.scalers[:-1]
+        self.model, self.place = model, place
+        self.scalers = nn.ModuleList(each for number, each in enumerate(model.scalers) if number != place)
         self.register_buffer("region", torch.tensor([one_hot]))
         self.outputs = model.outputs
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """As the model's, of the inputs but the last."""
-        result: tuple[Tensor, ...] = self.model(*inputs, self.region.expand(inputs[0].shape[0], -1))
+        """As the model's, of the inputs but the region."""
+        region = self.region.expand(inputs[0].shape[0], -1)
+        result: tuple[Tensor, ...] = self.model(*inputs[: self.place], region, *inputs[self.place :])
         return result

@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.vit import Block, read_weights, resize_positions, square, start_weights, timm_names
 from hitpredict.registry import check_known, made
+from hitpredict.scoring.inputs import SEASON, WEEKS
+from hitpredict.tables.label_inputs import NAMES as _BESIDE
+from hitpredict.tables.label_inputs import REGION
 
 REGION_MODES = ("token", "embedding")
+SCALE = 6.0
+"""Log10 of weekly streams is divided by this inside the networks, so about 0.5 to 1.2 on the charts."""
 
 
 class AudioEncoder(nn.Module):
@@ -95,6 +100,54 @@ class AudioEncoder(nn.Module):
             raise EnvironmentProblem(f"{path}: not weights of this vision transformer: {reason.strip()}") from error
 
 
+class SongFeatures(nn.Module):
+    """What MP2 and MP3 make of a song before they predict: the audio's features (B, `features`), and, of what comes
+    beside it, those of a small network added to them.
+
+    kinds: the names of the inputs' kinds, in order. `weeks` (B, K), log10 of the streams in a song's first weeks, and
+    `season` (B, 2) come beside the sound; a `region` goes into the audio encoder. Without kinds the first input is
+    audio, a second one the region. Without audio, to compare what sound adds, region, weeks and season go into the
+    small network: linear, GELU, linear, twice as wide as the features. All of it but audio and region is added to MPPP.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], kinds: Sequence[str | None], features: int, **audio: Any):
+        super().__init__()
+        names = tuple(name if name in _BESIDE else "audio" for name in kinds or (None, REGION)[: len(shapes)])
+        if len(names) != len(shapes) or len(set(names)) < len(names):
+            raise UsageError(
+                f"mp2 takes energies (frames, bins), and a region if wanted; the shapes are {list(shapes)}"
+            )
+        self.kinds = names
+        by_name = dict(zip(names, shapes, strict=True))
+        heard = [by_name[name] for name in ("audio", REGION) if "audio" in names and name in by_name]
+        self.encoder = audio_encoder(heard, features, **audio) if heard else None
+        self._sides = tuple(name for name in names if name in (_BESIDE if self.encoder is None else (WEEKS, SEASON)))
+        width = sum(by_name[name][0] for name in self._sides)
+        self.side = _side_network(width, features) if width else None
+
+    def known(self, inputs: Sequence[Tensor]) -> Tensor:
+        """The first weeks, scaled, (B, K); K is 0 where they are no input."""
+        given = dict(zip(self.kinds, inputs, strict=True))
+        return given[WEEKS] / SCALE if WEEKS in given else inputs[0].new_zeros((inputs[0].shape[0], 0))
+
+    def features(self, *inputs: Tensor) -> Tensor:
+        """The song's features, (B, `features`)."""
+        given = dict(zip(self.kinds, inputs, strict=True))
+        parts = []
+        if self.encoder is not None:
+            parts.append(self.encoder(given["audio"], given.get(REGION)))
+        if self.side is not None:
+            if WEEKS in given:
+                given[WEEKS] = given[WEEKS] / SCALE
+            parts.append(self.side(torch.cat([given[name] for name in self._sides], dim=1)))
+        result: Tensor = sum(parts[1:], parts[0])
+        return result
+
+
+def _side_network(width: int, features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 2 * features), nn.GELU(), nn.Linear(2 * features, features))
+
+
 def audio_encoder(shapes: Sequence[tuple[int, ...]], features: int, **options: Any) -> AudioEncoder:
     """The encoder for inputs of these shapes. Raises `UsageError` when they do not fit its options."""
     if len(shapes) not in (1, 2) or len(shapes[0]) != 2:
@@ -105,7 +158,7 @@ def audio_encoder(shapes: Sequence[tuple[int, ...]], features: int, **options: A
     return made("audio encoder", AudioEncoder, options, (shapes[0][0], shapes[0][1]), features, regions)
 
 
-class Mp2(nn.Module):
+class Mp2(SongFeatures):
     """MP2 (2022, github.com/bhbbbbb/MPPP; no paper): filter-bank energies to two standardised targets.
 
     Input: energies (frames, bins), published as 2800 × 128 at 16 kHz; a second input (regions,) is the region,
@@ -115,7 +168,7 @@ class Mp2(nn.Module):
     checkpoint: a file or folder with a vision transformer's weights to start from. encoder: options of `AudioEncoder`.
 
     Regions are an idea of its authors that they did not publish in code: both forms are reconstructed, see
-    `AudioEncoder`. With other outputs than two the targets weigh the same.
+    `AudioEncoder`. With other outputs than two the targets weigh the same. kinds: the inputs, see `SongFeatures`.
     """
 
     def __init__(
@@ -126,14 +179,14 @@ class Mp2(nn.Module):
         features: int = 32,
         loss_weights: Sequence[float] = (4.0, 1.0),
         checkpoint: str | None = None,
+        kinds: Sequence[str | None] = (),
         **encoder: Any,
     ) -> None:
-        super().__init__()
-        self.encoder = audio_encoder(shapes, features, **encoder)
+        super().__init__(shapes, kinds, features, **encoder)
         self.head = nn.Linear(features, outputs)
         weights = list(loss_weights) if len(loss_weights) == outputs else [1.0] * outputs
         self.loss_weights = [weight / sum(weights) for weight in weights]
-        if checkpoint is not None:
+        if checkpoint is not None and self.encoder is not None:
             self.encoder.load_image_weights(checkpoint)
 
     @property
@@ -143,7 +196,7 @@ class Mp2(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(B, frames, bins) and, with regions, (B, regions), to (B, outputs)."""
-        result: Tensor = self.head(self.encoder(*inputs))
+        result: Tensor = self.head(self.features(*inputs))
         return result
 
     def training_loss(

@@ -10,8 +10,9 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from hitpredict.errors import EnvironmentProblem, UsageError
-from hitpredict.networks.mp2 import audio_encoder
+from hitpredict.networks.mp2 import SCALE, SongFeatures
 from hitpredict.networks.vit import Block, read_weights
+from hitpredict.scoring.inputs import WEEKS
 
 try:
     # There is no public one; only exporting needs it.
@@ -19,8 +20,6 @@ try:
 except ImportError:
     scan = None  # type: ignore[assignment]
 
-SCALE = 6.0
-"""Curves are log10 of the streams divided by this inside the decoder, so about 0.5 to 1.2 on the charts."""
 _START = -1.0
 
 
@@ -141,14 +140,15 @@ class _Runner(nn.Module):
         return self.decoder._run(features, known)
 
 
-class Mp3(nn.Module):
+class Mp3(SongFeatures):
     """MP3 (2022, github.com/bhbbbbb/MPPP; no paper): filter-bank energies to a weekly stream curve.
 
     Inputs as `Mp2` takes them; outputs: log10 of the streams in each of `outputs` weeks (104), 0 off the charts.
     MP2's encoder gives 32 features; the decoder is 34 wide with 2 blocks, 2 heads and dense parts of 64. Training is
     by teacher forcing, prediction free running. The loss is `curve_loss`.
     encoder: a file or folder of a trained MP2's weights whose encoder to start from. checkpoint: as of `Mp2`.
-    audio: options of `AudioEncoder`.
+    audio: options of `AudioEncoder`. kinds: the inputs, see `SongFeatures`; known first weeks come before the `outputs`
+    weeks that are forecast, and the decoder goes on from them.
 
     The original decoder lacks a causal mask, so that it saw the week it had to predict; here it has one. Blocks with
     the normalisation first, no dropout in the decoder and the start of the output's bias (0.5) are reconstructed.
@@ -166,13 +166,14 @@ class Mp3(nn.Module):
         missing_weight: float = 0.2,
         encoder: str | None = None,
         checkpoint: str | None = None,
+        kinds: Sequence[str | None] = (),
         **audio: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(shapes, kinds, features, **audio)
         self.missing_weight = missing_weight
-        self.encoder = audio_encoder(shapes, features, **audio)
-        self.decoder = CurveDecoder(features, outputs, decoder_blocks, decoder_heads, decoder_hidden)
-        if checkpoint is not None:
+        given = shapes[self.kinds.index(WEEKS)][0] if WEEKS in self.kinds else 0
+        self.decoder = CurveDecoder(features, given + outputs, decoder_blocks, decoder_heads, decoder_hidden)
+        if checkpoint is not None and self.encoder is not None:
             self.encoder.load_image_weights(checkpoint)
         if encoder is not None:
             self.load_encoder(encoder)
@@ -184,8 +185,7 @@ class Mp3(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(B, frames, bins) and, with regions, (B, regions), to log10 of the weekly streams (B, weeks)."""
-        features = self.encoder(*inputs)
-        curve: Tensor = self.decoder(features, features[:, :0])
+        curve: Tensor = self.decoder(self.features(*inputs), self.known(inputs))
         return SCALE * curve
 
     def training_loss(
@@ -196,18 +196,21 @@ class Mp3(nn.Module):
 
         targets: (B, weeks), log10 of weekly streams, 0 off the charts, NaN where unknown.
         """
-        scaled = targets / SCALE
+        scaled, known = targets / SCALE, self.known(inputs)
+        weights = week_weights(self.decoder.weeks)[known.shape[1] :]
         if not self.training:
-            free = self(*inputs) / SCALE
-            return curve_loss(free, scaled, week_weights(targets.shape[1]), self.missing_weight).mean()
-        predicted = self.decoder.teach(self.encoder(*inputs), scaled[:, :-1].nan_to_num())
-        return curve_loss(predicted, scaled, week_weights(targets.shape[1]), self.missing_weight).mean()
+            return curve_loss(self(*inputs) / SCALE, scaled, weights, self.missing_weight).mean()
+        past = torch.cat([known, scaled[:, :-1].nan_to_num()], dim=1)
+        predicted = self.decoder.teach(self.features(*inputs), past)[:, known.shape[1] :]
+        return curve_loss(predicted, scaled, weights, self.missing_weight).mean()
 
     def load_encoder(self, path: str) -> None:
         """Take the encoder's weights from a trained `Mp2`: a file or folder with names that end in `encoder.…`.
 
         Raises `EnvironmentProblem` when they are not there or of another shape.
         """
+        if self.encoder is None:
+            raise UsageError("network.encoder: this mp3 takes no sound")
         marker = "encoder."
         found = {
             name[name.index(marker) + len(marker) :]: w for name, w in read_weights(path).items() if marker in name

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -36,11 +37,18 @@ NETWORKS = {
 }
 
 
-def build_network(spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: int) -> nn.Module:
-    """The network of a recipe for inputs of these shapes. Raises `UsageError` for an unknown name or parameter."""
+def build_network(
+    spec: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], outputs: int, kinds: Sequence[str | None] = ()
+) -> nn.Module:
+    """The network of a recipe for inputs of these shapes. Raises `UsageError` for an unknown name or parameter.
+
+    kinds: the names of the inputs' kinds, for networks that take a parameter `kinds`.
+    """
     name = spec["name"]
     module, attribute = lookup("network", name, NETWORKS).split(":")
     cls = getattr(import_module(f"hitpredict.networks.{module}"), attribute)
     parameters = {key: value for key, value in spec.items() if key != "name"}
+    if "kinds" in signature(cls).parameters:
+        parameters["kinds"] = tuple(kinds)
     network: nn.Module = made(f"network {name}", cls, parameters, shapes, outputs)
     return network

@@ -35,15 +35,17 @@ class CurveOutput:
     groups: int
 
     @classmethod
-    def fit(cls, truth: ArrayLike, forecast: ArrayLike, groups: ArrayLike, first_week: int = 1) -> "CurveOutput":
+    def fit(
+        cls, truth: ArrayLike, forecast: ArrayLike, groups: ArrayLike, high: float, first_week: int = 1
+    ) -> "CurveOutput":
         """Calibrate week by week, as `Calibration.fit` does scores, on curves (N, W) that the model did not learn from.
+        high: the highest value there is.
 
         Each week has the songs whose value is known, weeks off the charts among them: where many songs leave, the band
         reaches down to 0. It holds a week, not the whole curve.
         """
         values, found = np.asarray(truth, np.float64), np.asarray(forecast, np.float64)
         known, names = np.isfinite(values), np.asarray(groups)
-        high = round(float(max(np.nanmax(values, initial=FLOOR), found.max(initial=FLOOR))) + 1.0, 4)
         weeks = [
             Calibration.fit(values[rows, week], found[rows, week], names[rows], low=0.0, high=high)
             for week, rows in enumerate(known.T)
@@ -68,14 +70,15 @@ class CurveOutput:
         return np.asarray(low), np.asarray(high)
 
     def described(self, forecast: Floats) -> dict[str, Any]:
-        """One forecast (W,) as records print it."""
-        low, high = self.band(forecast)
-        measures = {name: float(value) for name, value in derive_measures(forecast).items()}
+        """One forecast (W,) as records print it, cut at 0 and at `high`."""
+        told = np.clip(forecast, 0.0, self.high)
+        low, high = self.band(told)
+        measures = {name: float(value) for name, value in derive_measures(told).items()}
         return {
             "first_week": self.first_week,
             "unit": CURVE_UNIT,
             "level": self.level,
-            **{name: np.round(line, 4).tolist() for name, line in zip(_LINES, (forecast, low, high), strict=True)},
+            **{name: np.round(line, 4).tolist() for name, line in zip(_LINES, (told, low, high), strict=True)},
             "measures": {name: round(value, 4) if np.isfinite(value) else None for name, value in measures.items()},
         }
 

@@ -1,17 +1,21 @@
 """What a model takes, made from audio: for each of its inputs an array of the whole track and of each segment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from hitpredict.audio.clip import Samples
+from hitpredict.errors import InputError, UsageError
 from hitpredict.files.arrays import AnyArray, ArrayStore, blocks_of
 from hitpredict.frontends import FRONTENDS, Frontend, from_json
 from hitpredict.frontends.store import FrameStore
 
 Edge = tuple[float, float]
+WEEKS, SEASON = "weeks", "season"
+BESIDE = (WEEKS, SEASON)
+"""Kinds of inputs that no sound gives: log10 of the streams in the first weeks, the week of the year (sine, cosine)."""
 SHORTEST_SEGMENT = 1.0
 
 
@@ -34,10 +38,19 @@ class ModelInput(Protocol):
         """
 
 
-def model_inputs(described: Any) -> list[ModelInput]:
-    """The inputs that a model file's `frontend` entry describes: one kind of features, or a list of them."""
+def model_inputs(described: Any) -> "list[ModelInput | FromBeside]":
+    """The inputs that a model file's `frontend` entry describes: one kind of features, or a list of them, those that
+    come beside the sound last."""
     kinds = described if isinstance(described, list) else [described]
-    return [FromFrontend(from_json(kind)) if kind.get("name") in FRONTENDS else FromDescriptor(kind) for kind in kinds]
+    heard = [kind for kind in kinds if kind.get("name") not in BESIDE]
+    if heard != kinds[: len(heard)] or not heard:
+        raise UsageError("the model file names no sound that it takes before what it takes beside it")
+    made = (FromBeside(kind) for kind in kinds[len(heard) :])
+    return [*map(_from_sound, heard), *made]
+
+
+def _from_sound(kind: Mapping[str, Any]) -> ModelInput:
+    return FromFrontend(from_json(kind)) if kind.get("name") in FRONTENDS else FromDescriptor(kind)
 
 
 def segment_edges(duration: float, seconds: float | None) -> list[Edge]:
@@ -47,6 +60,28 @@ def segment_edges(duration: float, seconds: float | None) -> list[Edge]:
     seconds = max(seconds, SHORTEST_SEGMENT)
     starts = [i * seconds for i in range(max(1, int(np.ceil(duration / seconds - 1e-9))))]
     return [(start, min(start + seconds, duration)) for start in starts]
+
+
+class FromBeside:
+    """An input that comes with the song and not from its sound, the same for all of its segments."""
+
+    def __init__(self, kind: Mapping[str, Any]):
+        self.kind, self.name = kind, str(kind["name"])
+        self.width = int(kind.get("count", 0)) if self.name == WEEKS else 2
+
+    def value(self, beside: Mapping[str, Sequence[float]] | None) -> Samples:
+        """What was given for it, (width,). Raises `InputError` when that is missing or of another size."""
+        if beside is None or self.name not in beside:
+            raise InputError(f"the model takes {self.told} beside the sound, which `hitpredict score` finds in `weeks`")
+        values = np.asarray(beside[self.name], np.float32)
+        if values.shape != (self.width,) or not np.isfinite(values).all():
+            raise InputError(f"the model takes {self.told} beside the sound, {self.width} numbers")
+        return values
+
+    @property
+    def told(self) -> str:
+        """What it is, in words."""
+        return f"the streams of the first {self.width} weeks" if self.name == WEEKS else "the season"
 
 
 class FromFrontend:

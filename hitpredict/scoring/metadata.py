@@ -160,7 +160,7 @@ def _classes(value: Any, place: str) -> None:
 
 def _curve_band(value: Any, place: str) -> None:
     reach = listed(number(0), 1, 10_000)
-    weeks = {"first_week": number(1, 10_000, whole=True), "below": reach, "above": reach, "high": number(0)}
+    weeks = {"first_week": number(1, 10_000, whole=True), "below": reach, "above": reach, "high": number(0, 300)}
     table({**weeks, "level": number(1e-6, 1 - 1e-6), "groups": number(0, whole=True)})(value, place)
     if len(value["below"]) != len(value["above"]):
         raise ValueError(f"{place}: below and above are not of the same weeks")

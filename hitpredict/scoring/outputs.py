@@ -41,7 +41,7 @@ class TargetOutput:
         """One prediction as records print it: `value`, `interval`, `unit`, and of logarithms of streams `streams`."""
         told = float(self.calibration.cut(value))
         low, high = self.calibration.interval(told)
-        streams = {"streams": round(float(f"{10**told:.4g}"))} if self.unit == STREAMS_UNIT else {}
+        streams = {"streams": round(float(f"{10 ** min(told, 300):.4g}"))} if self.unit == STREAMS_UNIT else {}
         ends = [round(float(end), 4) for end in (low, high)]
         return {"value": round(told, 4), "interval": ends, "unit": self.unit, **streams}
 

@@ -4,7 +4,7 @@ Source → blocks → front-end frames → model inputs → one batch → scores
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,13 @@ from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.files.arrays import AnyArray, ArrayStore, Floats
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
-from hitpredict.scoring.inputs import model_inputs, segment_edges
+from hitpredict.scoring.inputs import FromBeside, model_inputs, segment_edges
 from hitpredict.scoring.outputs import SCORE, Outputs
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_of
 from hitpredict.scoring.session import DeviceName, ModelFile, Session
 from hitpredict.scoring.windows import batches_in_common, summary_of
 
+Beside = Mapping[str, Sequence[float]]
 _LEAST_16_BIT = 1 / 32768
 # The share of samples above full scale that 99 % of MP3s of loud masters stay under: docs/score.md has how measured.
 _LOUDEST_MASTERS = 0.0025
@@ -74,11 +75,16 @@ class Scorer:
             )
 
     def score(
-        self, audio: Clip | Sound | Source | str | os.PathLike[str] | bytes, segments: float | None = None
+        self,
+        audio: Clip | Sound | Source | str | os.PathLike[str] | bytes,
+        segments: float | None = None,
+        beside: Beside | None = None,
     ) -> ScoreRecord:
         """Predict the popularity of a clip, a sound, a file, encoded bytes or a `Source`.
 
-        segments: also score windows of this many seconds (at least 1), the last of them shorter.
+        segments: also score windows of this many seconds (at least 1), the last of them shorter. beside: for models
+        that take more than sound, by name `weeks` (log10 of the streams in the first weeks) and `season` (sine and
+        cosine of the week of the year).
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
         """
         with _opened(audio) as reader, ExitStack() as stores:
@@ -86,15 +92,22 @@ class Scorer:
             makers = [
                 partial(each.arrays, reader=reader, seconds=segments, store=stores.enter_context(ArrayStore()))
                 for each in self.inputs
+                if not isinstance(each, FromBeside)
             ]
             arrays = lockstep.run(reader.blocks(reuse=True), makers)
             if not all(arrays):
                 seconds = reader.frames_read / reader.rate
                 raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
             try:
+                arrays += [[each.value(beside)] * len(arrays[0]) for each in self.beside]
                 return self._record(reader, arrays, segments)
             except InputError as error:
                 raise InputError(f"{reader.path}: {error}") from error
+
+    @property
+    def beside(self) -> list[FromBeside]:
+        """What the model takes beside the sound; nothing, as a rule."""
+        return [each for each in self.inputs if isinstance(each, FromBeside)]
 
     def _record(
         self,
@@ -176,10 +189,30 @@ class Scorer:
 
 
 def scoring(
-    model: str | None, device: DeviceName, segments: float | None, seconds: float | None
+    model: str | None,
+    device: DeviceName,
+    segments: float | None,
+    seconds: float | None,
+    beside: Mapping[str, Beside] | None = None,
 ) -> Callable[[Source], ScoreRecord]:
-    """The function that scores one source, with its own loaded model: what each process of a batch runs."""
-    return partial(Scorer(model, device, seconds=seconds).score, segments=segments)
+    """The function that scores one source, with its own loaded model: what each process of a batch runs.
+
+    beside: by track id, what the model takes beside the sound.
+    """
+    return scored_with(Scorer(model, device, seconds=seconds), segments, beside)
+
+
+def scored_with(
+    scorer: Scorer, segments: float | None, beside: Mapping[str, Beside] | None = None
+) -> Callable[[Source], ScoreRecord]:
+    """The same with a model that is loaded. It raises `InputError` for a track that `beside` does not have."""
+
+    def score(source: Source) -> ScoreRecord:
+        if beside is not None and source.track_id not in beside:
+            raise InputError(f"{source}: `weeks` has no whole row for track {source.track_id}")
+        return scorer.score(source, segments, None if beside is None else beside[source.track_id])
+
+    return score
 
 
 @dataclass(frozen=True)

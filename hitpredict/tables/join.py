@@ -106,13 +106,19 @@ def load(
     numbers = np.concatenate(columns_of, axis=1)
     many = label_inputs.named(from_labels, label_inputs.REGION) is not None
     chosen = np.ones(len(ids), bool)
+    known = label_inputs.named(from_labels, label_inputs.WEEKS)
     if not many:
-        curves = numbers.shape[1] > len(targets)
+        curves = numbers.shape[1] > len(targets) or known is not None
         numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, note)
     usable = np.isfinite(numbers).all(axis=1)
-    if numbers.shape[1] > len(targets):
+    curve, weeks = numbers.shape[1] > len(targets), numbers
+    if curve:
         numbers, usable = _known_weeks(numbers, label_table)
-    serving = label_inputs.rows_that_serve(from_labels, label_table, numbers) | ~chosen
+        weeks = numbers
+    elif known:
+        weeks, begun = _known_weeks(_numeric(label_table, label_inputs.CURVE_COLUMN, labels, note), label_table)
+        usable &= begun
+    serving = label_inputs.rows_that_serve(from_labels, label_table, weeks) | ~chosen
     if without := int((~serving).sum()):
         kinds = " and ".join(str(kind["name"]) for kind in from_labels)
         note(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
@@ -136,10 +142,9 @@ def load(
     rows = [np.array([place[track] for track in track_ids]) for place in places]
     groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, note)
     for kind in from_labels:
-        tables.append(_from_labels(kind, columns, numbers[kept], labels))
+        tables.append(_from_labels(kind, columns, weeks[kept], labels))
         rows.append(np.arange(len(kept)))
-    known = label_inputs.named(from_labels, label_inputs.WEEKS)
-    learnt = numbers[kept][:, known["count"] if known else 0 :]
+    learnt = numbers[kept][:, known["count"] if known and curve else 0 :]
     return TrainingData(
         track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns, labels.name, tuple(notes)
     )
@@ -254,6 +259,11 @@ def _artists(value: Any) -> list[str]:
     for separator in separators[1:]:
         text = text.replace(separator, separators[0])
     return [name.strip() for name in text.split(separators[0]) if name.strip()]
+
+
+def numeric_column(table: Mapping[str, Sequence[Any]], name: str, path: Path) -> NDArray[np.float64]:
+    """A column of numbers or of lists of them, (N, C), NaN where there is none. Raises `UsageError` without one."""
+    return _numeric(table, name, path, lambda _: None)
 
 
 def _numeric(table: Mapping[str, Sequence[Any]], name: str, path: Path, note: Note) -> NDArray[np.float64]:

@@ -1,21 +1,26 @@
-"""Inputs that come with the labels and not from the sound: the region of the charts, the first weeks on them.
+"""Inputs that come with the labels and not from the sound: the charts' region, the first weeks on them, the season.
 
 A recipe names them among its `inputs`; they follow the feature tables. `region` is a one-hot vector over the regions
 of the label column `region`, and a track has a row for each of its regions. `weeks` are the first values of the target
-curve; what is to be learnt is then the rest of it.
+curve, and what is to be learnt is then the rest of it; of other targets they are those of the label column `curve`.
+`season` is the week of the year of the label column `start`, a date, as sine and cosine.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
+from hitpredict.scoring.inputs import BESIDE, SEASON, WEEKS
 from hitpredict.tables.read import Note
 
-REGION, WEEKS = "region", "weeks"
-NAMES = (REGION, WEEKS)
+REGION = "region"
+NAMES = (REGION, *BESIDE)
+CURVE_COLUMN, START_COLUMN = "curve", "start"
+_WEEKS_A_YEAR = 365.25 / 7
 ALL_REGIONS = "all"
 """The region of rows that are of all regions together."""
 LabelKind = Mapping[str, Any]
@@ -25,7 +30,8 @@ def kinds_of(inputs: Sequence[str], after: int | None = None) -> list[dict[str, 
     """What a recipe takes from the labels: of its `inputs`, and `after`, the number of weeks, of its target."""
     if WEEKS in inputs and (after or 0) < 1:
         raise UsageError("recipe: the input weeks needs target.after, the number of weeks that are known")
-    made: dict[str, dict[str, Any]] = {REGION: {"name": REGION}, WEEKS: {"name": WEEKS, "count": after}}
+    made: dict[str, dict[str, Any]] = {name: {"name": name} for name in NAMES}
+    made[WEEKS]["count"] = after
     return [made[name] for name in inputs if name in made]
 
 
@@ -37,9 +43,10 @@ def named(kinds: Sequence[LabelKind], name: str) -> LabelKind | None:
 def rows_that_serve(
     kinds: Sequence[LabelKind], table: Mapping[str, Sequence[Any]], numbers: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which label rows give these inputs, (N,): those of a known region, on the charts in each of the first weeks.
+    """Which label rows give these inputs, (N,): those of a known region and season, on the charts in each of the first
+    weeks.
 
-    table: the label columns; numbers: the target columns, (N, C). Raises `UsageError` when the column is not there.
+    table: the label columns; numbers: the curves, (N, C). Raises `UsageError` when a column is not there.
     """
     keep = np.ones(len(numbers), bool)
     if region := named(kinds, REGION):
@@ -51,6 +58,8 @@ def rows_that_serve(
         if numbers.shape[1] <= count:
             raise UsageError(f"target.after={count}: the target has {numbers.shape[1]} values; name a column of curves")
         keep &= (numbers[:, :count] > 0).all(axis=1) & np.isfinite(numbers[:, count:]).any(axis=1)
+    if named(kinds, SEASON):
+        keep &= np.isfinite(_seasons(table)).all(axis=1)
     return keep
 
 
@@ -90,6 +99,8 @@ def input_values(
     if kind["name"] == WEEKS:
         count = int(kind["count"])
         return dict(kind), [f"week {week + 1}" for week in range(count)], numbers[:, :count].astype(np.float32)
+    if kind["name"] == SEASON:
+        return dict(kind), ["season sine", "season cosine"], _seasons(table).astype(np.float32)
     regions = _regions(table)
     names = list(kind.get("names") or np.unique(regions).tolist())
     return {"name": REGION, "names": names}, names, (regions[:, None] == np.array(names)).astype(np.float32)
@@ -99,3 +110,21 @@ def _regions(table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.st
     if REGION not in table:
         raise UsageError(f"the input region: the label table has no column region; it has {', '.join(table)}")
     return np.array(["" if value is None else str(value) for value in table[REGION]])
+
+
+def _seasons(table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+    """Sine and cosine of the week of the year, (N, 2), a year being a turn from January 1 on; NaN where not known."""
+    if START_COLUMN not in table:
+        raise UsageError(f"the input season: the label table has no column {START_COLUMN}; it has {', '.join(table)}")
+    weeks = np.array([_week_of_year(value) for value in table[START_COLUMN]], np.float64)
+    turn = 2 * np.pi * weeks / _WEEKS_A_YEAR
+    return np.stack([np.sin(turn), np.cos(turn)], axis=1)
+
+
+def _week_of_year(value: Any) -> float:
+    """Whole weeks since January 1 of a date, or of text that begins with one."""
+    try:
+        day = value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return float("nan")
+    return float((day.timetuple().tm_yday - 1) // 7)

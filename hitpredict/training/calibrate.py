@@ -23,7 +23,7 @@ def fit_outputs(target: Target, predictions: Predictions, data: TrainingData, ro
     if found.curve is not None:
         weeks = named([each.kind for each in data.inputs if each.kind], WEEKS)
         first = int(weeks["count"]) + 1 if weeks else 1
-        curve = CurveOutput.fit(part.labels, found.curve, part.groups, first)
+        curve = CurveOutput.fit(part.labels, found.curve, part.groups, float(np.nanmax(data.labels)), first)
     if found.foretold is not None:
         error = np.abs(target.truth(part.labels) - found.score)
         foretold = round(float(error.mean() / max(found.foretold.mean(), 1e-12)), 6)

@@ -33,7 +33,8 @@ def fit_network(prepared: Prepared, folder: Path) -> FittedModel:
     """Fit the recipe's network, write its weights and the log of its epochs to `folder`, and predict every row."""
     run, target = prepared.run, prepared.target
     torch.manual_seed(run.seed)
-    network = build_network(run.recipe.network, [each.shape for each in prepared.features], prepared.outputs)
+    shapes, kinds = zip(*((each.shape, each.kind_name) for each in prepared.features), strict=True)
+    network = build_network(run.recipe.network, shapes, prepared.outputs, kinds)
     scaled, ranges = _target_range(prepared), _target_ranges(prepared)
     model = NetworkModel(network, _scalers(prepared), run.recipe.task, target.classes, scaled, ranges)
     _fit(model, prepared, _learnt(prepared, scaled, ranges), folder / CHECKPOINTS)

@@ -162,7 +162,7 @@ def test_evaluate_prints_the_curves_beside_their_baselines(trained):
 
 
 def test_it_cannot_score_audio_and_says_so(trained):
-    with pytest.raises(UsageError, match="first weeks on the charts"):
+    with pytest.raises(UsageError, match="takes no sound, so that there is nothing to score"):
         export(ModelFolder(trained / "m"))
 
 
@@ -178,5 +178,6 @@ def test_tables_that_cannot_be_used(tmp_path):
     with pytest.raises(UsageError, match="the number of weeks that are known"):
         kinds_of(["weeks"])
     write(path)
-    with pytest.raises(UsageError, match="name a column of curves"):
+    # Of another target the weeks come from the column of curves, which must be of all regions together.
+    with pytest.raises(UsageError, match="none of all together"):
         load([], path, ["available_weeks"], None, from_labels=[{"name": "weeks", "count": 3}])

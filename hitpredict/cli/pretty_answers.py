@@ -13,10 +13,10 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _SPARK_CELLS = 41
 _CLASS_CELLS = 24
 
-Row = tuple[str, str]
+CardRow = tuple[str, str]
 
 
-def answer_rows(answers: Mapping[str, Any], colour: str) -> Iterator[Row]:
+def answer_rows(answers: Mapping[str, Any], colour: str) -> Iterator[CardRow]:
     """Labels and texts for each of several targets, a bar for each class, a curve with its band, a foretold error."""
     if "foretold_error" in answers:
         yield (
@@ -32,7 +32,7 @@ def answer_rows(answers: Mapping[str, Any], colour: str) -> Iterator[Row]:
         yield from _curve_rows(answers["curve"], colour)
 
 
-def _class_rows(classes: Mapping[str, Any], colour: str) -> Iterator[Row]:
+def _class_rows(classes: Mapping[str, Any], colour: str) -> Iterator[CardRow]:
     for label, (name, found) in zip(["Classes", *[""] * len(classes)], classes.items(), strict=False):
         share = found["probability"]
         filled = round(share * _CLASS_CELLS)
@@ -41,7 +41,7 @@ def _class_rows(classes: Mapping[str, Any], colour: str) -> Iterator[Row]:
         yield label, f"[{colour}]{bar}[/] {share:4.0%}  {safe(name)} [dim]({', '.join(ends)})[/]"
 
 
-def _curve_rows(curve: Mapping[str, Any], colour: str) -> Iterator[Row]:
+def _curve_rows(curve: Mapping[str, Any], colour: str) -> Iterator[CardRow]:
     lines = {name: curve[name] for name in ("high", "weeks", "low")}
     first, last, top = curve["first_week"], curve["first_week"] + len(curve["weeks"]) - 1, max(curve["high"])
     words = {"high": "high end", "weeks": "forecast", "low": "low end"}

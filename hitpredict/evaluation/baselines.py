@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from hitpredict.evaluation.curve_baselines import CurveBaselines
 from hitpredict.files.arrays import Floats
+from hitpredict.scoring.inputs import WEEKS
 from hitpredict.tables.join import TrainingData, filled
-from hitpredict.tables.label_inputs import REGION, WEEKS
+from hitpredict.tables.label_inputs import REGION
 
 
 @dataclass(frozen=True)

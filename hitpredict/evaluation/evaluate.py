@@ -18,8 +18,9 @@ from hitpredict.evaluation.curves import curve_errors, measure_errors
 from hitpredict.files.arrays import Floats
 from hitpredict.model_folder.predictions import Predictions
 from hitpredict.scoring.calibration import Calibration
+from hitpredict.scoring.inputs import WEEKS
 from hitpredict.tables.join import TrainingData
-from hitpredict.tables.label_inputs import REGION, WEEKS
+from hitpredict.tables.label_inputs import REGION
 from hitpredict.tables.targets import Target
 
 SCHEMA = "hitpredict.evaluation/1"

@@ -21,7 +21,7 @@ from hitpredict.frontends import maker_of
 from hitpredict.frontends.mel import htk_hz, htk_mel, slaney_hz, slaney_mel
 from hitpredict.model_folder.config import InputSpec
 from hitpredict.model_folder.folder import ModelFolder
-from hitpredict.scoring.inputs import model_inputs
+from hitpredict.scoring.inputs import FromBeside, model_inputs
 from hitpredict.scoring.windows import windows_in_common
 
 _STEPS, _MOST_STEPS = 64, 512
@@ -107,7 +107,12 @@ class _Length:
 
 def _arrays(sound: Sound, features: Sequence[InputSpec], store: ArrayStore) -> list[AnyArray]:
     inputs = model_inputs([each.kind for each in features])
-    found = [each.arrays(sound.blocks(), _Length(sound.rate, sound.frames), None, store) for each in inputs]
+    length = _Length(sound.rate, sound.frames)
+    found = [
+        # There is no table here of what comes beside the sound, which this tells.
+        [each.value(None)] if isinstance(each, FromBeside) else each.arrays(sound.blocks(), length, None, store)
+        for each in inputs
+    ]
     if not all(found):
         raise InputError(f"{sound.name}: {sound.duration:.3f} s is too short for this model; give it more sound")
     return [each[0] for each in found]

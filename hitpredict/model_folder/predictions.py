@@ -40,8 +40,8 @@ class Predictions:
 
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """The predictions of some rows."""
-        parts = (getattr(self, each.name) for each in fields(self))
-        return Predictions(*(None if part is None else part[rows] for part in parts))
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: part[rows] for name, part in parts.items() if part is not None})
 
     def cut(self, low: float, high: float) -> "Predictions":
         """The predictions with scores held to a scale from `low` to `high`."""
@@ -60,8 +60,8 @@ def predict_network(
             inputs, owners = batches_of(parts, windows)
             outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
             found.append([by_owner(output, owners, len(parts)) for output in outputs])
-    parts = (np.concatenate(each) for each in zip(*found, strict=True))
-    return Predictions.of(dict(zip(model.outputs, parts, strict=True)))
+    whole = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Predictions.of(dict(zip(model.outputs, whole, strict=True)))
 
 
 def estimator_session(onnx: bytes) -> Any:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from hitpredict.errors import UsageError
-from hitpredict.networks.mp3 import SCALE, CurveDecoder, curve_loss, week_weights
+from hitpredict.networks.mp2 import SCALE
+from hitpredict.networks.mp3 import CurveDecoder, curve_loss, week_weights
 
 
 class CurveNet(nn.Module):

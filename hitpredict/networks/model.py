@@ -83,7 +83,8 @@ class NetworkModel(nn.Module):
         ranges: Sequence[Sequence[float]] = (),
     ):
         super().__init__()
-        self.network, self.scalers, self.task = network, nn.ModuleList(scalers), task
+        self.network: Any = network
+        self.scalers, self.task = nn.ModuleList(scalers), task
         self.register_buffer("target_shift", torch.tensor(float(scaled[0])))
         self.register_buffer("target_scale", torch.tensor(float(scaled[1])))
         self.register_buffer("numbers", torch.arange(max(classes, 1), dtype=torch.float32))

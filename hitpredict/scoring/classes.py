@@ -54,7 +54,7 @@ class ClassOutput:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ClassOutput":
         """What `to_json` wrote."""
-        return cls(**data | {key: tuple(data[key]) for key in ("names", "edges", "biases")})
+        return cls(**{**data} | {key: tuple(data[key]) for key in ("names", "edges", "biases")})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for the model file."""

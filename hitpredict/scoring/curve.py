@@ -56,7 +56,7 @@ class CurveOutput:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "CurveOutput":
         """What `to_json` wrote."""
-        return cls(**data | {key: tuple(data[key]) for key in ("below", "above")})
+        return cls(**{**data} | {key: tuple(data[key]) for key in ("below", "above")})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for the model file."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.errors import UsageError
+from hitpredict.scoring.inputs import WEEKS
 from hitpredict.scoring.windows import summary_of
 from hitpredict.tables import label_inputs
 from hitpredict.tables.read import Features, Note, ids_of, note_texts, number_of, read_features, read_table
@@ -106,7 +107,7 @@ def load(
     numbers = np.concatenate(columns_of, axis=1)
     many = label_inputs.named(from_labels, label_inputs.REGION) is not None
     chosen = np.ones(len(ids), bool)
-    known = label_inputs.named(from_labels, label_inputs.WEEKS)
+    known = label_inputs.named(from_labels, WEEKS)
     if not many:
         curves = numbers.shape[1] > len(targets) or known is not None
         numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, note)

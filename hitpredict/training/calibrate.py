@@ -7,9 +7,10 @@ from hitpredict.model_folder.predictions import Predictions
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.classes import ClassOutput
 from hitpredict.scoring.curve import CurveOutput
+from hitpredict.scoring.inputs import WEEKS
 from hitpredict.scoring.outputs import Outputs, TargetOutput
 from hitpredict.tables.join import TrainingData
-from hitpredict.tables.label_inputs import WEEKS, named
+from hitpredict.tables.label_inputs import named
 from hitpredict.tables.targets import Target
 
 

@@ -111,8 +111,8 @@ class Target:
         return np.searchsorted(np.array(self.edges), values, side="right")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, with names where some were given."""
+        return {key: value for key, value in asdict(self).items() if key != "names" or value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Target":

@@ -10,8 +10,8 @@ driver moves. Noise and density are neither: the songs' noise is filtered with t
 sound brightens it, which is planted; and no change adds strokes. The table has, for each change: what the planted
 weights say of it (in standard deviations of the latent popularity), what the model itself says of songs rendered anew
 with the driver changed as much (its partial dependence, in points), and what `explain` says of the changed sound (in
-points). Numbers are means over the runs. --results: a file to which each run adds a line; the table is
-of all that it holds.
+points). Numbers are means over the runs. --all-drivers plants the six drivers with the weights of `fetch synth`,
+whatever a model can make of them. --results: a file to which each run adds a line; the table is of all that it holds.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from scipy.stats import kendalltau
 
 from hitpredict.audio.clip import Clip
 from hitpredict.datasets.synth import DRIVERS, Settings, Song, song
+from hitpredict.datasets.synth import WEIGHTS as DEFAULT_WEIGHTS
 from hitpredict.datasets.synth_audio import RATE, render_song
 from hitpredict.scoring.scorer import Scorer
 
@@ -67,6 +68,11 @@ PLANTED: Mapping[str, Change] = {
     "compress": lambda d: ({}, {"loudness_range": d["loudness_range"] / 4}),
     "compress-less": lambda d: ({}, {"loudness_range": d["loudness_range"] / 2}),
 }
+# With --all-drivers.
+OTHERS: Mapping[str, Change] = {
+    "tempo": lambda d: ({"tempo": d["tempo"] * 0.8}, {"tempo": d["tempo"] * 1.25}),
+    "noise": lambda d: ({}, {"noise": 10 * np.log10(10 ** (d["noise"] / 10) + 10**-1.5)}),
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Found:
     @property
     def tau(self) -> float:
         """Kendall's, of planted and found effects."""
-        return float(kendalltau([self.planted[name] for name in PLANTED], [self.effect[name] for name in PLANTED])[0])
+        return float(kendalltau(list(self.planted.values()), [self.effect[name] for name in self.planted])[0])
 
 
 def planted_effect(settings: Settings, drivers: Mapping[str, float], change: Change) -> float:
@@ -105,12 +111,14 @@ def own_effect(scorer: Scorer, settings: Settings, planted: Song, change: Change
     return scores[1] - scores[0]
 
 
-def run(folder: Path, seed: int, songs: int, explained: int, seconds: float) -> Found:
-    """One corpus, one model, one explanation. explained: how many unseen songs it rests on."""
-    settings = Settings(seed=seed, weights=WEIGHTS, seconds=seconds, format="wav")
+def run(folder: Path, seed: int, songs: int, explained: int, seconds: float, everything: bool = False) -> Found:
+    """One corpus, one model, one explanation. explained: how many unseen songs it rests on. everything: plant all
+    drivers, with the weights of `fetch synth`."""
+    planted = {**PLANTED, **OTHERS} if everything else PLANTED
+    settings = Settings(seed=seed, weights=DEFAULT_WEIGHTS if everything else WEIGHTS, seconds=seconds, format="wav")
     tracks, model, grid = folder / "songs" / "tracks.jsonl", folder / "model.onnx", folder / "grid.toml"
-    grid.write_text(GRID, "utf-8")
-    weights = ",".join(f"{name}={weight}" for name, weight in WEIGHTS.items())
+    grid.write_text(GRID + ('noise = "15:brown"\n' if everything else ""), "utf-8")
+    weights = ",".join(f"{name}={weight}" for name, weight in settings.weights.items())
     shape = ("-n", songs, "--seed", seed, "--seconds", seconds, "--format", "wav")
     hitpredict("fetch", "synth", "--weights", weights, *shape, "-o", tracks.parent)
     hitpredict("featurize", "-k", "mfcc_stats", "-o", folder / "features.csv", tracks)
@@ -124,8 +132,11 @@ def run(folder: Path, seed: int, songs: int, explained: int, seconds: float) -> 
     records = {record["parameter"]: record for record in map(json.loads, lines.splitlines())}
     scorer, few = Scorer(str(model)), [song(settings, number) for number in unseen]
     return Found(
-        {name: _mean([planted_effect(settings, each.drivers, PLANTED[name]) for each in few]) for name in PLANTED},
-        {name: _mean([own_effect(scorer, settings, each, PLANTED[name]) for each in few]) for name in PLANTED},
+        {
+            name: _mean([planted_effect(settings, each.drivers, change) for each in few])
+            for name, change in planted.items()
+        },
+        {name: _mean([own_effect(scorer, settings, each, change) for each in few]) for name, change in planted.items()},
         {name: record["mean_effect"] for name, record in records.items()},
         {name: record["significant"] for name, record in records.items()},
     )
@@ -149,7 +160,7 @@ def table(runs: list[Found]) -> str:
     for name in runs[0].effect:
         found = np.array([each.effect[name] for each in runs])
         called = f"{sum(each.significant[name] for each in runs)} of {len(runs)}"
-        if name in PLANTED:
+        if name in truths[0]:
             planted, own = (np.array([part[name] for part in parts]) for parts in (truths, owns))
             signs = [f"{np.sum(np.sign(found) == np.sign(other))} of {len(runs)}" for other in (planted, own)]
             means = f"{planted.mean():+.2f} | {own.mean():+.1f} | {found.mean():+.1f}"
@@ -157,7 +168,7 @@ def table(runs: list[Found]) -> str:
         else:
             lines.append(f"| {name} | 0 | | {found.mean():+.1f} | | | {called} |")
     taus = [each.tau for each in runs]
-    wrong = sum(any(each.significant[name] for name in each.effect if name not in PLANTED) for each in runs)
+    wrong = sum(any(each.significant[name] for name in each.effect if name not in each.planted) for each in runs)
     lines.append("")
     lines.append(
         f"Kendall's tau of planted and found effects: median {np.median(taus):.2f} "
@@ -175,11 +186,12 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=240)
     parser.add_argument("--explained", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--all-drivers", action="store_true", help="plant noise, tempo and density as well")
     parser.add_argument("--results", type=Path, default=Path("planted_truth.jsonl"))
     given = parser.parse_args()
     for seed in range(given.first, given.first + given.runs):
         with tempfile.TemporaryDirectory() as folder:
-            found = run(Path(folder), seed, given.songs, given.explained, given.seconds)
+            found = run(Path(folder), seed, given.songs, given.explained, given.seconds, given.all_drivers)
         with given.results.open("a") as file:
             file.write(json.dumps({"seed": seed, **asdict(found)}) + "\n")
     lines = [json.loads(line) for line in given.results.read_text().splitlines()]

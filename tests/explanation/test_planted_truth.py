@@ -19,7 +19,7 @@ NOT_PLANTED = ("tempo", "gain", "roll", "mp3", "bitcrush")
 @pytest.mark.slow
 def test_planted_causes_are_found_in_their_order_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(_PATH.parents[1]))
-    found = planted_truth.run(tmp_path, 1, 160, 8, 5.0)
+    found = planted_truth.run(tmp_path, 0, 240, 12, 5.0)
     assert set(found.effect) == {*planted_truth.PLANTED, *NOT_PLANTED}
     for name in planted_truth.PLANTED:
         assert found.effect[name] * found.planted[name] > 0, name

@@ -130,8 +130,8 @@ class _Rows:
         equal = [name for name, count in self._ids.items() if count > 1]
         if equal:
             self._note(
-                f"{len(equal)} track ids occur more than once (such as {equal[0]}); ids are file names without "
-                "folder and suffix, and labels are joined on them: rename files or use a manifest"
+                f"{len(equal)} track ids occur more than once (such as {equal[0]}): training takes their rows as clips "
+                "of one track; ids are file names without folder and suffix, so rename other files or use a manifest"
             )
 
     def to_file(self, output: Path, form: TableFormat, dtype: Precision) -> None:

@@ -90,13 +90,14 @@ class OnnxModel:
         if count != len(self._windows):
             raise InputError(f"{self.name}: takes {len(self._windows)} feature tables, {count} were given")
         data = replace(data, inputs=data.inputs[:count], rows=data.rows[:count])
+        clips, owners_of_clips = data.by_clip()
         found: list[list[Any]] = []
-        for part in in_parts(data):
+        for part in in_parts(clips):
             inputs, owners = batches_of(part, self._windows)
             outputs = self._session.outputs(inputs)
             found.append([by_owner(np.asarray(output, np.float64), owners, len(part)) for output in outputs])
         parts = (np.concatenate(each) for each in zip(*found, strict=True))
-        answers = Predictions.of(dict(zip(self._session.names, parts, strict=True)))
+        answers = Predictions.of(dict(zip(self._session.names, parts, strict=True))).over(owners_of_clips, len(data))
         return answers.cut(self.calibration.low, self.calibration.high)
 
 

@@ -43,6 +43,14 @@ class Predictions:
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(self, **{name: part[rows] for name, part in parts.items() if part is not None})
 
+    def over(self, owners: NDArray[np.intp] | None, count: int) -> "Predictions":
+        """The mean over the clips of each of `count` tracks; owners: number of each clip's, None where each has one."""
+        if owners is None:
+            return self
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        found = {name: by_owner(part, owners, count) for name, part in parts.items() if part is not None}
+        return replace(self, **found)
+
     def cut(self, low: float, high: float) -> "Predictions":
         """The predictions with scores held to a scale from `low` to `high`."""
         return replace(self, score=np.clip(self.score, low, high))
@@ -51,17 +59,18 @@ class Predictions:
 def predict_network(
     model: "NetworkModel", data: TrainingData, windows: Sequence[Mapping[str, Any] | None]
 ) -> Predictions:
-    """Run a network over all tracks: each window of each track, then the mean by track."""
+    """Run a network over all tracks: each window of each clip, then the mean by clip, and by track."""
     import torch
 
+    clips, owners_of_clips = data.by_clip()
     found: list[list[NDArray[np.float64]]] = []
     with torch.inference_mode():
-        for parts in in_parts(data):
+        for parts in in_parts(clips):
             inputs, owners = batches_of(parts, windows)
             outputs = [output.numpy().astype(np.float64) for output in model(*map(torch.as_tensor, inputs))]
             found.append([by_owner(output, owners, len(parts)) for output in outputs])
     whole = (np.concatenate(each) for each in zip(*found, strict=True))
-    return Predictions.of(dict(zip(model.outputs, whole, strict=True)))
+    return Predictions.of(dict(zip(model.outputs, whole, strict=True))).over(owners_of_clips, len(data))
 
 
 def estimator_session(onnx: bytes) -> Any:
@@ -70,10 +79,12 @@ def estimator_session(onnx: bytes) -> Any:
 
 
 def predict_estimator(session: Any, data: TrainingData) -> Predictions:
-    """What an estimator answers for all tracks."""
-    outputs = session.run(None, {"features": data.summary})
+    """What an estimator answers for all tracks, of several clips the mean."""
+    clips, owners = data.by_clip()
+    outputs = session.run(None, {"features": clips.summary})
     names = (each.name for each in session.get_outputs())
-    return Predictions.of({name: np.asarray(output, np.float64) for name, output in zip(names, outputs, strict=True)})
+    found = {name: np.asarray(output, np.float64) for name, output in zip(names, outputs, strict=True)}
+    return Predictions.of(found).over(owners, len(data))
 
 
 def in_parts(data: TrainingData) -> Iterator[TrainingData]:

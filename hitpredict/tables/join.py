@@ -15,6 +15,7 @@ from hitpredict.errors import UsageError
 from hitpredict.scoring.inputs import WEEKS
 from hitpredict.scoring.windows import summary_of
 from hitpredict.tables import label_inputs
+from hitpredict.tables.clips import paired, rows_by_track
 from hitpredict.tables.read import Features, Note, ids_of, note_texts, number_of, read_features, read_table
 from hitpredict.tables.splits import connected_groups
 
@@ -26,6 +27,8 @@ class TrainingData:
     labels: float64 (N, C), one column for each of `targets`, signs as in the table; NaN only in weeks of a curve that
     are not known. groups: (N,) text.
     table: the label table's other columns, (N,) each, to split by. labels_name: what that table is called.
+    clips: where a track has more rows than those in `rows`, all of each track, (K, inputs), the first `clip_counts` of
+    them its clips, the others variants to train on; see `tables.clips`.
     notes: what there is to say of rows that were left out and values that count as missing.
     """
 
@@ -38,6 +41,8 @@ class TrainingData:
     table: Mapping[str, NDArray[Any]]
     labels_name: str = "labels"
     notes: tuple[str, ...] = ()
+    clips: tuple[NDArray[np.intp], ...] | None = None
+    clip_counts: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -51,7 +56,27 @@ class TrainingData:
             labels=self.labels[keep],
             groups=self.groups[keep],
             table={name: column[keep] for name, column in self.table.items()},
+            clips=None if self.clips is None else tuple(self.clips[row] for row in keep),
+            clip_counts=None if self.clip_counts is None else self.clip_counts[keep],
         )
+
+    def by_clip(self) -> tuple["TrainingData", NDArray[np.intp] | None]:
+        """A row for each clip, without variants, and the number of each one's track; None where each has one."""
+        if self.clips is None or self.clip_counts is None:
+            return self, None
+        own = [rows[:count] for rows, count in zip(self.clips, self.clip_counts, strict=True)]
+        owners = np.repeat(np.arange(len(self)), self.clip_counts)
+        columns = np.concatenate(own).T
+        rows = (*columns, *(rows[owners] for rows in self.rows[len(columns) :]))
+        return replace(self.take(owners), rows=rows, clips=None, clip_counts=None), owners
+
+    def drawn(self, track: int, random: np.random.Generator) -> tuple[int, ...]:
+        """The rows of one of a track's clips and variants, each as likely."""
+        own = tuple(int(rows[track]) for rows in self.rows)
+        if self.clips is None:
+            return own
+        drawn = self.clips[track][random.integers(len(self.clips[track]))]
+        return (*map(int, drawn), *own[len(drawn) :])
 
     def vectors(self, number: int = 0) -> NDArray[np.float32]:
         """Input `number` as a matrix (N, D); of arrays the mean and the deviation over their first axis."""
@@ -124,13 +149,15 @@ def load(
         kinds = " and ".join(str(kind["name"]) for kind in from_labels)
         note(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
     serving &= chosen
-    tracks = tables[0].track_ids if tables else ids
+    rows_in = [rows_by_track(table.track_ids, set(ids)) for table in tables]
+    with_clips = [{track: found for track, found in table.items() if found[0]} for table in rows_in]
+    tracks = list(with_clips[0]) if tables else ids
     keys = list(zip(ids, label_table[label_inputs.REGION], strict=True)) if many else ids
     asked = [key for key, wanted in zip(keys, chosen, strict=True) if wanted]
     if (repeated := len(asked) - len(set(asked))) and (many or label_inputs.REGION not in label_table):
         note(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
     rows_of = _rows_by_track(ids, keys, serving)
-    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table.track_ids) for table in tables], targets, note)
+    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table) for table in with_clips], targets, note)
     if not len(kept):
         where = " and ".join(map(str, [*features, labels]))
         if any(track in rows_of for track in tracks):
@@ -139,15 +166,27 @@ def load(
         raise UsageError(f"{where}: no track with features has a label; ids look like {example}")
     columns = {name: _column(label_table[name], kept) for name in label_table}
     track_ids = tuple(ids[row] for row in kept)
-    places = [{track: row for row, track in enumerate(table.track_ids)} for table in tables]
-    rows = [np.array([place[track] for track in track_ids]) for place in places]
+    rows = [np.array([table[track][0][0] for track in track_ids]) for table in with_clips]
+    clips = paired(with_clips, track_ids) if tables else None
+    if clips is not None:
+        more = sum(int(count) for count in clips[1]), sum(map(len, clips[0]))
+        note(f"{more[0]} clips and {more[1] - more[0]} variants of {len(set(track_ids))} tracks")
     groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, note)
     for kind in from_labels:
         tables.append(_from_labels(kind, columns, weeks[kept], labels))
         rows.append(np.arange(len(kept)))
     learnt = numbers[kept][:, known["count"] if known and curve else 0 :]
     return TrainingData(
-        track_ids, tuple(tables), tuple(rows), tuple(targets), learnt, groups, columns, labels.name, tuple(notes)
+        track_ids,
+        tuple(tables),
+        tuple(rows),
+        tuple(targets),
+        learnt,
+        groups,
+        columns,
+        labels.name,
+        tuple(notes),
+        *(clips or ()),
     )
 
 

@@ -18,7 +18,8 @@ from hitpredict.training.augment import from_config
 
 class Tracks(Dataset[Any]):
     """Tracks as tensors, a batch at a time; arrays are cut to windows, at random where `random` is set and the windows
-    have no place of their own, and augmented there."""
+    have no place of their own, and augmented there; of a track's clips and variants one is drawn there, else the first
+    clip is taken."""
 
     def __init__(
         self,
@@ -40,14 +41,25 @@ class Tracks(Dataset[Any]):
 
     def __getitems__(self, places: list[int]) -> tuple[tuple[Tensor, ...], Tensor]:
         chosen = self._rows[places]
-        inputs = tuple(self._batch(number, chosen) for number in range(len(self._data.inputs)))
+        columns = self._drawn(chosen) if self._random else [rows[chosen] for rows in self._data.rows]
+        inputs = tuple(self._batch(number, chosen, rows) for number, rows in enumerate(columns))
         return inputs, torch.as_tensor(self._targets[places])
 
-    def _batch(self, number: int, chosen: NDArray[np.intp]) -> Tensor:
-        features, rows = self._data.inputs[number], self._data.rows[number]
+    def _drawn(self, chosen: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Rows of each input, of tracks with several clips or variants those of one of them, another in each epoch."""
+        if self._data.clips is None:
+            return [rows[chosen] for rows in self._data.rows]
+        # Apart from the draws of windows, which are then the same as without clips.
+        draws = (np.random.default_rng([self._seed, self.epoch, int(track), 1]) for track in chosen)
+        drawn = [self._data.drawn(int(track), random) for track, random in zip(chosen, draws, strict=True)]
+        return list(np.array(drawn, np.intp).T)
+
+    def _batch(self, number: int, chosen: NDArray[np.intp], rows: NDArray[np.intp]) -> Tensor:
+        features = self._data.inputs[number]
         if features.is_vector:
-            return torch.as_tensor(features.values[rows[chosen]])
-        return torch.as_tensor(np.stack([self._array(features, number, row, rows[row]) for row in chosen]))
+            return torch.as_tensor(features.values[rows])
+        arrays = [self._array(features, number, track, row) for track, row in zip(chosen, rows, strict=True)]
+        return torch.as_tensor(np.stack(arrays))
 
     def _array(self, features: Any, number: int, track: int, row: int) -> NDArray[np.float32]:
         spec = self._windows[number]

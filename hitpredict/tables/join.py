@@ -167,10 +167,7 @@ def load(
     columns = {name: _column(label_table[name], kept) for name in label_table}
     track_ids = tuple(ids[row] for row in kept)
     rows = [np.array([table[track][0][0] for track in track_ids]) for table in with_clips]
-    clips = paired(with_clips, track_ids) if tables else None
-    if clips is not None:
-        more = sum(int(count) for count in clips[1]), sum(map(len, clips[0]))
-        note(f"{more[0]} clips and {more[1] - more[0]} variants of {len(set(track_ids))} tracks")
+    clips = _clips(with_clips, track_ids, note)
     groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, note)
     for kind in from_labels:
         tables.append(_from_labels(kind, columns, weeks[kept], labels))
@@ -186,8 +183,20 @@ def load(
         columns,
         labels.name,
         tuple(notes),
-        *(clips or ()),
+        *clips,
     )
+
+
+def _clips(
+    tables: Sequence[Mapping[str, tuple[list[int], list[int]]]], tracks: Sequence[str], note: Note
+) -> tuple[tuple[NDArray[np.intp], ...], NDArray[np.intp]] | tuple[()]:
+    """What `paired` gives, told to `note`; empty where each track has one row."""
+    found = paired(tables, tracks) if tables else None
+    if found is None:
+        return ()
+    rows, clips = sum(map(len, found[0])), int(found[1].sum())
+    note(f"{clips} clips and {rows - clips} variants of {len(set(tracks))} tracks")
+    return found
 
 
 def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.bool_]) -> dict[str, list[int]]:

@@ -142,7 +142,9 @@ def _target(value: Any, place: str) -> None:
 def _calibration(value: Any, place: str) -> None:
     ends = {"below": number(0), "above": number(0), "low": number(), "high": number()}
     share = number(1e-6, 1 - 1e-6)
-    table({"level": share, **ends, "groups": number(0, whole=True)}, {"method": text()})(value, place)
+    spread = table({"centre": number(), "scale": number(1e-12), "coefficients": _numbers(3, 3)})
+    more = {"method": text(), "spread": either(one_of(None), spread)}
+    table({"level": share, **ends, "groups": number(0, whole=True)}, more)(value, place)
     _scale(value, place)
 
 

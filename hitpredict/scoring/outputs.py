@@ -93,8 +93,11 @@ class Outputs:
         """The columns that tables of its records have besides."""
         return tuple(flat_outputs(self.described({name: np.zeros(shape) for name, shape in self.shapes.items()})))
 
-    def described(self, answers: Mapping[str, Floats]) -> dict[str, Any]:
-        """One song's answers as fields of a record. Raises `InputError` when they are no numbers."""
+    def described(self, answers: Mapping[str, Floats], interval: tuple[float, float] = (0.0, 0.0)) -> dict[str, Any]:
+        """One song's answers as fields of a record. interval: of its score, which is the first of several targets.
+
+        Raises `InputError` when they are no numbers.
+        """
         for name in self.shapes:
             if not np.isfinite(answers[name]).all():
                 raise InputError(f"the model answers {name} with what is no number")
@@ -102,6 +105,7 @@ class Outputs:
         if self.targets:
             pairs = zip(self.targets, answers[TARGETS], strict=True)
             found["outputs"] = {each.name: each.described(float(value)) for each, value in pairs}
+            found["outputs"][self.targets[0].name]["interval"] = [round(end, 4) for end in interval]
         if self.classes:
             found["classes"] = self.classes.described(answers[PROBABILITIES])
         if self.curve:

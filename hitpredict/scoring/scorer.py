@@ -147,7 +147,7 @@ class Scorer:
             noise_floor=self.noise_floor,
             artist=reader.tags.get("artist"),
             variant=variant_of(reader.tags.get("comment")),
-            answers=self.outputs.described(answers[0]),
+            answers=self.outputs.described(answers[0], (float(low[0]), float(high[0]))),
         )
 
     def _answers_of(self, inputs: list[AnyArray]) -> dict[str, Floats]:

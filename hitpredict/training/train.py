@@ -31,10 +31,11 @@ from hitpredict.model_folder.replace import (
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.outputs import Outputs
+from hitpredict.scoring.spread import Spread
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData, filled
-from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, usual_folds
-from hitpredict.training.calibrate import fit_outputs
+from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION, usual_folds
+from hitpredict.training.calibrate import fit_outputs, fit_spread
 from hitpredict.training.checks import check_collapse, crossing, other_input
 from hitpredict.training.run import FittedModel, Prepared, TrainingRun, prepare
 
@@ -109,7 +110,7 @@ def _trained(prepared: Prepared, work: Path) -> dict[str, Any]:
     # Of curves that the data do not hold to their end the sum is not known.
     known = rows[CALIBRATION][np.isfinite(truth[rows[CALIBRATION]])]
     scored = truth[known], predictions.score[known], data.groups[known]
-    calibration = Calibration.fit(*scored, low=low, high=high)
+    calibration = Calibration.fit(*scored, low=low, high=high, spread=_spread(prepared, predictions, truth))
     outputs = fit_outputs(target, predictions, data, rows[CALIBRATION])
     baselines = Baselines.fit(data.take(rows[TRAIN]), truth[rows[TRAIN]], run.seed, recipe.task == "curve")
     config = _config(prepared, fitted, predictions.score, baselines)
@@ -121,6 +122,15 @@ def _trained(prepared: Prepared, work: Path) -> dict[str, Any]:
     _dump(work / "metrics.json", result)
     (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
     return result
+
+
+def _spread(prepared: Prepared, predictions: Predictions, truth: Floats) -> Spread | None:
+    """What the validation songs say of the width of intervals; estimators have none, nor classes a scale for it."""
+    rows = prepared.rows[VALIDATION]
+    rows = rows[np.isfinite(truth[rows])]
+    if prepared.target.classes or not prepared.run.recipe.network:
+        return None
+    return fit_spread(truth[rows], predictions.score[rows], prepared.run.data.groups[rows])
 
 
 def _fit_estimator(prepared: Prepared, work: Path) -> FittedModel:

@@ -15,9 +15,7 @@ _HALF = 8
 _SHORT = {"times the speed": "×", "times the width": "×", "of the mix": "wet"}
 _RAISES, _LOWERS = "green", "red"
 _BLIND = "[dim]the model is blind to it[/]"
-CAUTION = (
-    "This is how sensitive the model is to changes of the sound, one at a time: no advice, and no cause of success."
-)
+CAUTION = "This is how sensitive the model is to changes of the sound: no advice, and no cause of success."
 
 
 class SongPrinter:

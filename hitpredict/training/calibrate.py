@@ -45,8 +45,18 @@ def fit_spread(truth: Floats, score: Floats, groups: NDArray[Any]) -> Spread | N
     return Spread.fit(score, error) if low > 0 else None
 
 
-def fit_outputs(target: Target, predictions: Predictions, data: TrainingData, rows: NDArray[np.intp]) -> Outputs:
-    """Calibrate all answers of a model but its score on `rows`, which neither the fit nor the choice of weights saw."""
+def fit_outputs(
+    target: Target,
+    predictions: Predictions,
+    data: TrainingData,
+    train: NDArray[np.intp],
+    rows: NDArray[np.intp],
+    calibration: Calibration,
+) -> Outputs:
+    """Calibrate all answers of a model on `rows`, which neither the fit nor the choice of weights saw.
+
+    train: the rows whose values are the scales of targets and curves. calibration: of the score, the first target.
+    """
     found, part = predictions.take(rows), data.take(rows)
     classes, curve, foretold = None, None, None
     if found.probabilities is not None:
@@ -54,29 +64,19 @@ def fit_outputs(target: Target, predictions: Predictions, data: TrainingData, ro
         classes = ClassOutput.fit(found.probabilities, truth, target.class_names, target.edges)
     if found.curve is not None:
         weeks = named([each.kind for each in data.inputs if each.kind], WEEKS)
-        first = int(weeks["count"]) + 1 if weeks else 1
-        curve = CurveOutput.fit(part.labels, found.curve, part.groups, float(np.nanmax(data.labels)), first)
+        first, high = int(weeks["count"]) + 1 if weeks else 1, float(np.nanmax(data.labels[train]))
+        curve = CurveOutput.fit(part.labels, found.curve, part.groups, high, first)
     if found.foretold is not None:
         error = np.abs(target.truth(part.labels) - found.score)
         foretold = round(float(error.mean() / max(found.foretold.mean(), 1e-12)), 6)
-    return Outputs(_targets(target, predictions, data, rows), classes, curve, foretold)
-
-
-def _targets(
-    target: Target, predictions: Predictions, data: TrainingData, rows: NDArray[np.intp]
-) -> tuple[TargetOutput, ...]:
-    if predictions.targets is None:
-        return ()
-    columns = target.by_column(data.labels)
-    return tuple(
-        TargetOutput(
-            name,
-            unit,
-            Calibration.fit(
-                values[rows], answers[rows], data.groups[rows], low=float(values.min()), high=float(values.max())
-            ),
-        )
-        for name, unit, values, answers in zip(
-            target.columns, target.units, columns.T, predictions.targets.T, strict=True
-        )
-    )
+    targets: tuple[TargetOutput, ...] = ()
+    if found.targets is not None:
+        ranges = target.by_column(data.labels)[train]
+        sides = zip(target.by_column(part.labels).T, found.targets.T, ranges.T, strict=True)
+        fits = [
+            Calibration.fit(truth, told, part.groups, low=float(known.min()), high=float(known.max()))
+            for truth, told, known in sides
+        ]
+        named_ = zip(target.columns, target.units, [calibration, *fits[1:]], strict=True)
+        targets = tuple(TargetOutput(*each) for each in named_)
+    return Outputs(targets, classes, curve, foretold)

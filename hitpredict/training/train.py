@@ -111,7 +111,7 @@ def _trained(prepared: Prepared, work: Path) -> dict[str, Any]:
     known = rows[CALIBRATION][np.isfinite(truth[rows[CALIBRATION]])]
     scored = truth[known], predictions.score[known], data.groups[known]
     calibration = Calibration.fit(*scored, low=low, high=high, spread=_spread(prepared, predictions, truth))
-    outputs = fit_outputs(target, predictions, data, rows[CALIBRATION])
+    outputs = fit_outputs(target, predictions, data, rows[TRAIN], rows[CALIBRATION], calibration)
     baselines = Baselines.fit(data.take(rows[TRAIN]), truth[rows[TRAIN]], run.seed, recipe.task == "curve")
     config = _config(prepared, fitted, predictions.score, baselines)
     _dump(work / "calibration.json", calibration.to_json())

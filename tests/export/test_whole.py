@@ -59,6 +59,7 @@ def test_every_answer_is_exported_and_told(models, tmp_path, name):
         assert record["outputs"]["log_sum"]["value"] == record["score"]
         assert set(result["targets"]) == {"log_sum", "log_debut"}
         assert result["targets"]["log_sum"]["metrics"] == result["metrics"]
+        assert result["targets"]["log_sum"]["coverage"] == result["coverage"]
         assert "| log_sum | log_debut |" in (opened.folder / "MODEL_CARD.md").read_text()
     else:
         assert len(record["curve"]["weeks"]) == WEEKS

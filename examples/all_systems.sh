@@ -90,12 +90,11 @@ system hmn-classify hmn popularity "target.thresholds=[35, 65]" "${hmn_small[@]}
 system wide-deep hmn popularity training.batch_size=32
 system ordinal-pairwise fma popularity training.batch_size=32 training.learning_rate=0.001
 chorder=(training.batch_size=32 training.patience=15 training.epochs=80 training.learning_rate=0.003 network.layers=3 network.autoencoder_epochs=15 "scaling.windows=[{}, {length = 12, pad = 'zero'}]" loss.m=0.5)
-for each in autoen-chorder single-autoencoder lossnet; do
+for each in autoen-chorder single-autoencoder rnn lossnet; do
   system "$each" hmn,vggish popularity "${chorder[@]}"
 done
-# These two have no stack of layers of their own to shorten, or no autoencoder to train first.
+# This one has no stack of layers of its own to shorten.
 system hmn-vggish hmn,vggish popularity "${chorder[@]/network.layers=3/network.compression=4}"
-system rnn hmn,vggish popularity "${chorder[@]/network.autoencoder_epochs=15/network.code=20}"
 system complexity change popularity
 system tags-linear tags popularity
 system vggish-finetuned patches popularity "scaling.windows=[{length = 6, pad = 'zero'}]" loss.m=0.5 \

@@ -183,9 +183,10 @@ class SingleAutoencoder(nn.Module):
 
 
 class RecurrentChorder(nn.Module):
-    """An LSTM over the sequence and the dense layers that compress the vector, trained with the regressor.
+    """An LSTM over the sequence, trained with the regressor, beside the vector's code.
 
-    The same layers as in `AutoenChorder`, without decoders and without training beforehand.
+    The autoencoder of the vector is trained first and then frozen, as in `AutoenChorder`, whose layers these are; the
+    sequence has no decoder. The arguments are those of `AutoenChorder`.
     """
 
     def __init__(
@@ -197,18 +198,27 @@ class RecurrentChorder(nn.Module):
         hidden: int = 64,
         sequence_hidden: int = 64,
         activation: str = "sigmoid",
+        **training: Any,
     ):
         super().__init__()
         width, _, features = _sizes(shapes)
-        widths = (width, max(1, width // 2), max(1, width // 3), code)
-        self.descriptors = nn.Sequential(*dense_layers(widths, "relu"))
+        self.descriptors = MusicAENet(width, code)
         self.sequence = SequenceEncoder(features, code, sequence_hidden)
         self.regressor = DeepRegressor(2 * code, outputs, layers, hidden, activation)
+        self._training = made("pre-training", AutoencoderTraining, training)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         vector, sequence = inputs
-        result: Tensor = self.regressor(torch.cat([self.descriptors(vector), self.sequence(sequence)], dim=1))
+        codes = torch.cat([self.descriptors.encoder(vector), self.sequence(sequence)], dim=1)
+        result: Tensor = self.regressor(codes)
         return result
+
+    def stages(self) -> list[Stage]:
+        """The training of the vector's autoencoder."""
+        return [self._training.stage("descriptors", self.descriptors.parameters, self._descriptors_loss)]
+
+    def _descriptors_loss(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+        return self.descriptors.loss(inputs[0])
 
 
 class HmnVggish(nn.Module):

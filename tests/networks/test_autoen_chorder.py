@@ -127,6 +127,20 @@ def test_the_alternates_learn_too(system):
     assert trained(network, inputs, popularity, steps=200, lr=3e-3) < 0.4 * popularity.var()
 
 
+def test_rnn_trains_the_autoencoder_of_the_descriptors_first_and_leaves_it():
+    torch.manual_seed(0)
+    inputs, popularity = songs()
+    network = RecurrentChorder(SMALL, 1)
+    (stage,) = network.stages()
+    assert (stage.name, stage.epochs, stage.patience, stage.freeze) == ("descriptors", 50, 2, True)
+    assert {id(each) for each in stage.parameters()} == {id(each) for each in network.descriptors.parameters()}
+    torch.testing.assert_close(stage.loss(inputs, popularity), network.descriptors.loss(inputs[0]))
+    seen = []
+    network.regressor.register_forward_hook(lambda _layer, given, _output: seen.append(given[0]))
+    network(*inputs)
+    torch.testing.assert_close(seen[0][:, :20], network.descriptors.encoder(inputs[0]))
+
+
 def test_it_learns_classes():
     torch.manual_seed(0)
     inputs, popularity = songs()

@@ -61,13 +61,15 @@ SLOW = {
     **dict.fromkeys(("autoen-chorder", "lossnet"), ([VECTOR, (6, 8)], _PAIR | {"network.layers": 2})),
     "single-autoencoder": ([VECTOR, (6, 8)], _PAIR | {"network.layers": 2}),
     "hmn-vggish": ([VECTOR, (6, 8)], _PAIR),
-    "rnn": ([VECTOR, (6, 8)], {"scaling.windows": _PAIR["scaling.windows"], "network.layers": 2}),
+    "rnn": ([VECTOR, (6, 8)], _PAIR | {"network.layers": 2}),
     "cs230-6conv-rgb": ([(102, 159, 3)], {"network.width": 0.05, "network.hidden": 8}),
     "mlp-hiphop": ([(64, 16)], _MEL | {"network.hidden": [16, 8]}),
     "hiphop-cnn": ([(64, 64)], _CONVOLUTIONS),
     "hiphop-crnn": ([(64, 64)], _CONVOLUTIONS | {"network.pools": [[2, 2], [4, 2], [4, 2], [2, 2]]}),
     # Its first answers, without an activation that bounds them, may lie far off.
     "hsp-cnn": ([(64, 128)], _MEL | {"epochs": 8}),
+    "hsp-tags": ([(64, 128), VECTOR], {"scaling.windows": [*_MEL["scaling.windows"], {}], "epochs": 8}),
+    "fcn": ([(64, 64)], _MEL | {"network.filters": [4, 4], "network.pools": [[4, 4], [8, 8]]}),
     "vggish-finetuned": (
         [(2, 96, 64)],
         {"scaling.windows": [], "network.channels": [2, 2, 2, 2, 2, 2], "network.dense": 8},

@@ -7,21 +7,23 @@ playlists. Each is tried the old way and the new, and what is missing is said on
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from hitpredict.datasets.collection import Collection
-from hitpredict.datasets.deezer import Deezer, Unknown
+from hitpredict.datasets.deezer import LARGEST, LONGEST, Deezer, Unknown, flaw
 from hitpredict.datasets.manifest import Track, now
 from hitpredict.datasets.web.addresses import base
 from hitpredict.datasets.web.answers import expected, pages
 from hitpredict.datasets.web.download import Refused, Web
-from hitpredict.errors import EnvironmentProblem, InputError
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 
 OFFICIAL_TOKEN, OFFICIAL = "https://accounts.spotify.com", "https://api.spotify.com"
 LICENCE = "Spotify developer terms"
 _BATCH = 50
+_MOST_FOUND = 1000
 _IDENTIFIER = re.compile(r"(?:^|track[:/]|playlist[:/])([A-Za-z0-9]{22})(?:\?|$)")
 _WHOLE_IDENTIFIER = re.compile("[A-Za-z0-9]{22}")
 _GONE = (400, 403, 404, 410)
@@ -78,6 +80,51 @@ class Spotify:
                 entries = (entry.get(name) for entry in page for name in ("track", "item"))
                 yield from (entry for entry in entries if isinstance(entry, dict) and _is_song(entry))
 
+    def search(self, genre: str | None, year: str | None) -> Iterator[dict[str, Any]]:
+        """The tracks that a search finds by genre and year (`2019` or `2017-2019`), at most 1,000 for each year.
+
+        Raises `UsageError` for a year of another form.
+        """
+        for each in _years(year):
+            parts = [f'genre:"{genre}"'] if genre else []
+            query = " ".join([*parts, *([f"year:{each}"] if each else [])])
+            yield from islice(self._found(query), _MOST_FOUND)
+
+    def _found(self, query: str) -> Iterator[dict[str, Any]]:
+        where = f"{self._base}/v1/search?{urlencode({'q': query, 'type': 'track'})}"
+
+        def ask(url: str) -> Any:
+            try:
+                answer = self._ask(f"{url}&limit={_BATCH}" if url == where else url)
+            except Refused as error:
+                if url != where or error.status != 400:
+                    raise
+                # Applications in development mode get pages of ten.
+                answer = self._ask(f"{url}&limit=10")
+            return answer.get("tracks") if isinstance(answer, dict) else None
+
+        with expected(where):
+            for page in pages(where, ask, "items", (self._base, OFFICIAL)):
+                yield from (entry for entry in page if isinstance(entry, dict) and _is_song(entry))
+
+    def preview(self, track: Mapping[str, Any], output: Path) -> str | None:
+        """Bring the preview of a track to `output`, where the API gives one; its path there, or None.
+
+        Raises `InputError` for what is no sound preview.
+        """
+        name = f"audio/{track['id']}.mp3"
+        target = output / name
+        if target.exists() and not flaw(target):
+            return name
+        if not track.get("preview_url"):
+            return None
+        target.unlink(missing_ok=True)
+        self._web.download(str(track["preview_url"]), target, most=LARGEST, within=LONGEST)
+        if reason := flaw(target):
+            target.unlink()
+            raise InputError(f"Spotify track {track['id']}: the preview {reason}; run the same command again")
+        return name
+
     def explain_missing(self, track: Mapping[str, Any]) -> None:
         """Say once what this application is not given."""
         if "popularity" not in track:
@@ -128,6 +175,14 @@ class Spotify:
             self._note(text)
 
 
+def _years(text: str | None) -> list[str]:
+    if text is None:
+        return [""]
+    if not (found := re.fullmatch(r"(\d{4})(?:-(\d{4}))?", text)) or found[1] > (found[2] or found[1]):
+        raise UsageError(f"`year` {text}: must be a year, or a range such as 2017-2019")
+    return [str(year) for year in range(int(found[1]), int(found[2] or found[1]) + 1)]
+
+
 def _is_song(entry: Mapping[str, Any]) -> bool:
     known = isinstance(entry.get("id"), str) and _WHOLE_IDENTIFIER.fullmatch(entry["id"])
     return bool(known) and entry.get("type", "track") == "track" and not entry.get("is_local")
@@ -147,11 +202,17 @@ def collection(
     output: Path,
     limit: int | None = None,
     deezer: Deezer | None = None,
+    searches: Sequence[tuple[str | None, str | None]] = (),
+    own_previews: bool = False,
 ) -> Collection:
-    """The listed tracks and those of the playlists, each once; with previews where `deezer` is given."""
+    """The listed tracks, those of the playlists, and those that searches by genre and year find, each once.
+
+    With previews of Deezer's where `deezer` is given, with Spotify's own where the API gives them and `own_previews`.
+    """
     in_playlists = (track for name in playlists for track in api.playlist(identifier_of(name)))
+    searched = (track for genre, year in searches for track in api.search(genre, year))
     known: dict[str, dict[str, Any]] = {}
-    for track in in_playlists:
+    for track in chain(in_playlists, searched):
         known[track["id"]] = track
         if len(known) == limit:
             break
@@ -166,12 +227,12 @@ def collection(
         track = known[key]
         if deezer is None:
             api.explain_missing(track)
-            return as_track(track)
+            return as_track(track, api.preview(track, output) if own_previews else None)
         if "popularity" not in track:
             api.explain_missing({**track, "preview_url": "asked of Deezer"})
         return _with_preview(track, deezer, output)
 
-    settings = {"source": "spotify", "keys": keys, "previews": deezer is not None}
+    settings = {"source": "spotify", "keys": keys, "previews": deezer is not None or own_previews}
     return Collection(output, settings, keys, make)
 
 

@@ -1,10 +1,12 @@
 """Spotify: old applications and new ones, credentials, and previews from elsewhere."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
 from hitpredict.cli.fetch import spotify as fetch_spotify
+from hitpredict.datasets import spotify
 from hitpredict.datasets.spotify import identifier_of
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from tests.helpers.manifests import manifest_rows
@@ -176,3 +178,49 @@ def test_what_is_no_track_is_said(server, tmp_path, capsys):
         fetch_spotify.spotify(tmp_path / "out")
     with pytest.raises(InputError):
         identifier_of("https://open.spotify.com/track/short")
+
+
+def serve_search(server: Server, largest: int = 50) -> None:
+    """1,200 tracks for each year, in pages of at most `largest`, as the service pages them."""
+
+    def answer(request: Request) -> Reply:
+        limit, offset = (int(request.query.get(name, default)) for name, default in (("limit", 20), ("offset", 0)))
+        if limit > largest:
+            return Reply(b'{"error": {"status": 400, "message": "Invalid limit"}}', 400)
+        year = int(request.query["q"].rpartition("year:")[2])
+        keys = [f"{year * 10000 + offset + number:022d}" for number in range(limit)]
+        following = f"{server.url}/v1/search?{urlencode({**request.query, 'offset': offset + limit})}"
+        page = {"items": [song(key, preview_url=f"{server.url}/p/{key}") for key in keys], "next": following}
+        return Reply(json.dumps({"tracks": page}).encode())
+
+    server.answers["/v1/search"] = answer
+
+
+@pytest.mark.parametrize("largest", [50, 10])
+def test_a_search_by_genre_goes_year_by_year_up_to_what_the_service_gives(server, tmp_path, monkeypatch, largest):
+    monkeypatch.setattr(spotify, "_MOST_FOUND", 60)
+    serve_search(server, largest)
+    assert fetch_spotify.spotify(tmp_path / "out", genre=["mando pop"], year="2018-2019") == 0
+    asked = [request.query["q"] for request in server.asked if request.path == "/v1/search"]
+    assert set(asked) == {'genre:"mando pop" year:2018', 'genre:"mando pop" year:2019'}
+    rows = manifest_rows(tmp_path / "out")
+    assert [int(row["id"]) for row in rows] == [year * 10000 + n for year in (2018, 2019) for n in range(60)]
+
+
+def test_previews_of_spotify_are_taken_where_it_gives_any(server, tmp_path, capsys):
+    serve_search(server)
+    server.file(f"/p/{20190000:022d}", MP3)
+    serve_singles(server)
+    assert fetch_spotify.spotify(tmp_path / "out", year="2019", limit=1, previews=fetch_spotify.Previews.spotify) == 0
+    (row,) = manifest_rows(tmp_path / "out")
+    assert row["path"] == f"audio/{20190000:022d}.mp3"
+    assert (tmp_path / "out" / row["path"]).read_bytes() == MP3
+    assert fetch_spotify.spotify(tmp_path / "none", [NAMES[0]], previews=fetch_spotify.Previews.spotify) == 0
+    assert "Spotify gives this application no previews" in capsys.readouterr().err
+    assert [row["path"] for row in manifest_rows(tmp_path / "none")] == [None]
+
+
+@pytest.mark.parametrize("year", ["19", "2019-2017", "2019-20"])
+def test_a_year_of_another_form_is_refused(server, tmp_path, year):
+    with pytest.raises(UsageError, match="must be a year, or a range"):
+        fetch_spotify.spotify(tmp_path / "out", year=year)

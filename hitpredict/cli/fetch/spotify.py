@@ -15,7 +15,8 @@ COMMAND: dict[str, Any] = {
     "help": "Spotify: metadata and popularity of tracks and playlists. Needs SPOTIFY_CLIENT_ID and "
     "SPOTIFY_CLIENT_SECRET in the environment.",
     "epilog": "Examples: hitpredict fetch spotify 11dFghVXANMlKmJXsNCbNl -o songs/ · "
-    "hitpredict fetch spotify --playlist 37i9dQZEVXbMDoHDwVN2tF --previews deezer -o top/",
+    "hitpredict fetch spotify --playlist 37i9dQZEVXbMDoHDwVN2tF --previews deezer -o top/ · "
+    "hitpredict fetch spotify --genre mandopop --year 2017-2019 -o mandopop/",
 }
 
 
@@ -23,6 +24,7 @@ class Previews(StrEnum):
     """Where 30-second previews come from."""
 
     deezer = "deezer"
+    spotify = "spotify"
 
 
 @options.spread
@@ -33,8 +35,18 @@ def spotify(
     ids: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also the tracks listed in FILE, one a line (- for stdin).")
     ] = None,
+    genre: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Also what a search by genre finds.")] = None,
+    year: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YEAR", help="Also what a search by year finds (2019 or 2017-2019), of the genres if any."
+        ),
+    ] = None,
     previews: Annotated[
-        Previews | None, typer.Option(help="Fetch previews (MP3) from Deezer, joined by ISRC, with its rank.")
+        Previews | None,
+        typer.Option(
+            help="Fetch previews (MP3) from Deezer, joined by ISRC, with its rank; or from Spotify, where it gives any."
+        ),
     ] = None,
     limit: shared.TrackLimit = None,
     *,
@@ -42,8 +54,8 @@ def spotify(
     network: shared.Network,
 ) -> int:
     """List the tracks, ask Spotify for them in batches, and Deezer for previews where wanted."""
-    if not (tracks or playlist or ids):
-        raise UsageError("give tracks, --playlist ID or --ids FILE")
+    if not (tracks or playlist or ids or genre or year):
+        raise UsageError("give tracks, --playlist ID, --ids FILE, --genre NAME or --year YEAR")
     credentials = _credentials()
     if existing.kept(output, network.messages):
         return 0
@@ -53,8 +65,10 @@ def spotify(
 
         api = Spotify(web, credentials, network.mirror, network.messages.note)
         listed = [*(tracks or []), *(shared.lines_of(ids) if ids else ())]
-        deezer = Deezer(web) if previews else None
-        tracks_wanted = collection(api, listed, playlist or [], output, limit, deezer)
+        deezer = Deezer(web) if previews is Previews.deezer else None
+        searches = [(name, year) for name in genre or ([None] if year else [])]
+        own = previews is Previews.spotify
+        tracks_wanted = collection(api, listed, playlist or [], output, limit, deezer, searches, own)
         return shared.collect(tracks_wanted, network.messages, previews is not None)
 
 

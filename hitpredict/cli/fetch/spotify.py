@@ -66,7 +66,8 @@ def spotify(
         api = Spotify(web, credentials, network.mirror, network.messages.note)
         listed = [*(tracks or []), *(shared.lines_of(ids) if ids else ())]
         deezer = Deezer(web) if previews is Previews.deezer else None
-        searches = [(name, year) for name in genre or ([None] if year else [])]
+        genres: list[str | None] = [*genre] if genre else [None] if year else []
+        searches = [(name, year) for name in genres]
         own = previews is Previews.spotify
         tracks_wanted = collection(api, listed, playlist or [], output, limit, deezer, searches, own)
         return shared.collect(tracks_wanted, network.messages, previews is not None)

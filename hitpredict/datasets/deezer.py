@@ -27,7 +27,7 @@ LICENCE = "Deezer terms of use"
 _FOLDER = "previews"
 _PAGE = 100
 # A preview has half a megabyte and 30 s.
-LARGEST, LONGEST, _LONGEST_PREVIEW = 8 * 10**6, 300.0, 90
+PREVIEW_BYTES, PREVIEW_TIME, _LONGEST_PREVIEW = 8 * 10**6, 300.0, 90
 _MOST_LOST = 3
 _QUOTA, _BUSY, _UNKNOWN = 4, 700, 800
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
@@ -89,7 +89,7 @@ class Deezer:
             return None
         target.unlink(missing_ok=True)
         try:
-            self._web.download(track["preview"], target, most=LARGEST, within=LONGEST)
+            self._web.download(track["preview"], target, most=PREVIEW_BYTES, within=PREVIEW_TIME)
         except (Unreachable, GaveUp) as error:
             self._lost += 1
             if self._lost >= _MOST_LOST:

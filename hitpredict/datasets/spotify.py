@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hitpredict.datasets.collection import Collection
-from hitpredict.datasets.deezer import LARGEST, LONGEST, Deezer, Unknown, flaw
+from hitpredict.datasets.deezer import PREVIEW_BYTES, PREVIEW_TIME, Deezer, Unknown, flaw
 from hitpredict.datasets.manifest import Track, now
 from hitpredict.datasets.web.addresses import base
 from hitpredict.datasets.web.answers import expected, pages
@@ -119,7 +119,7 @@ class Spotify:
         if not track.get("preview_url"):
             return None
         target.unlink(missing_ok=True)
-        self._web.download(str(track["preview_url"]), target, most=LARGEST, within=LONGEST)
+        self._web.download(str(track["preview_url"]), target, most=PREVIEW_BYTES, within=PREVIEW_TIME)
         if reason := flaw(target):
             target.unlink()
             raise InputError(f"Spotify track {track['id']}: the preview {reason}; run the same command again")

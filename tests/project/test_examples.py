@@ -1,8 +1,6 @@
 """The scripts under examples/ do what their first lines say."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,18 +9,6 @@ import pytest
 from tests.helpers.sounds import saved, tune
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture
-def path_with_program(tmp_path):
-    """A PATH whose `hitpredict` is this interpreter's, with the rest of PATH behind it."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, words in (("hitpredict", "-m hitpredict"), ("python3", "")):
-        program = folder / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
-        program.chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
 def run(script, *arguments, environment):

@@ -47,7 +47,9 @@ def check_tables(recipe: Recipe, data: TrainingData) -> None:
         kinds = ", ".join(recipe.inputs)
         raise UsageError(f"recipe {recipe.name}: takes {len(wanted)} inputs ({kinds}), not {len(data.inputs)}")
     for fitting, found in zip(wanted, data.inputs, strict=True):
-        fits = bool({"vector", "hmn207", "fma518"} & set(fitting)) if found.is_vector else found.name is None
+        fits = (
+            bool({"vector", "hmn207", "fma518", "ast_tags"} & set(fitting)) if found.is_vector else found.name is None
+        )
         if found.name not in fitting and not fits:
             raise UsageError(
                 f"recipe {recipe.name}: takes {' or '.join(fitting)}, but {found.path} holds "

@@ -21,6 +21,7 @@ COMMANDS = {
     "featurize": ["featurize"],
     "fetch": [f"fetch {source}" for source in SOURCES],
     "train": ["train"],
+    "tune": ["tune"],
     "evaluate": ["evaluate"],
     "export-onnx": ["export-onnx"],
     "report": ["report"],

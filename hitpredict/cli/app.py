@@ -61,6 +61,7 @@ def _explained(error: Exception, verbose: bool, text: str | None = None) -> int:
 
 # The extra that brings a package, where it is not `train`.
 _EXTRAS = {"pyarrow": "parquet", "fsspec": "remote", "httpx": "fetch", "tenacity": "fetch", "ray": "scale", "av": "m4a"}
+_EXTRAS |= {"optuna": "tune", "tomli_w": "tune"}
 
 
 def _missing(error: ModuleNotFoundError) -> str:
@@ -96,6 +97,7 @@ _COMMANDS = (
     ("explain", "Show what in the sound moves a score."),
     ("featurize", "Turn sound into feature tables."),
     ("train", "Train a published system on tables."),
+    ("tune", "Search for the best hyper-parameters."),
     ("evaluate", "Measure a model beside baselines."),
     ("report", "Make one page of records."),
     ("export-onnx", "Make one .onnx file of a model folder."),

@@ -2,10 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +11,11 @@ import typer
 from hitpredict.cli import options
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import cleared
+from hitpredict.cli.pretty_evaluation import printed_evaluation
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
 from hitpredict.errors import needs
-from hitpredict.tables.cells import json_text, shown
+from hitpredict.tables.cells import json_text
 
 COMMAND: dict[str, Any] = {
     "help": "Measure a model on tracks it was not fitted on, beside baselines, with intervals over groups.",
@@ -24,8 +23,7 @@ COMMAND: dict[str, Any] = {
 }
 
 
-_WIDE = 110
-_PLOTS = ("reliability.svg", "reliability.png", "predicted-versus-true.svg", "predicted-versus-true.png")
+_PLOTS = ("reliability", "predicted-versus-true")
 
 
 class Report(StrEnum):
@@ -55,16 +53,41 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Also measure this model, and the paired difference.",
+            help="Also measure this model: paired differences, on which share of songs it is nearer, errors by band.",
             autocompletion=options.bundled_models,
         ),
+    ] = None,
+    nested: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Also measure this model, which takes further --features, and what they gain; again for each step.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            min=-(10**9),
+            max=10**9,
+            help="Also cut scores and truth at this value: precision, recall, F1, AUC.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Judge by this label column, by rank [default: the model's own target]."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Also give every figure by the values of this label column."),
     ] = None,
     form: Annotated[
         Report | None,
         typer.Option("-f", "--format", help="How to print it [default: table on a terminal, else markdown]."),
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write reliability.svg and predicted-versus-true.svg to DIR.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw reliability, predicted-versus-true and, of two, comparison into DIR."),
     ] = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
@@ -72,68 +95,26 @@ def evaluate(
 ) -> None:
     """Print one table or one JSON object."""
     messages = Messages(quiet, verbose)
-    there = plots if plots and plots.is_dir() else None
-    cleared({f"--plots {name}": there and there / name for name in _PLOTS}, [*(features or []), labels, model], force)
+    models = [model, *(nested or [])]
+    _check_plots(plots, [*(features or []), labels, *models, compare], compare is not None, force)
     with needs("train", "evaluating needs"):
         from hitpredict.evaluation.evaluate_model import evaluate_model
-    found = evaluate_model(model, features or [], labels, group, everything, compare, plots)
+        from hitpredict.evaluation.nested import evaluate_nested
+    asked: dict[str, Any] = {"everything": everything, "compare": compare, "plots": plots}
+    asked |= {"threshold": threshold, "target": target, "by": by}
+    tables = features or [], labels, group
+    found = evaluate_nested(models, *tables, **asked) if nested else evaluate_model(model, *tables, **asked)
     for note in found.notes:
         messages.note(note)
     if form is Report.json:
         sys.stdout.write(json_text(json.dumps(found.result, ensure_ascii=False)) + "\n")
         return
-    _print(found.result, form is Report.table or (form is None and is_terminal(sys.stdout)))
-    if compare is not None:
-        names = found.result["model"], found.result["compared"]["with"]
-        _print_compared(found.result["compared"], *((model, compare) if names[0] == names[1] else names))
-    for key, value in found.result["published"].items():
-        _say(f"published {key}: {value}\n")
+    printed_evaluation(
+        found.result, form is Report.table or (form is None and is_terminal(sys.stdout)), models[-1], compare
+    )
 
 
-def _print(result: Mapping[str, Any], aligned: bool) -> None:
-    from hitpredict.evaluation.card import answers_of, table_of, tables_of
-
-    name, coverage = result["model"], result["coverage"]
-    _say(f"{name}: {result['rows']:,} rows in {result['groups']:,} groups, {result['target']}\n\n")
-    if aligned:
-        _print_tables(tables_of(result, name, _cell))
-    else:
-        _say(table_of(result, name) + "\n\n")
-    share = "not known" if coverage["rows"] is None else f"{coverage['rows']:.1%} of rows"
-    _say(f"coverage of the {coverage['level']:.0%} interval: {share}\n")
-    for text in answers_of(result):
-        _say(f"{text}\n")
-    if "scored_rows" in result:
-        _say(f"the score is measured on the {result['scored_rows']:,} rows whose whole curve is known\n")
-    if "warning" in result:
-        _say(f"beware: {result['warning']}\n")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(shown(text, lines=True))
-
-
-def _print_tables(tables: list[Any]) -> None:
-    from hitpredict.cli.pretty import print_table
-
-    for table in tables:
-        print_table(*table)
-        _say("\n")
-
-
-def _cell(entry: Mapping[str, Any] | None) -> str:
-    """A value and its interval, on a narrow screen below it; large numbers with fewer decimals."""
-    if entry is None:
-        return "–"
-    numbers = entry["value"], *entry["interval"]
-    value, low, high = (f"{each:,.{3 if abs(each) < 10 else 1 if abs(each) < 1000 else 0}f}" for each in numbers)
-    return f"{value}{' ' if get_terminal_size().columns >= _WIDE else chr(10)}[{low}, {high}]"
-
-
-def _print_compared(compared: dict[str, Any], first: str, second: str) -> None:
-    _say(f"\npaired differences, {first} minus {second}:\n")
-    for metric, entry in compared.items():
-        if isinstance(entry, dict):
-            low, high = entry["interval"]
-            better = {"first": f"{first} is better", "second": f"{second} is better", None: "no clear difference"}
-            _say(f"{metric}: {entry['value']:+.4f} [{low:+.4f}, {high:+.4f}]  {better[entry['better']]}\n")
+def _check_plots(folder: Path | None, inputs: list[Any], pair: bool, force: bool) -> None:
+    there = folder if folder and folder.is_dir() else None
+    names = [f"{name}.{form}" for name in (*_PLOTS, *(["comparison"] if pair else [])) for form in ("svg", "png")]
+    cleared({f"--plots {name}": there and there / name for name in names}, inputs, force)

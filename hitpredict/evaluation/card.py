@@ -32,6 +32,8 @@ def card_of(config: ModelConfig, evaluation: Mapping[str, Any]) -> str:
         _held(coverage),
         *(line for part in answers_of(evaluation) for line in ("", part)),
     ]
+    if "cross_validation" in evaluation:
+        lines += _cross_validation(evaluation["cross_validation"], recipe.name)
     if "scored_rows" in evaluation:
         lines += [
             "",
@@ -51,6 +53,14 @@ def card_of(config: ModelConfig, evaluation: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _cross_validation(found: Mapping[str, Any], name: str) -> list[str]:
+    said = (
+        f"Cross-validated: {found['folds']} folds, groups kept together, all {found['rows']:,} rows of "
+        f"{found['groups']:,} groups predicted by models that had seen none of their group; means over the folds."
+    )
+    return ["", said, "", table_of(found, name), "", _held(found["coverage"])]
 
 
 def _held(coverage: Mapping[str, Any]) -> str:
@@ -90,7 +100,7 @@ _WORDS = {"ece": "expected calibration error", "brier": "Brier score"}
 
 def table_of(evaluation: Mapping[str, Any], name: str) -> str:
     """The tables of `tables_of` in Markdown."""
-    return "\n\n".join(_markdown(*table) for table in tables_of(evaluation, name))
+    return "\n\n".join(markdown(*table) for table in tables_of(evaluation, name))
 
 
 Cell = Callable[[Mapping[str, Any] | None], str]
@@ -135,7 +145,8 @@ def _curve_tables(curve: Mapping[str, Any], name: str, cell: Cell) -> list[_Tabl
     return [(head, errors), (["measure of the curve", "songs", "spearman", "mae"], measures)]
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -8,15 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from hitpredict.evaluation.metrics import group_bootstrap, mae, spearman
+from hitpredict.evaluation.metrics import Statistic, mae, spearman, with_interval
 from hitpredict.files.arrays import Floats
 from hitpredict.scoring.curve import derive_measures
-
-Statistic = Callable[[NDArray[np.intp]], float]
-
-_RESAMPLES = 300
 
 
 def curve_errors(
@@ -45,9 +41,9 @@ def curve_errors(
 
     return {
         name: {
-            "mae": _entry(mean(total[name]), groups, len(curve)),
-            "rmse": _entry(root(squares[name]), groups, len(curve)),
-            "mae_above_first": _entry(mean(total[name] - reference), groups, len(curve)),
+            "mae": with_interval(mean(total[name]), groups),
+            "rmse": with_interval(root(squares[name]), groups),
+            "mae_above_first": with_interval(mean(total[name] - reference), groups),
         }
         for name in forecasts
     }
@@ -68,7 +64,7 @@ def measure_errors(forecast: ArrayLike, truth: ArrayLike, groups: ArrayLike) -> 
         if both.sum() < 2:
             continue
         sides, own, count = (values[both], found[name][both]), np.asarray(groups)[both], int(both.sum())
-        result[name] = {metric.__name__: _entry(_on_rows(metric, *sides), own, count) for metric in (spearman, mae)} | {
+        result[name] = {metric.__name__: with_interval(_on_rows(metric, *sides), own) for metric in (spearman, mae)} | {
             "songs": count
         }
     return result
@@ -76,8 +72,3 @@ def measure_errors(forecast: ArrayLike, truth: ArrayLike, groups: ArrayLike) -> 
 
 def _on_rows(metric: Callable[[ArrayLike, ArrayLike], float], truth: Floats, found: Floats) -> Statistic:
     return lambda rows: metric(truth[rows], found[rows])
-
-
-def _entry(statistic: Statistic, groups: ArrayLike, count: int) -> dict[str, Any]:
-    interval = group_bootstrap(statistic, groups, _RESAMPLES)
-    return {"value": round(statistic(np.arange(count)), 5), "interval": [round(end, 5) for end in interval]}

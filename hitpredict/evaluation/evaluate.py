@@ -5,12 +5,12 @@ are 95 % percentile bootstraps over whole groups.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.errors import UsageError
 from hitpredict.evaluation import metrics
 from hitpredict.evaluation.baselines import Baselines
 from hitpredict.evaluation.curve_baselines import CurveBaselines
@@ -38,11 +38,14 @@ REGRESSION: dict[str, Metric] = {
 CLASSES: dict[str, Metric] = {
     "accuracy": metrics.accuracy,
     "balanced_accuracy": metrics.balanced_accuracy,
+    "macro_precision": metrics.macro_precision,
+    "macro_recall": metrics.balanced_accuracy,
     "macro_f1": metrics.macro_f1,
 }
-# The lower the better.
-ERRORS = (metrics.mae, metrics.mse)
-_RESAMPLES = 300
+RANKS = ("spearman", "kendall", "ndcg@100", "recall@100")
+"""Metrics in which the units of the scores play no part."""
+ERRORS = ("mae", "mse")
+"""Metrics that are the better the lower they are."""
 _FEW_GROUPS = 10
 
 
@@ -90,6 +93,30 @@ def evaluate(
     return result
 
 
+def evaluate_by_rank(
+    predictions: Predictions, data: TrainingData, truth: Floats, target: Target, baselines: Baselines, split: str
+) -> dict[str, Any]:
+    """As `evaluate`, against a truth (N,) in other units than the model's target, which it only can order.
+
+    `target` is the data's; `predicts` the model's own.
+    """
+    others = baselines.predict(data.summary)
+    return {
+        "schema": SCHEMA,
+        "target": data.targets[0],
+        "predicts": target.name,
+        "by_rank": True,
+        "rows": len(data),
+        "groups": len(np.unique(data.groups)),
+        "split": split,
+        "metrics": measured(predictions, truth, data.groups, 0, by_rank=True),
+        "baselines": {
+            name: measured(Predictions(scores), truth, data.groups, 0, by_rank=True) for name, scores in others.items()
+        },
+        "published": {},
+    }
+
+
 def _coverage(calibration: Calibration, score: Floats, truth: Floats, groups: NDArray[Any]) -> dict[str, Any]:
     """Shares of rows, and of groups on average, whose interval holds the truth; None where no truth is known."""
     if not len(truth):
@@ -113,16 +140,41 @@ def _curve(forecast: Floats, data: TrainingData, baselines: CurveBaselines) -> d
     }
 
 
-def measured(predictions: Predictions, truth: Floats, groups: NDArray[Any], classes: int) -> dict[str, Any]:
+def measured(
+    predictions: Predictions, truth: Floats, groups: NDArray[Any], classes: int, by_rank: bool = False
+) -> dict[str, Any]:
     """Metric name to `{"value", "interval"}`; a metric that is undefined on these rows is left out."""
-    score = predictions.score
-    found = {name: _with_interval(metric, truth, score, groups) for name, metric in REGRESSION.items()}
-    if classes:
+    return with_intervals(statistics_of(predictions, truth, classes, by_rank), groups)
+
+
+def with_intervals(statistics: Mapping[str, metrics.Statistic], groups: NDArray[Any]) -> dict[str, Any]:
+    """`{"value", "interval"}` of each statistic that is defined on all rows, groups (N,)."""
+    found = {}
+    for name, statistic in statistics.items():
+        with suppress(ValueError):
+            found[name] = metrics.with_interval(statistic, groups)
+    return found
+
+
+def statistics_of(
+    predictions: Predictions, truth: Floats, classes: int, by_rank: bool = False
+) -> dict[str, metrics.Statistic]:
+    """What is measured of predictions: metric name to its number of some rows. classes: 0 of regression. by_rank:
+    only what the units of the scores play no part in."""
+    names = RANKS if by_rank else tuple(REGRESSION)
+    found = {name: _on(REGRESSION[name], truth, predictions.score) for name in names}
+    if classes and not by_rank:
         chosen = class_numbers(predictions, classes)
-        found |= {name: _with_interval(metric, truth, chosen, groups) for name, metric in CLASSES.items()}
+        found |= {name: _on(metric, truth, chosen) for name, metric in CLASSES.items()}
         if classes == 2:
-            found["roc_auc"] = _with_interval(lambda t, s: metrics.auc(t > 0, s), truth, score, groups)
-    return {name: entry for name, entry in found.items() if entry is not None}
+            found["roc_auc"] = _on(lambda t, s: metrics.auc(t > 0, s), truth, predictions.score)
+        else:
+            found["roc_auc_ovr"] = _on(metrics.auc_one_versus_rest, truth, class_scores(predictions, classes))
+    return found
+
+
+def _on(metric: Callable[[Floats, Any], float], truth: Floats, given: Floats) -> metrics.Statistic:
+    return lambda rows: metric(truth[rows], given[rows])
 
 
 def class_numbers(predictions: Predictions, classes: int) -> Floats:
@@ -132,44 +184,8 @@ def class_numbers(predictions: Predictions, classes: int) -> Floats:
     return np.clip(np.rint(predictions.score), 0, classes - 1)
 
 
-def _with_interval(metric: Metric, truth: Floats, score: Floats, groups: NDArray[Any]) -> dict[str, Any] | None:
-    try:
-        value = metric(truth, score)
-        interval = metrics.group_bootstrap(lambda rows: metric(truth[rows], score[rows]), groups, _RESAMPLES)
-    except ValueError:
-        return None
-    return {"value": round(value, 5), "interval": [round(end, 5) for end in interval]}
-
-
-def compared(
-    first: Predictions, second: Predictions, truth: Floats, groups: NDArray[Any], classes: int
-) -> dict[str, Any]:
-    """Paired differences, first minus second, of each metric, with intervals from the same resamples; rows whose truth
-    (N,) is NaN, because it is not known, do not count.
-
-    verdict: which is clearly higher. better: `first`, `second` or None where there is no clear difference.
-    """
-    known = np.flatnonzero(np.isfinite(truth))
-    first, second, truth, groups = first.take(known), second.take(known), truth[known], groups[known]
-    scores = first.score, second.score
-    chosen = class_numbers(first, classes), class_numbers(second, classes)
-    table = {name: (metric, scores) for name, metric in REGRESSION.items()}
-    table |= {name: (metric, chosen) for name, metric in CLASSES.items()} if classes else {}
-    return {name: _difference(metric, truth, *pair, groups) for name, (metric, pair) in table.items()}
-
-
-def _difference(metric: Metric, truth: Floats, a: Floats, b: Floats, groups: NDArray[Any]) -> dict[str, Any]:
-    def difference(rows: NDArray[np.intp]) -> float:
-        return metric(truth[rows], a[rows]) - metric(truth[rows], b[rows])
-
-    try:
-        low, high = metrics.group_bootstrap(difference, groups, _RESAMPLES)
-    except ValueError as error:
-        count = len(np.unique(groups))
-        raise UsageError(
-            f"`compare`: {len(truth)} rows in {count} groups that both have not seen are too few"
-        ) from error
-    verdict = "no clear difference" if low <= 0 <= high else ("first is higher" if low > 0 else "second is higher")
-    better = None if low <= 0 <= high else ("first" if (low > 0) != (metric in ERRORS) else "second")
-    value = difference(np.arange(len(truth)))
-    return {"value": round(value, 5), "interval": [round(low, 5), round(high, 5)], "verdict": verdict, "better": better}
+def class_scores(predictions: Predictions, classes: int) -> Floats:
+    """How much each row is of each class, (N, K): its probabilities, or without them how near its score is."""
+    if predictions.probabilities is not None:
+        return predictions.probabilities
+    return -np.abs(predictions.score[:, None] - np.arange(classes))

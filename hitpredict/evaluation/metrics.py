@@ -7,13 +7,19 @@ Conventions: `target` and `prediction` are one-dimensional arrays of the same le
 `groups` names the group (artists and duplicates) of each row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
+from scipy.stats import binomtest, kendalltau
 
 from hitpredict.files.arrays import Floats
+
+Statistic = Callable[[NDArray[np.intp]], float]
+"""A number of some rows, given by their numbers; raises ValueError where it is not defined."""
+RESAMPLES = 300
+"""Of every bootstrap of an evaluation."""
 
 
 def ranks(values: ArrayLike) -> Floats:
@@ -55,12 +61,17 @@ def auc(positive: ArrayLike, score: ArrayLike) -> float:
     return float((ranks(score)[chosen].sum() - hits * (hits + 1) / 2) / (hits * misses))
 
 
+def group_resamples(groups: ArrayLike, resamples: int, seed: int = 0) -> Iterator[NDArray[np.intp]]:
+    """Row numbers of as many whole groups as there are, drawn with replacement, again and again. groups: (N,)."""
+    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.concatenate([members[group] for group in rng.integers(len(members), size=len(members))])
+
+
 def group_bootstrap(
-    statistic: Callable[[NDArray[np.intp]], float],
-    groups: ArrayLike,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
+    statistic: Statistic, groups: ArrayLike, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of a statistic when whole groups are drawn with replacement (cluster bootstrap).
 
@@ -68,20 +79,31 @@ def group_bootstrap(
     went missing) is left out. groups: shape (N,). level: coverage in (0, 1).
     Raises ValueError where no resample gave a number.
     """
-    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
-    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
-    rng = np.random.default_rng(seed)
     values: list[float] = []
-    for _ in range(resamples):
-        drawn = rng.integers(len(members), size=len(members))
+    for rows in group_resamples(groups, resamples, seed):
         try:
-            values.append(statistic(np.concatenate([members[group] for group in drawn])))
+            values.append(statistic(rows))
         except ValueError:
             continue
     if not values:
         raise ValueError("the statistic is undefined on every resample")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def with_interval(statistic: Statistic, groups: ArrayLike, resamples: int = RESAMPLES) -> dict[str, Any]:
+    """`{"value", "interval"}` of a statistic over all rows, the interval a 95 % bootstrap over groups (N,).
+
+    Raises ValueError where the statistic does.
+    """
+    value = statistic(np.arange(len(np.asarray(groups))))
+    interval = group_bootstrap(statistic, groups, resamples)
+    return {"value": round(value, 5), "interval": [round(end, 5) for end in interval]}
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Two-sided exact p-value of so many wins and losses where either is as likely: binomial, ties left out."""
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def coverage(target: ArrayLike, low: ArrayLike, high: ArrayLike, groups: ArrayLike) -> tuple[float, float]:
@@ -166,3 +188,40 @@ def macro_f1(target: ArrayLike, prediction: ArrayLike) -> float:
         hits = np.sum((truth == name) & (chosen == name))
         scores.append(2 * hits / (np.sum(truth == name) + np.sum(chosen == name)))
     return float(np.mean(scores))
+
+
+def macro_precision(target: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean over the classes that occur of the share of the rows given a class that are of it, 0 where none is."""
+    truth, chosen = np.rint(np.asarray(target)), np.rint(np.asarray(prediction))
+    return float(np.mean([precision(truth == name, chosen == name) for name in np.unique(truth)]))
+
+
+def precision(positive: ArrayLike, chosen: ArrayLike) -> float:
+    """Share of the chosen rows that are positive, booleans (N,) both; 0 where none is chosen."""
+    right = np.asarray(positive, bool)[np.asarray(chosen, bool)]
+    return float(right.mean()) if len(right) else 0.0
+
+
+def sensitivity(positive: ArrayLike, chosen: ArrayLike) -> float:
+    """Share of the positive rows that are chosen (recall), booleans (N,) both. Raises ValueError where none is."""
+    found = np.asarray(chosen, bool)[np.asarray(positive, bool)]
+    if not len(found):
+        raise ValueError("recall needs positive rows")
+    return float(found.mean())
+
+
+def f1(positive: ArrayLike, chosen: ArrayLike) -> float:
+    """Harmonic mean of `precision` and `sensitivity`, booleans (N,). Raises ValueError without a positive row."""
+    right, given = np.asarray(positive, bool), np.asarray(chosen, bool)
+    if not right.any():
+        raise ValueError("F1 needs positive rows")
+    return float(2 * np.sum(right & given) / (right.sum() + given.sum()))
+
+
+def auc_one_versus_rest(target: ArrayLike, scores: ArrayLike) -> float:
+    """Mean over the classes that occur of the AUC of their scores, (N, K) for class numbers 0 to K - 1.
+
+    Raises ValueError where all rows are of one class.
+    """
+    truth, table = np.rint(np.asarray(target)).astype(int), np.asarray(scores)
+    return float(np.mean([auc(truth == number, table[:, number]) for number in np.unique(truth)]))

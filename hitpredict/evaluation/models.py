@@ -37,9 +37,14 @@ class FolderModel(ModelFolder):
         return Baselines.from_json(self.config.baselines)
 
     @property
-    def every_column(self) -> bool:
-        """Whether the model learnt from a table of columns that are of no known kind of features."""
-        return any(each.columns and each.kind is None for each in self.config.features)
+    def every_column(self) -> tuple[bool, ...]:
+        """Of each feature table whether it is one of columns that are of no known kind of features."""
+        return tuple(bool(each.columns) and each.kind is None for each in self.config.features)
+
+    @property
+    def tables(self) -> int:
+        """How many feature tables it takes."""
+        return len(self.config.features) - len(self.from_labels)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -60,7 +65,7 @@ class FolderModel(ModelFolder):
 class OnnxModel:
     """An exported model. Raises `EnvironmentProblem` when the file lacks what evaluation needs."""
 
-    every_column = False
+    every_column: tuple[bool, ...] = ()
     kinds: tuple[str, ...] = ()
 
     def __init__(self, model: str):
@@ -83,6 +88,11 @@ class OnnxModel:
         # The file is for one region, which it does not take any more.
         self._region = [region] if region else []
         self.from_labels: list[dict[str, Any]] = [*beside, *self._region]
+
+    @property
+    def tables(self) -> int:
+        """How many feature tables it takes."""
+        return len(self._windows)
 
     def predict(self, data: TrainingData) -> Predictions:
         """Predictions for every track of `data`, as `FolderModel.predict` gives them."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import EnvironmentProblem, UsageError, needs
 from hitpredict.evaluation import metrics
+from hitpredict.evaluation.paired import bins_of, error_by_band
 from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic
 from hitpredict.model_folder.predictions import Predictions
@@ -36,7 +37,6 @@ _STYLE: Mapping[str, Any] = {
     "svg.hashsalt": "hitpredict",
 }
 _MANY = 1500
-_RESAMPLES = 300
 
 
 def write_plots(
@@ -63,11 +63,70 @@ def write_plots(
         _save(_scatter_figure(predictions.score, truth, target, calibration), folder, "predicted-versus-true")
 
 
-def bins_of(values: Floats, count: int = 10) -> list[NDArray[np.intp]]:
-    """Row numbers of `count` parts of about equal size, by rising value; equal values stay together."""
-    edges = np.unique(np.quantile(values, np.arange(1, count) / count))
-    places = np.searchsorted(edges, values, side="right")
-    return [np.flatnonzero(places == place) for place in range(len(edges) + 1) if (places == place).any()]
+def write_comparison(
+    folder: Path, pair: Mapping[str, Predictions], truth: Floats, groups: NDArray[Any], target: Target
+) -> None:
+    """Write `comparison` as SVG and PNG: of two models by name their errors by band of the truth, and ROC curves.
+
+    truth: (N,), all known.
+    """
+    import matplotlib
+
+    style: Any = {**matplotlib.rcParamsDefault} | dict(_STYLE)
+    with matplotlib.rc_context(style):
+        figure = _figure(9.6)
+        left, right = figure.subplots(1, 2)
+        _band_axes(left, pair, truth, groups, target)
+        _roc_axes(right, pair, truth, target)
+        _save(figure, folder, "comparison")
+
+
+def _band_axes(axes: Any, pair: Mapping[str, Predictions], truth: Floats, groups: NDArray[Any], target: Target) -> None:
+    first, second = pair.values()
+    bands = error_by_band(first, second, truth, groups, target.classes)
+    for number, (name, key) in enumerate(zip(pair, ("first", "second"), strict=True)):
+        found = [each[key] for each in bands]
+        means = np.array([each["value"] for each in found])
+        low, high = np.array([each["interval"] for each in found]).T
+        reach = np.maximum([means - low, high - means], 0)
+        places = np.arange(len(bands)) + 0.16 * (2 * number - 1)
+        style = {"color": _COLOURS[number], "marker": _MARKERS[number], "capsize": 3, "linewidth": 1}
+        axes.errorbar(places, means, reach, label=name, **style)
+    names = [target.class_name(int(each["from"])) if target.classes else _band_name(each) for each in bands]
+    axes.set_xticks(range(len(bands)), names, fontsize=8)
+    axes.set(title="Where is which one wrong?", xlabel=f"true {target.name}", ylim=(0, None))
+    axes.set(ylabel="mean absolute error, 95 % interval")
+    axes.legend(loc="best", fontsize=9)
+
+
+def _band_name(band: Mapping[str, Any]) -> str:
+    low, high = f"{band['from']:.3g}", f"{band['to']:.3g}"
+    return low if low == high else f"{low} to\n{high}"
+
+
+def _roc_axes(axes: Any, pair: Mapping[str, Predictions], truth: Floats, target: Target) -> None:
+    upper = truth > (0 if target.classes == 2 else np.median(truth))
+    _diagonal(axes, np.array([0.0, 1.0]), "chance")
+    for number, (name, predictions) in enumerate(pair.items()):
+        if not upper.any() or upper.all():
+            continue
+        shares = np.stack(roc_curve(upper, predictions.score))
+        area = metrics.auc(upper, predictions.score)
+        axes.plot(*shares, color=_COLOURS[number], linewidth=1.6, label=f"{name}, area {area:.3f}")
+    what = "the upper class" if target.classes == 2 else "the upper half"
+    axes.set(title=f"Who tells {what} apart?", xlabel="share of the others taken along")
+    axes.set(ylabel=f"share of {what} found", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.legend(loc="lower right", fontsize=9)
+
+
+def roc_curve(positive: NDArray[np.bool_], score: Floats) -> tuple[Floats, Floats]:
+    """Shares of the negative and of the positive rows that score at least each value, from none to all; equal scores
+    are one step, so that the area below is `metrics.auc`."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    found = np.cumsum(positive[order])[last] / positive.sum()
+    taken = np.cumsum(~positive[order])[last] / (~positive).sum()
+    return np.append(0.0, taken), np.append(0.0, found)
 
 
 def observed(truth: Floats, groups: NDArray[Any], bins: list[NDArray[np.intp]]) -> tuple[Floats, Floats]:
@@ -79,7 +138,7 @@ def observed(truth: Floats, groups: NDArray[Any], bins: list[NDArray[np.intp]]) 
 
 
 def _mean_interval(values: Floats, groups: NDArray[Any]) -> tuple[float, float]:
-    return metrics.group_bootstrap(lambda rows: float(values[rows].mean()), groups, _RESAMPLES)
+    return metrics.group_bootstrap(lambda rows: float(values[rows].mean()), groups, metrics.RESAMPLES)
 
 
 def coverage_by_level(truth: Floats, score: Floats, groups: NDArray[Any]) -> Floats:
@@ -150,17 +209,11 @@ def _probability_figure(probabilities: Floats, truth: Floats, groups: NDArray[An
         means, reach = observed((truth == number).astype(np.float64), groups, bins)
         centres = np.array([probabilities[rows, number].mean() for rows in bins])
         style = {"color": _COLOURS[number % 7], "marker": _MARKERS[number % 7], "capsize": 3, "linewidth": 1}
-        axes.errorbar(centres, means, reach, label=f"class {number}: {_class_name(target, number)}", **style)
+        axes.errorbar(centres, means, reach, label=f"class {number}: {target.class_name(number)}", **style)
     axes.set(title="Are the probabilities right?", xlabel="predicted probability, tenths of the tracks")
     axes.set(ylabel="observed share, 95 % interval", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="upper left", fontsize=9)
     return figure
-
-
-def _class_name(target: Target, number: int) -> str:
-    low = f"{target.edges[number - 1]:.3g}" if number else ""
-    high = f"{target.edges[number]:.3g}" if number < target.classes - 1 else ""
-    return f"{low} to {high}" if low and high else (f"below {high}" if high else f"from {low}")
 
 
 def _scatter_figure(score: Floats, truth: Floats, target: Target, calibration: Calibration) -> Any:
@@ -183,7 +236,7 @@ def _scatter_figure(score: Floats, truth: Floats, target: Target, calibration: C
     rank = metrics.spearman(truth, score)
     axes.set_title(f"{len(score):,} tracks, rank correlation {rank:.2f}")
     if target.classes:
-        axes.set_yticks(range(target.classes), [_class_name(target, number) for number in range(target.classes)])
+        axes.set_yticks(range(target.classes), [target.class_name(number) for number in range(target.classes)])
         axes.set(xlabel=f"predicted class of {target.name}, expected number", ylabel="true class, scattered to be seen")
     else:
         axes.set(xlabel=f"predicted {target.name}", ylabel=f"true {target.name}")

@@ -8,7 +8,8 @@ from pathlib import Path
 from hitpredict.errors import UsageError
 from hitpredict.files.owned import sweep
 
-CONFIG, CHECKPOINTS, REQUEST = "config.json", "checkpoints", "request.json"
+CONFIG, CHECKPOINTS, FOLDS, REQUEST = "config.json", "checkpoints", "folds", "request.json"
+OUT_OF_FOLD = "out_of_fold.csv"
 _FILES = {
     CONFIG,
     "MODEL_CARD.md",
@@ -17,6 +18,7 @@ _FILES = {
     "estimator.onnx",
     "metrics.json",
     "model.safetensors",
+    OUT_OF_FOLD,
     "outputs.json",
     "training.csv",
 }
@@ -51,7 +53,7 @@ def check_work(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir() or not ours:
         raise UsageError(f"{folder}: is a link, no folder, or somebody else's; training needs the name, move it away")
     sweep(folder)
-    if more := _more_than({*_FILES, CHECKPOINTS, REQUEST}, folder):
+    if more := _more_than({*_FILES, CHECKPOINTS, FOLDS, REQUEST}, folder):
         raise UsageError(f"{folder}: holds {more}, which no training has left; move it away")
 
 
@@ -85,7 +87,7 @@ def _is_model(folder: Path) -> bool:
 def _more_than(known: set[str], folder: Path) -> str | None:
     """Something in a folder that is not known, by name or because it is a folder where a file should be."""
     for path in sorted(folder.iterdir()):
-        fits = path.is_dir() if path.name == CHECKPOINTS else path.is_file()
+        fits = path.is_dir() if path.name in (CHECKPOINTS, FOLDS) else path.is_file()
         if path.name not in known or path.is_symlink() or not fits:
             return path.name
     return None

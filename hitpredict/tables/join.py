@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -109,23 +110,25 @@ def load(
     labels: Path,
     targets: Sequence[str],
     group: str | None = None,
-    every_column: bool = False,
+    every_column: bool | Sequence[bool] = False,
     from_labels: Sequence[label_inputs.LabelKind] = (),
     wanted: Collection[str] = (),
 ) -> TrainingData:
     """Read and join. targets: label columns, a leading `-` meaning turned round. group: a label column, or None
     for connected groups of artists (columns `artist_ids` or `artist_id`) and equal feature rows.
 
-    A target column may hold lists (a curve). every_column: take all numeric columns but the targets, not only those of
-    a known kind of features. from_labels: inputs that the label table gives, after the feature tables' (see
-    `label_inputs`); a region among them makes a row for each region of a track. wanted: see `read_features`.
+    A target column may hold lists (a curve). every_column: of every table, or of each by itself: take all numeric
+    columns but the targets, not only those of a known kind of features. from_labels: inputs that the label table gives,
+    after the feature tables' (see `label_inputs`); a region among them makes a row for each region of a track. wanted:
+    see `read_features`.
 
     Tracks without features, without a label, or with one that is no number are left out; `notes` says how many.
     Raises `InputError` for unreadable tables and `UsageError` for missing columns and ids that do not match.
     """
     notes: list[str] = []
     note, left_out = notes.append, [name.removeprefix("-") for name in targets]
-    tables = [read_features(path, note, left_out, every_column, wanted) for path in features]
+    every = repeat(every_column) if isinstance(every_column, bool) else chain(every_column, repeat(False))
+    tables = [read_features(path, note, left_out, each, wanted) for path, each in zip(features, every, strict=False)]
     label_table = read_table(labels)
     ids = ids_of(label_table, labels)
     columns_of = [_numeric(label_table, name.removeprefix("-"), labels, note) for name in targets]

@@ -43,7 +43,9 @@ def train_and_held_out(fold_of_row: ArrayLike) -> Iterator[tuple[Indices, Indice
 
 
 SPLITS = TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
-_SHARES = {CALIBRATION: 0.15, TEST: 0.15, VALIDATION: 0.1}
+Shares = tuple[float, float, float, float]
+"""Of all rows, for training, validation, calibration and test; together 1."""
+USUAL_SHARES: Shares = (0.6, 0.1, 0.15, 0.15)
 
 
 def connected_groups(memberships: Sequence[Iterable[Hashable]]) -> NDArray[np.str_]:
@@ -68,11 +70,29 @@ def connected_groups(memberships: Sequence[Iterable[Hashable]]) -> NDArray[np.st
     return np.array([str(root(row)) for row in range(len(memberships))])
 
 
+def parsed_shares(text: str) -> Shares:
+    """The shares of `80,10,10` (training, validation and calibration half each, test) or `60,10,15,15`, in percent.
+
+    Raises ValueError for anything else.
+    """
+    try:
+        given = [float(part) for part in text.split(",")]
+    except ValueError:
+        given = []
+    if len(given) not in (3, 4) or not all(part > 0 for part in given) or abs(sum(given) - 100) > 1e-6:
+        raise ValueError("must be three or four percentages above 0 that add up to 100, such as 80,10,10")
+    train, *middle, test = (part / 100 for part in given)
+    validation, calibration = middle if len(middle) == 2 else (middle[0] / 2, middle[0] / 2)
+    return train, validation, calibration, test
+
+
 def group_split(
-    groups: ArrayLike, seed: int = 0, splits: Sequence[str] = (VALIDATION, CALIBRATION, TEST)
+    groups: ArrayLike,
+    seed: int = 0,
+    splits: Sequence[str] = (VALIDATION, CALIBRATION, TEST),
+    shares: Shares = USUAL_SHARES,
 ) -> NDArray[np.str_]:
-    """The split of each row: of `splits` validation gets about 10 %, calibration and test 15 % each, and training the
-    rest; no group is in two of them.
+    """The split of each row: each of `splits` gets about its share, and training the rest; no group is in two of them.
 
     Groups larger than a split's share stay in the training split. Raises ValueError with fewer groups than splits.
     """
@@ -81,8 +101,10 @@ def group_split(
         raise ValueError(f"a split by groups needs at least {len(splits) + 1} groups; there are {len(sizes)}")
     split = np.full(len(sizes), TRAIN, dtype="U11")
     free = list(np.random.default_rng(seed).permutation(len(sizes)))
-    for name in (name for name in _SHARES if name in splits):
-        wanted, filled = _SHARES[name] * sizes.sum(), 0
+    share_of = dict(zip(SPLITS, shares, strict=True))
+    # Validation comes last, so that the other two are the same songs without it.
+    for name in (name for name in (CALIBRATION, TEST, VALIDATION) if name in splits):
+        wanted, filled = share_of[name] * sizes.sum(), 0
         # At least one group each, even if all are large.
         for group in sorted(free, key=lambda g: sizes[g] > wanted):
             if filled and filled + sizes[group] > 1.1 * wanted:
@@ -95,22 +117,30 @@ def group_split(
     return split[inverse]
 
 
-def halved(split: NDArray[np.str_], groups: ArrayLike, seed: int = 0) -> NDArray[np.str_]:
-    """The split with half of its validation rows, by groups, for calibration.
+def halved(split: NDArray[np.str_], groups: ArrayLike, seed: int = 0, share: float = 0.5) -> NDArray[np.str_]:
+    """The split with about a `share` of its validation rows, half of them by default, by groups, for calibration.
 
     Raises ValueError where these are a single group.
     """
     found = np.flatnonzero(split == VALIDATION)
-    second = group_folds(np.asarray(groups)[found], 2, seed) == 1
+    inside = np.asarray(groups)[found]
     result = split.astype("U11")
+    if share == 0.5:
+        result[found[group_folds(inside, 2, seed) == 1]] = CALIBRATION
+        return result
+    second = group_split(inside, seed, (CALIBRATION,), (1 - share, 0.0, share, 0.0)) == CALIBRATION
     result[found[second]] = CALIBRATION
     return result
 
 
-def temporal_split(dates: ArrayLike) -> NDArray[np.str_]:
-    """The oldest 70 % of rows train, the next 15 % validate, the newest 15 % test; equal dates stay together."""
+def temporal_split(dates: ArrayLike, shares: Shares = USUAL_SHARES) -> NDArray[np.str_]:
+    """The oldest rows train, the newest test, and those between validate; equal dates stay together.
+
+    With the usual shares 70, 15 and 15 %: calibration comes out of validation (see `halved`), and is half of it.
+    """
     values = np.asarray(dates)
     order = np.sort(values)
     last = len(order) - 1
-    first_test, first_validation = order[min(last, round(0.85 * len(order)))], order[min(last, round(0.7 * len(order)))]
+    held, tested = (0.3, 0.15) if shares == USUAL_SHARES else (1 - shares[0], shares[3])
+    first_test, first_validation = (order[min(last, round((1 - share) * len(order)))] for share in (tested, held))
     return np.where(values >= first_test, TEST, np.where(values >= first_validation, VALIDATION, TRAIN))

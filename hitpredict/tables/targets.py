@@ -110,6 +110,12 @@ class Target:
         """Class numbers, 0 the lowest, of values on the target scale."""
         return np.searchsorted(np.array(self.edges), values, side="right")
 
+    def class_name(self, number: int) -> str:
+        """A class in words, by its edges on the target scale: `below 3`, `3 to 6`, `from 6`."""
+        low = f"{self.edges[number - 1]:.3g}" if number else ""
+        high = f"{self.edges[number]:.3g}" if number < self.classes - 1 else ""
+        return f"{low} to {high}" if low and high else (f"below {high}" if high else f"from {low}")
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, with names where some were given."""
         return {key: value for key, value in asdict(self).items() if key != "names" or value}

@@ -13,7 +13,18 @@ from hitpredict.frontends import FRONTENDS, to_json
 from hitpredict.recipes import Recipe
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData
-from hitpredict.tables.splits import CALIBRATION, SPLITS, TEST, TRAIN, VALIDATION, group_split, halved, temporal_split
+from hitpredict.tables.splits import (
+    CALIBRATION,
+    SPLITS,
+    TEST,
+    TRAIN,
+    USUAL_SHARES,
+    VALIDATION,
+    Shares,
+    group_split,
+    halved,
+    temporal_split,
+)
 from hitpredict.tables.targets import Target
 
 _COLLAPSED = 1e-3
@@ -125,23 +136,33 @@ def crossing(groups: NDArray[np.str_], split: NDArray[np.str_]) -> int:
     return int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
 
 
-def split_of(data: TrainingData, split: str, seed: int, chooses: bool = True) -> NDArray[np.str_]:
+def split_of(
+    data: TrainingData, split: str, seed: int, chooses: bool = True, shares: Shares | None = None
+) -> NDArray[np.str_]:
     """`train`, `validation`, `calibration` or `test` for each row.
+
+    shares: how large they are, where a given split does not say so itself.
 
     chooses: whether the fit chooses among its epochs by the validation split; without, there is none, and what a given
     split names so calibrates. Raises `UsageError` for a split the table cannot give.
     """
+    if shares is not None and split.partition(":")[0] in ("fma", "column"):
+        raise UsageError(f"`shares`: the parts are those of `split` {split}; leave one of them out")
     splits = (VALIDATION, CALIBRATION, TEST) if chooses else (CALIBRATION, TEST)
+    wanted = shares or USUAL_SHARES
     try:
         if split in ("groups", "random"):
-            return group_split(data.groups if split == "groups" else np.arange(len(data)), seed, splits)
-        found = _given_split(data, split)
+            apart = data.groups if split == "groups" else np.arange(len(data))
+            found = group_split(apart, seed, (VALIDATION, CALIBRATION, TEST) if shares else splits, wanted)
+            # Of shares that were asked for, what would choose among epochs calibrates where there are none.
+            return found if chooses else np.where(found == VALIDATION, CALIBRATION, found)
+        found = _given_split(data, split, wanted)
         missing = [name for name in splits if name not in found]
         if not chooses:
             found = np.where(found == VALIDATION, CALIBRATION, found)
             missing = [name for name in missing if name not in found]
         elif missing == [CALIBRATION]:
-            return halved(found, data.groups, seed)
+            return halved(found, data.groups, seed, wanted[2] / (wanted[1] + wanted[2]) if shares else 0.5)
         # What is lacking comes out of the training split, by groups; dates are not mixed.
         rest = [name for name in missing if name != TEST]
         if rest and not split.startswith("temporal"):
@@ -151,7 +172,7 @@ def split_of(data: TrainingData, split: str, seed: int, chooses: bool = True) ->
     return found
 
 
-def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
+def _given_split(data: TrainingData, split: str, shares: Shares) -> NDArray[np.str_]:
     """The splits that the label table gives by a date, or by name in a column."""
     kind, _, column = split.partition(":")
     column = "split" if kind == "fma" else column
@@ -160,7 +181,7 @@ def _given_split(data: TrainingData, split: str) -> NDArray[np.str_]:
     if column not in data.table:
         raise UsageError(f"`split` {split}: the label table has no column {column}")
     if kind == "temporal":
-        return temporal_split(_dates(data.table[column], column)).astype("U11")
+        return temporal_split(_dates(data.table[column], column), shares).astype("U11")
     names = {each: each for each in SPLITS} | {"training": TRAIN, "valid": VALIDATION}
     found = [str(value) for value in data.table[column]]
     if unknown := sorted(set(found) - set(names)):

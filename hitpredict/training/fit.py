@@ -84,9 +84,14 @@ def _fit(model: NetworkModel, prepared: Prepared, learnt: NDArray[Any], folder: 
 
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     refresh = partial(_refresh, model, train, learnt[rows[TRAIN]]) if hasattr(network, "finish_training") else None
-    fit_loop(model, trainable, main_loss, training, train, validation, run, folder / "main", refresh)
+    watch = partial(_watched, run.watch, model) if run.watch else None
+    fit_loop(model, trainable, main_loss, training, train, validation, run, folder / "main", refresh, watch)
     if refresh is not None:
         refresh()
+
+
+def _watched(watch: Callable[[int, NetworkModel], None], model: NetworkModel, epoch: int) -> None:
+    watch(epoch, model)
 
 
 def _refresh(model: NetworkModel, train: Tracks, targets: NDArray[np.float32]) -> None:

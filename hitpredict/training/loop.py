@@ -59,18 +59,23 @@ class _Fit(lightning.LightningModule):
         tracks: Tracks,
         log: Path,
         refresh: Callable[[], None] | None = None,
+        watch: Callable[[int], None] | None = None,
     ):
         super().__init__()
         self.model, self._fitted, self._loss, self._metrics = model, list(parameters), loss, metrics
         self._spec, self._seed, self._tracks, self._log = spec, seed, tracks, log
         self._sums: list[Tensor] = []
-        self._refresh = refresh
+        self._refresh, self._watch = refresh, watch
         self.begun = False
 
     def on_validation_epoch_start(self) -> None:
         # Networks that answer by comparing with training songs need them at hand to be judged.
         if self._refresh is not None:
             self._refresh()
+
+    def on_validation_epoch_end(self) -> None:
+        if self._watch is not None:
+            self._watch(self.current_epoch)
 
     def on_train_start(self) -> None:
         self.begun = True
@@ -175,18 +180,20 @@ def fit_loop(
     run: TrainingRun,
     folder: Path,
     refresh: Callable[[], None] | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> None:
     """One fit; the model is left with its best weights on the validation tracks.
 
     spec: `patience` ends it after so many epochs without a better `monitor`, `checkpoint` says whose best weights are
-    kept. folder: where checkpoints and `training.csv` go. refresh: what is done before each validation.
+    kept. folder: where checkpoints and `training.csv` go. refresh: what is done before each validation. watch: called
+    after each with the number of the epoch.
     Raises `TrainingError` when the loss is not finite any more, `CheckpointError` for damage in what is resumed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(run.seed)
     named = {name for name in (spec.monitor, spec.checkpoint) if name and name != "loss"}
     metrics: dict[str, Loss] = {name: partial(_measured, model, METRICS[name]) for name in sorted(named)}
-    module = _Fit(model, parameters, loss, metrics, spec, run.seed, train, folder / "training.csv", refresh)
+    module = _Fit(model, parameters, loss, metrics, spec, run.seed, train, folder / "training.csv", refresh, watch)
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,10 +1,10 @@
 """What is trained, on what and how; and what of that is settled before anything is fitted or written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -18,8 +18,11 @@ from hitpredict.model_folder.predictions import Predictions
 from hitpredict.recipes import Recipe
 from hitpredict.tables import label_inputs, targets
 from hitpredict.tables.join import TrainingData, load
-from hitpredict.tables.splits import SPLITS, TRAIN, VALIDATION
+from hitpredict.tables.splits import SPLITS, TRAIN, VALIDATION, Shares
 from hitpredict.training.checks import check_tables, other_input, split_of
+
+if TYPE_CHECKING:
+    from hitpredict.networks.model import NetworkModel
 
 _FEWEST_GROUPS = 5
 
@@ -29,7 +32,9 @@ class TrainingRun:
     """What to train, on what, and how.
 
     split: `groups`, `random`, `fma`, `temporal:COLUMN` or `column:COLUMN`. resume: go on with what a killed run left.
-    accelerator, devices, precision: Lightning's. progress: show it on standard error.
+    accelerator, devices, precision: Lightning's. progress: show it on standard error. shares: how large the parts are,
+    see `splits.parsed_shares`. folds: of a cross-validation besides, 0 for none. parts: the part of each row, (N,), in
+    place of a split. watch: called after each epoch of a network's main fit with its number, from 0, and the model.
     """
 
     recipe: Recipe
@@ -41,6 +46,10 @@ class TrainingRun:
     devices: int = 1
     precision: str = "32-true"
     progress: bool = False
+    shares: Shares | None = None
+    folds: int = 0
+    parts: NDArray[np.str_] | None = None
+    watch: Callable[[int, "NetworkModel"], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,12 +110,13 @@ def prepare(run: TrainingRun) -> Prepared:
     recipe, data = run.recipe, run.data
     check_tables(recipe, data)
     chooses = not recipe.estimator
-    split = split_of(data, run.split, run.seed, chooses)
+    split = run.parts if run.parts is not None else split_of(data, run.split, run.seed, chooses, run.shares)
     few = len(np.unique(data.groups[split == TRAIN]))
     if few < _FEWEST_GROUPS:
         raise UsageError(f"the training part has {few} groups of artists; it needs {_FEWEST_GROUPS} at least")
     rows = {name: np.flatnonzero(split == name) for name in SPLITS}
-    if empty := [name for name, found in rows.items() if not len(found) and (chooses or name != VALIDATION)]:
+    needed = [name for name in SPLITS if (chooses or name != VALIDATION) and run.parts is None]
+    if empty := [name for name in needed if not len(rows[name])]:
         raise UsageError(f"`split` {run.split}: leaves no rows for {empty[0]}")
     uncut = recipe.task == "classification" and not recipe.target.cut_by
     spec = msgspec.structs.replace(recipe.target, classes=3) if uncut else recipe.target

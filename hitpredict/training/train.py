@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from hitpredict.evaluation.outputs import measured_outputs
 from hitpredict.files.arrays import Floats
 from hitpredict.files.owned import atomic, locked
 from hitpredict.model_folder.config import ModelConfig, ScoreReference, Split
-from hitpredict.model_folder.predictions import Predictions, estimator_session, predict_estimator
+from hitpredict.model_folder.predictions import Predictions
 from hitpredict.model_folder.replace import (
     CHECKPOINTS,
     CONFIG,
+    FOLDS,
     REQUEST,
     check_replaceable,
     check_work,
@@ -31,12 +32,13 @@ from hitpredict.model_folder.replace import (
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
 from hitpredict.scoring.outputs import Outputs
-from hitpredict.scoring.spread import Spread
 from hitpredict.tables import label_inputs
 from hitpredict.tables.join import TrainingData, filled
-from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, VALIDATION, usual_folds
-from hitpredict.training.calibrate import fit_outputs, fit_spread
-from hitpredict.training.checks import check_collapse, crossing, other_input
+from hitpredict.tables.splits import CALIBRATION, TEST, TRAIN, usual_folds
+from hitpredict.training.calibrate import fit_outputs
+from hitpredict.training.calibrated import calibrated
+from hitpredict.training.checks import crossing, other_input
+from hitpredict.training.folds import cross_validated, fold_numbers
 from hitpredict.training.run import FittedModel, Prepared, TrainingRun, prepare
 
 _REFERENCE_QUANTILES = 201
@@ -55,6 +57,8 @@ def train(run: TrainingRun, folder: Path) -> dict[str, Any]:
     check_replaceable(folder)
     with locked(folder):
         prepared = prepare(run)
+        if run.folds:
+            fold_numbers(run.data, run.folds, run.seed)
         work = folder.with_name(f".{folder.name}.partial")
         _begin(work, prepared)
         try:
@@ -73,16 +77,14 @@ def train(run: TrainingRun, folder: Path) -> dict[str, Any]:
 
 def _begin(work: Path, prepared: Prepared) -> None:
     """Make the folder of a run, or take up the one that was left. Raises `UsageError` when that was another run."""
-    run, data, asked = prepared.run, prepared.run.data, work / REQUEST
+    run, asked = prepared.run, work / REQUEST
     # The request goes first of all that a finished run removes: without it what is left is not whole.
     if run.resume and asked.exists():
         check_work(work)
     else:
         clear_work(work)
     work.mkdir(parents=True, exist_ok=True)
-    rows = hashlib.sha256(data.labels.tobytes() + "\0".join([*data.track_ids, *prepared.split]).encode()).hexdigest()
-    tables = [[Path(each.path).name, each.kind] for each in data.inputs]
-    request = json.dumps([run.recipe.to_json(), run.seed, tables, rows, run.precision, run.devices])
+    request = json.dumps(request_of(run, prepared.split))
     if asked.exists() and asked.read_text(encoding="utf-8") != request:
         raise UsageError(
             f"`resume`: {work} is of a run with another recipe, seed, split or table; give the same options, or leave "
@@ -92,61 +94,31 @@ def _begin(work: Path, prepared: Prepared) -> None:
         file.write(request.encode())
 
 
+def request_of(run: TrainingRun, split: Iterable[str]) -> list[Any]:
+    """What two runs must have in common for one to go on with what the other left. split: the part of each row."""
+    data = run.data
+    rows = hashlib.sha256(data.labels.tobytes() + "\0".join([*data.track_ids, *split]).encode()).hexdigest()
+    tables = [[Path(each.path).name, each.kind] for each in data.inputs]
+    return [run.recipe.to_json(), run.seed, tables, rows, run.precision, run.devices, run.folds]
+
+
 def _trained(prepared: Prepared, work: Path) -> dict[str, Any]:
     """Fit, check, calibrate and measure; all files of the model are in `work` then."""
-    run, rows, target = prepared.run, prepared.rows, prepared.target
-    recipe, data = run.recipe, run.data
-    if recipe.estimator:
-        fitted = _fit_estimator(prepared, work)
-    else:
-        from hitpredict.training.fit import fit_network
-
-        fitted = fit_network(prepared, work)
-    held_out = np.concatenate([rows[CALIBRATION], rows[TEST]])
-    check_collapse(recipe, fitted.predictions.score[held_out], prepared.values, target)
-    low, high = (0.0, target.classes - 1.0) if target.classes else (target.scaled["low"], target.scaled["high"])
-    predictions = fitted.predictions.cut(low, high)
-    truth = target.truth(data.labels)
-    # Of curves that the data do not hold to their end the sum is not known.
-    known = rows[CALIBRATION][np.isfinite(truth[rows[CALIBRATION]])]
-    scored = truth[known], predictions.score[known], data.groups[known]
-    calibration = Calibration.fit(*scored, low=low, high=high, spread=_spread(prepared, predictions, truth))
-    outputs = fit_outputs(target, predictions, data, rows[TRAIN], rows[CALIBRATION], calibration)
-    baselines = Baselines.fit(data.take(rows[TRAIN]), truth[rows[TRAIN]], run.seed, recipe.task == "curve")
-    config = _config(prepared, fitted, predictions.score, baselines)
-    _dump(work / "calibration.json", calibration.to_json())
+    run, rows = prepared.run, prepared.rows
+    model = calibrated(prepared, work)
+    predictions = model.fitted.predictions
+    outputs = fit_outputs(prepared.target, predictions, run.data, rows[TRAIN], rows[CALIBRATION], model.calibration)
+    config = _config(prepared, model.fitted, predictions.score, model.baselines)
+    _dump(work / "calibration.json", model.calibration.to_json())
     _dump(work / "outputs.json", outputs.to_json())
-    _dump(work / "domain.json", _domain(data, rows[TRAIN]).to_json())
+    _dump(work / "domain.json", _domain(run.data, rows[TRAIN]).to_json())
     _dump(work / CONFIG, config.to_json())
-    result = _evaluation(prepared, predictions, calibration, outputs, baselines, config.input_note)
+    result = _evaluation(prepared, predictions, model.calibration, outputs, model.baselines, config.input_note)
+    if run.folds:
+        result["cross_validation"] = cross_validated(run, work)
     _dump(work / "metrics.json", result)
     (work / "MODEL_CARD.md").write_text(card_of(config, result), encoding="utf-8")
     return result
-
-
-def _spread(prepared: Prepared, predictions: Predictions, truth: Floats) -> Spread | None:
-    """What the validation songs say of the width of intervals; estimators have none, nor classes a scale for it."""
-    rows = prepared.rows[VALIDATION]
-    rows = rows[np.isfinite(truth[rows])]
-    if prepared.target.classes or not prepared.run.recipe.network:
-        return None
-    return fit_spread(truth[rows], predictions.score[rows], prepared.run.data.groups[rows])
-
-
-def _fit_estimator(prepared: Prepared, work: Path) -> FittedModel:
-    from hitpredict.training import estimators
-
-    run, data, target = prepared.run, prepared.run.data, prepared.target
-    names = [
-        name
-        for number, each in enumerate(data.inputs)
-        for name in each.columns or [f"{number}.{place}" for place in range(data.vectors(number).shape[1])]
-    ]
-    rows, classes = prepared.rows[TRAIN], target.classes
-    learnt = target.class_of(prepared.values) if classes else prepared.values
-    fitted = estimators.fit(run.recipe.estimator, data.summary[rows], learnt[rows], classes, names, run.seed)
-    (work / "estimator.onnx").write_bytes(fitted.onnx)
-    return FittedModel(predict_estimator(estimator_session(fitted.onnx), data), notes=fitted.notes)
 
 
 def _config(prepared: Prepared, fitted: FittedModel, score: Floats, baselines: Baselines) -> ModelConfig:
@@ -222,5 +194,6 @@ def _dump(path: Path, data: Mapping[str, Any]) -> None:
 def _finish(work: Path, folder: Path) -> None:
     """Put the finished folder in its place; what only `resume` needs goes."""
     (work / REQUEST).unlink()
-    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
+    for name in (CHECKPOINTS, FOLDS):
+        shutil.rmtree(work / name, ignore_errors=True)
     put_in_place(work, folder)

@@ -1,6 +1,7 @@
 """What does `hitpredict evaluate` print, draw and compare?"""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -130,3 +131,50 @@ def test_a_folder_a_file_and_a_name_are_taken_alike_by_score(trained, tmp_path):
     assert json.loads(folder.stdout) == json.loads(file.stdout)
     assert "exported for this run" in folder.stderr
     assert CliRunner().invoke(app, ["score", "-m", "zalo2019-mfcc", str(song)]).exit_code == 0
+
+
+def test_the_command_says_how_often_the_other_is_nearer(trained, tmp_path):
+    printed = run(trained, "constant", "--compare", str(trained / "linear"), "--plots", str(tmp_path))
+    share, wins = re.search(r"linear is nearer to the truth on (.*)% \[.*\((\d+) against", printed).groups()
+    assert float(share) > 80
+    assert int(wins) > 30
+    assert "exact sign test over groups: linear is nearer on more songs in" in printed
+    assert "mean absolute error by band of the truth" in printed
+    assert {path.stem for path in tmp_path.iterdir()} == {*PICTURES, "comparison"}
+
+
+def test_the_command_cuts_scores(trained):
+    found = json.loads(run(trained, "linear", "-f", "json", "--threshold", "20"))["threshold"]
+    assert found["metrics"]["roc_auc"]["value"] > 0.9 > found["baselines"]["constant"]["roc_auc"]["value"]
+    assert found["baselines"]["constant"]["recall"]["value"] in (0, 1)
+
+
+def test_the_command_judges_by_another_target(trained, tmp_path):
+    """In other units a score can only order; turned round, it orders the other way."""
+    rows = [row.split(",") for row in (trained / "l.csv").read_text().splitlines()[1:]]
+    lines = [f"{track},{2 ** float(popularity):.6f},{artist}" for track, popularity, artist in rows]
+    (tmp_path / "l.csv").write_text("\n".join(["track_id,plays,artist", *lines]) + "\n")
+    (tmp_path / "f.csv").write_text((trained / "f.csv").read_text())
+    own = json.loads((trained / "linear" / "metrics.json").read_text())["metrics"]
+    found = json.loads(run(tmp_path, "", "-f", "json", "--target=-plays", name=str(trained / "linear")))
+    assert found["metrics"]["spearman"]["value"] == -own["spearman"]["value"]
+    assert set(found["metrics"]) == {"spearman", "kendall", "ndcg@100", "recall@100"}
+    assert (found["target"], found["predicts"]) == ("-plays", "popularity")
+    printed = run(tmp_path, "", "--target", "plays", name=str(trained / "linear"))
+    assert f"| spearman | {own['spearman']['value']:.3f} " in printed
+    assert "other units" in printed
+    assert json.loads(run(trained, "linear", "-f", "json", "--target", "popularity"))["metrics"] == own
+
+
+def test_the_command_breaks_figures_down(trained, tmp_path):
+    rows = (trained / "l.csv").read_text().splitlines()[1:]
+    labels = [f"{row},{'AB'[int(row.split(',')[2]) % 2]}" for row in rows]
+    (tmp_path / "l.csv").write_text("track_id,popularity,artist,region\n" + "\n".join(labels) + "\n")
+    (tmp_path / "f.csv").write_text((trained / "f.csv").read_text())
+    printed = run(tmp_path, "", "--all", "--by", "region", "--threshold", "20", name=str(trained / "linear"))
+    assert "differences are beyond chance" in printed
+    heads = [line for line in printed.splitlines() if line.startswith("|  | songs | groups |")]
+    assert {"mae", "spearman", "coverage", "roc_auc at 20"} <= {
+        name for head in heads for name in head[2:-2].split(" | ")
+    }
+    assert sum(line.startswith("| A | 150 | 50 |") for line in printed.splitlines()) == len(heads)

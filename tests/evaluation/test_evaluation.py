@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hitpredict.evaluation import metrics
-from hitpredict.evaluation.evaluate import CLASSES, REGRESSION, compared, evaluate
+from hitpredict.evaluation.evaluate import CLASSES, REGRESSION, evaluate
+from hitpredict.evaluation.paired import compared
 from hitpredict.model_folder.predictions import Predictions
 from tests.helpers.evaluating import ROWS, parts
 
@@ -26,7 +27,7 @@ def regression(data):
     [
         ({}, {*REGRESSION}),
         ({"classes": 2}, {*REGRESSION, *CLASSES, "roc_auc"}),
-        ({"classes": 3}, {*REGRESSION, *CLASSES}),
+        ({"classes": 3}, {*REGRESSION, *CLASSES, "roc_auc_ovr"}),
     ],
 )
 def test_every_metric_has_a_value_within_an_interval(data, spec, expected):

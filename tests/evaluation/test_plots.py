@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics as reference
 
-from hitpredict.evaluation.plots import LEVELS, bins_of, coverage_by_level, observed, write_plots
+from hitpredict.evaluation.paired import bins_of
+from hitpredict.evaluation.plots import LEVELS, coverage_by_level, observed, roc_curve, write_comparison, write_plots
+from hitpredict.model_folder.predictions import Predictions
 from tests.helpers.evaluating import PICTURES, ROWS, parts
 
 
@@ -56,3 +59,23 @@ def test_coverage_follows_the_level(data):
     assert found.shape == (len(LEVELS),)
     np.testing.assert_allclose(found, LEVELS, atol=0.12)
     assert coverage_by_level(truth[:5], predictions.score[:5], data.groups[:5]).size == 0
+
+
+@pytest.mark.parametrize("spec", [{}, {"classes": 2}, {"classes": 3}])
+def test_a_comparison_is_drawn_of_both(data, tmp_path, spec):
+    target, first, _, _, truth = parts(data, spec)
+    second = Predictions(first.score + np.random.default_rng(1).normal(size=ROWS))
+    for name, pair in (("a", (first, second)), ("b", (first, second)), ("c", (second, first))):
+        write_comparison(tmp_path / name, dict(zip(("one", "two"), pair, strict=True)), truth, data.groups, target)
+    drawn = {name: (tmp_path / name / "comparison.svg").read_bytes() for name in "abc"}
+    assert drawn["a"] == drawn["b"] != drawn["c"]
+    assert (tmp_path / "a" / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_roc_curve_is_that_of_the_library():
+    random = np.random.default_rng(0)
+    positive, score = random.random(200) < 0.3, random.integers(0, 20, 200).astype(float)
+    taken, found = roc_curve(positive, score)
+    expected = reference.roc_curve(positive, score, drop_intermediate=False)
+    np.testing.assert_allclose((taken, found), expected[:2], atol=1e-12)
+    assert reference.auc(taken, found) == pytest.approx(reference.roc_auc_score(positive, score))

@@ -81,6 +81,12 @@ EVERY = (
     Command(("fetch", "weights"), ("--list",)),
     Command(("fetch", "synth"), ("-n", "2", "--seconds", "2"), work=("-o", "synth")),
     Command(("train",), ("-r", "linear", "--target", "rank", *_TABLES), work=("-o", "model"), heavy=True),
+    Command(
+        ("tune",),
+        ("-r", "linear", "--target", "rank", *_TABLES, "--set", "penalty=1..100", "--trials", "2"),
+        work=("-o", "search"),
+        heavy=True,
+    ),
     Command(("evaluate",), _TABLES, work=("--all", "model"), heavy=True),
     Command(("export-onnx",), work=("model", "-o", "model.onnx"), heavy=True),
 )

@@ -12,6 +12,7 @@ import pytest
 from hitpredict import recipes
 from hitpredict.datasets.web.download import Web
 from hitpredict.tables.join import load
+from hitpredict.training import calibrated
 from hitpredict.training import train as training_run
 from hitpredict.training.run import TrainingRun
 from tests.helpers.damage import COLUMNS, ROWS
@@ -65,7 +66,7 @@ def tables(tmp_path_factory):
         "track_id,popularity,artist\n" + "".join(f"{','.join(map(str, row.values()))}\n" for row in labels)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_run, "check_collapse", lambda *_: None)
+        patch.setattr(calibrated, "check_collapse", lambda *_: None)
         for name, changes in (("linear", {}), ("mlp", {"training.epochs": 1})):
             data = load([folder / "features.csv"], folder / "labels.csv", ["popularity"])
             request = TrainingRun(recipes.load(name).changed(changes), data)

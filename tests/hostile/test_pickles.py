@@ -18,6 +18,7 @@ from hitpredict.features.embeddings.loading import transformer
 from hitpredict.features.embeddings.vggish_network import load_network
 from hitpredict.networks.vit import read_weights
 from hitpredict.tables.join import load
+from hitpredict.training import calibrated
 from hitpredict.training import train as training_run
 from hitpredict.training.run import TrainingRun
 
@@ -79,7 +80,7 @@ def killed(tmp_path_factory):
     request = TrainingRun(recipes.load("mlp").changed(changes), data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_run, "_finish", lambda work, folder: None)
-        patch.setattr(training_run, "check_collapse", lambda *_: None)
+        patch.setattr(calibrated, "check_collapse", lambda *_: None)
         training_run.train(request, folder / "m")
     return folder, replace(request, resume=True)
 

@@ -1,8 +1,10 @@
 """The scripts under examples/ do what their first lines say."""
 
+import importlib.util
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,3 +92,45 @@ def test_stems_of_the_example_song_are_explained(tmp_path, path_with_program):
     assert done.returncode == 0, done.stderr
     assert "lead" in (tmp_path / "stems.html").read_text(encoding="utf-8")
     assert '"stem": "drums"' in (tmp_path / "stems.jsonl").read_text(encoding="utf-8")
+
+
+def module(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_an_artists_level_is_of_other_songs_that_are_known():
+    names, known = [["a"], ["a", "b"], ["b"], ["c"], ["a"]], [True, True, True, True, False]
+    found = module("nested_tables").own_level(names, [1.0, 3.0, 8.0, 5.0, 100.0], known)
+    assert found == [("3.00000", 1), ("4.50000", 2), ("3.00000", 1), ("", 0), ("2.00000", 2)]
+
+
+def test_transfer_tests_on_groups_it_was_not_trained_on(monkeypatch):
+    transfer, random = module("transfer"), np.random.default_rng(0)
+    fold = random.integers(0, transfer.FOLDS, 200)
+    features, values = np.stack([fold, random.normal(size=200)], axis=1).astype(float), random.normal(size=200)
+    trained, tested = [], []
+
+    def ridge(given, _):
+        trained.append(set(given[:, 0]))
+        return lambda held: (tested.append(set(held[:, 0])), held[:, 1])[1]
+
+    monkeypatch.setattr(transfer, "ridge", ridge)
+    train, test = np.arange(150), np.arange(100, 200)
+    answers = transfer.predicted(features, values, fold, train, test)
+    np.testing.assert_array_equal(answers, features[test, 1])
+    assert len(tested) == transfer.FOLDS
+    assert all(not seen & held for seen, held in zip(trained, tested, strict=True))
+
+
+def test_the_ridge_of_transfer_is_the_librarys():
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    transfer, random = module("transfer"), np.random.default_rng(0)
+    features, values = random.normal(3, 2, (80, 4)), random.normal(size=80)
+    expected = make_pipeline(StandardScaler(), Ridge(transfer.PENALTY)).fit(features, values).predict(features)
+    np.testing.assert_allclose(transfer.ridge(features, values)(features), expected, atol=1e-9)

@@ -37,7 +37,7 @@ def extras(*wanted: str) -> str:
     return " ".join(sorted(IMPORTED.get(name, name.replace("-", "_")) for name in names))
 
 
-@pytest.mark.parametrize("extra", ["m4a", "rubberband", "parquet", "fetch", "remote", "scale", "train"])
+@pytest.mark.parametrize("extra", ["m4a", "rubberband", "parquet", "fetch", "remote", "scale", "train", "tune"])
 def test_an_extra_brings_nothing_that_is_not_imported(extra):
     package = Path(hitpredict.__file__).parent
     sources = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))

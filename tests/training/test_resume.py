@@ -12,7 +12,7 @@ from hitpredict import recipes
 from hitpredict.errors import UsageError
 from hitpredict.model_folder.replace import check_replaceable
 from hitpredict.tables.join import TrainingData, load
-from hitpredict.training import loop
+from hitpredict.training import calibrated, loop
 from hitpredict.training import train as training_run
 from hitpredict.training.run import TrainingRun
 from tests.helpers.folders import contents
@@ -47,7 +47,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _few_rows_may_collapse(monkeypatch):
-    monkeypatch.setattr(training_run, "check_collapse", lambda *_: None)
+    monkeypatch.setattr(calibrated, "check_collapse", lambda *_: None)
 
 
 def asked(name: str, data: TrainingData) -> TrainingRun:

@@ -12,6 +12,7 @@ from hitpredict import recipes
 from hitpredict.errors import UsageError
 from hitpredict.tables import targets
 from hitpredict.tables.join import load
+from hitpredict.training import calibrated
 from hitpredict.training import loop as training
 from hitpredict.training import train as training_run
 from hitpredict.training.run import TrainingRun
@@ -43,7 +44,7 @@ def tables(tmp_path_factory):
 def trained(tables, monkeypatch, tmp_path, recipe):
     """The folder of a run as it stands before it is put in its place, checkpoints and all."""
     monkeypatch.setattr(training_run, "_finish", lambda work, folder: None)
-    monkeypatch.setattr(training_run, "check_collapse", lambda *_: None)
+    monkeypatch.setattr(calibrated, "check_collapse", lambda *_: None)
     data = load([tables / "features.csv"], tables / "labels.csv", ["plays"], "artist")
     training_run.train(TrainingRun(recipe, data), tmp_path / "m")
     return tmp_path / ".m.partial"

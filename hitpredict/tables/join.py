@@ -1,7 +1,7 @@
 """Features and labels, read from tables and joined on `track_id`: what training and evaluation work on."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -127,8 +127,10 @@ def load(
     """
     notes: list[str] = []
     note, left_out = notes.append, [name.removeprefix("-") for name in targets]
-    every = repeat(every_column) if isinstance(every_column, bool) else chain(every_column, repeat(False))
-    tables = [read_features(path, note, left_out, each, wanted) for path, each in zip(features, every, strict=False)]
+    tables = [
+        read_features(path, note, left_out, each, wanted)
+        for path, each in zip(features, _by_table(every_column), strict=False)
+    ]
     label_table = read_table(labels)
     ids = ids_of(label_table, labels)
     columns_of = [_numeric(label_table, name.removeprefix("-"), labels, note) for name in targets]
@@ -200,6 +202,10 @@ def _clips(
     rows, clips = sum(map(len, found[0])), int(found[1].sum())
     note(f"{clips} clips and {rows - clips} variants of {len(set(tracks))} tracks")
     return found
+
+
+def _by_table(every_column: bool | Sequence[bool]) -> Iterator[bool]:
+    return repeat(every_column) if isinstance(every_column, bool) else chain(every_column, repeat(False))
 
 
 def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.bool_]) -> dict[str, list[int]]:

@@ -21,7 +21,7 @@ def test_a_name_like_none_lists_what_there_is() -> None:
 
 
 def test_recipes_ask_back() -> None:
-    with pytest.raises(UsageError, match=r"^recipe hsp-siamse: unknown; did you mean hsp-siamese\?"):
+    with pytest.raises(UsageError, match=r"^recipe hsp-siamse: unknown; did you mean hsp-siamese"):
         recipes.load("hsp-siamse")
 
 

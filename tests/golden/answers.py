@@ -23,9 +23,9 @@ DESCRIBED = ("chords, 48 kHz, stereo", "noise, 22.05 kHz, stereo", "clicks, 8 kH
 KINDS = (
     *("mfcc_stats", "mfcc_stats n_mfcc=13", "fma518", "fma518 compat=true", "hmn207", "hmn207 compat=true"),
     *("logmel", "logmel n_mels=64 htk=true center=false relative=true", "fbank", "vggish", "waveform"),
-    *("spectrogram_image", "spectrogram_image colour=rgb"),
+    *("spectrogram_image", "spectrogram_image colour=rgb", "complexity"),
 )
-EMBEDDINGS = ("vggish_embedding", "ast", "wav2vec2")
+EMBEDDINGS = ("vggish_embedding", "ast", "ast_tags", "wav2vec2", "mert", "clap_embedding")
 
 # Every step at one value or more, in the order of `mutate --help`.
 STEPS: tuple[tuple[str, Any], ...] = (
@@ -78,7 +78,10 @@ def embeddings(folder: Path) -> Answers:
     given = {
         "vggish_embedding": f"weights={checkpoints.vggish(folder / 'vggish.pth')}",
         "ast": f"checkpoint={checkpoints.ast(folder / 'ast')}",
+        "ast_tags": f"checkpoint={checkpoints.ast(folder / 'ast_tags')}",
         "wav2vec2": f"checkpoint={checkpoints.wav2vec2(folder / 'wav2vec2')}",
+        "mert": f"checkpoint={checkpoints.mert(folder / 'mert')}",
+        "clap_embedding": f"checkpoint={checkpoints.clap(folder / 'clap')}",
     }
     return {kind: _featurized(f"{kind} {given[kind]}", made) for kind in EMBEDDINGS}
 

@@ -61,6 +61,7 @@ def mert(folder: Path) -> Path:
         num_conv_pos_embeddings=16,
         num_conv_pos_embedding_groups=2,
     )
+    folder.mkdir(exist_ok=True)
     model = stirred(transformers.HubertModel(config))
     older = {"original0": "weight_g", "original1": "weight_v"}
     tensors = {}

@@ -59,6 +59,7 @@ def test_only_models_are_replaced(tables, tmp_path, output):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_model_is_replaced_in_the_end_alone(tables, tmp_path):
     assert run(*asked(tables, "-o", "m"), cwd=tmp_path).code == 0
     before = contents(tmp_path / "m")

@@ -65,6 +65,7 @@ def table(path, dtype, pictures, kind):
     pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata(metadata), path)
 
 
+@pytest.mark.slow
 def test_the_scale_of_a_table_of_pictures_is_its_own(tmp_path):
     """Pictures of bytes and of numbers up to 1 make the same model, whoever wrote them and in whichever type."""
     random = np.random.default_rng(0)
@@ -101,6 +102,7 @@ def test_colours_and_pixels_are_kept_apart():
 
 
 @pytest.mark.parametrize("layout", ["2conv", "4conv"])
+@pytest.mark.slow
 def test_it_learns_where_the_bar_is(layout):
     torch.manual_seed(0)
     images, classes = pictures()
@@ -108,6 +110,7 @@ def test_it_learns_where_the_bar_is(layout):
     assert trained(network, (images,), classes, loss=cross_entropy, steps=40) < 0.3 * torch.log(torch.tensor(3.0))
 
 
+@pytest.mark.slow
 def test_all_six_convolutions_learn_a_number():
     torch.manual_seed(0)
     images, _ = pictures(24, (102, 159))

@@ -137,6 +137,7 @@ def trained(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_beats_the_baselines_where_regions_differ(trained):
     found = json.loads((trained / "m" / "metrics.json").read_text())["curve"]
     errors = {name: entry["mae"]["value"] for name, entry in found["charted"].items()}
@@ -149,6 +150,7 @@ def test_it_beats_the_baselines_where_regions_differ(trained):
     assert found["measures"]["mean"]["spearman"]["value"] > 0.8
 
 
+@pytest.mark.slow
 def test_evaluate_prints_the_curves_beside_their_baselines(trained):
     words = ["evaluate", str(trained / "m"), "--labels", str(trained / "curves.parquet")]
     printed = CliRunner().invoke(app, words)
@@ -161,6 +163,7 @@ def test_evaluate_prints_the_curves_beside_their_baselines(trained):
     assert found["metrics"] == kept["metrics"]
 
 
+@pytest.mark.slow
 def test_it_cannot_score_audio_and_says_so(trained):
     with pytest.raises(UsageError, match="takes no sound, so that there is nothing to score"):
         export(ModelFolder(trained / "m"))

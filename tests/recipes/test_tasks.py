@@ -8,7 +8,7 @@ import torch
 
 from hitpredict import recipes
 from hitpredict.errors import HitpredictError, UsageError
-from hitpredict.evaluation import evaluate
+from hitpredict.evaluation import metrics
 from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.recipes.recipe import TargetSpec
 from hitpredict.tables.join import TrainingData
@@ -138,7 +138,8 @@ def test_target_loss_and_task_fit_one_another_or_are_refused(name):
     ],
 )
 def test_what_is_accepted_trains_and_scores_on_its_scale(name, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "_RESAMPLES", 2)
+    drawn = metrics.group_resamples
+    monkeypatch.setattr(metrics, "group_resamples", lambda groups, resamples, seed=0: drawn(groups, 2, seed))
     shapes, small = SYSTEMS[name]
     small = small if recipes.load(name).estimator else {"epochs": 1} | small
     recipe = recipes.load(name).changed({**{"target.quantiles": [0.5]}, **small} if name == "hmn-classify" else small)

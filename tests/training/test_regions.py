@@ -55,6 +55,7 @@ def train(songs, model, recipe, target, *more):
     ("recipe", "target", "mode"),
     [("mp2", "log_sum,log_debut", "token"), ("mp2", "log_sum,log_debut", "embedding"), ("mp3", "curve", "token")],
 )
+@pytest.mark.slow
 def test_each_region_has_its_file_which_scores_as_the_model_does(songs, tmp_path, recipe, target, mode):
     model = tmp_path / "m"
     tables = train(songs, model, recipe, target, f"network.region_mode={mode}")

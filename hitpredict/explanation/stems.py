@@ -118,7 +118,9 @@ def explained_stems(stems: Stems, trial: Trial) -> tuple[list[StemRecord], list[
     local = [StemChange(name, change, *where) for where in stretches_of(stems) for name in heard for change in wanted]
     found |= _scored(local, stems, trial, base)
     noise, _ = sweep.noise_scales(base.score, tried, scorer)
-    good = {change: each for change, each in found.items() if isinstance(each, ScoreRecord) and not _silent(each)}
+    good = {
+        change: each for change, each in found.items() if isinstance(each, ScoreRecord) and not each.warns("silent")
+    }
     failed = [f"{each}: {_reason(found[each])}" for each in found if each not in good]
     blind = {
         group: stands_still(base.score, [good[each].score - base.score for each in own], scorer.target)
@@ -126,10 +128,6 @@ def explained_stems(stems: Stems, trial: Trial) -> tuple[list[StemRecord], list[
     }
     made = [_record(change, stems, trial.path, base, each, noise, blind[change.group]) for change, each in good.items()]
     return _ranked_stems(made), failed
-
-
-def _silent(record: ScoreRecord) -> bool:
-    return any(warning.startswith("silent") for warning in record.warnings)
 
 
 def _reason(found: ScoreRecord | InputError) -> str:

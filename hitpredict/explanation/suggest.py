@@ -254,8 +254,7 @@ def _confirmed(
         size=candidate.size,
         agreement=by if votes else "none: the halves of the song are too short",
         agreeing=sum(vote > 0 for vote in votes),
-        unlike_training=any(warning.startswith("unlike-training") for warning in found[0].warnings)
-        and not any(warning.startswith("unlike-training") for warning in tried.base[0].warnings),
+        unlike_training=found[0].warns("unlike-training") and not tried.base[0].warns("unlike-training"),
     )
 
 

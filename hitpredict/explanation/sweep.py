@@ -103,7 +103,7 @@ class Sweep:
         base = tried[self.chain()]
         if isinstance(base, InputError):
             raise base if path in str(base) else InputError(f"{path}: {base}")
-        if any(warning.startswith("silent") for warning in base.warnings):
+        if base.warns("silent"):
             raise InputError(f"{path}: is silent, so no change to it can be heard; give a song with sound")
         return base
 
@@ -185,7 +185,7 @@ def _record(
     places, scores = curve.with_base(base.score)
     parameter = curve.parameter
     step = parameter.steps[parameter.values.index(curve.values[largest])]
-    doubted = _unlike(base)
+    doubted = base.warns("unlike-training")
     return ExplainRecord(
         path=path,
         name=base.name,
@@ -207,7 +207,9 @@ def _record(
         blind=blind,
         noise=noise.to_json(),
         unlike_training=tuple(
-            value for value, record in zip(curve.values, curve.records, strict=True) if _unlike(record) and not doubted
+            value
+            for value, record in zip(curve.values, curve.records, strict=True)
+            if record.warns("unlike-training") and not doubted
         ),
         quality=sweep.quality if parameter.stretches else None,
         rank=0,
@@ -217,10 +219,6 @@ def _record(
         model=base.model,
         device=base.device,
     )
-
-
-def _unlike(record: ScoreRecord) -> bool:
-    return any(warning.startswith("unlike-training") for warning in record.warnings)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class _Song:
     def records(self, jobs: int | None) -> list[WhereRecord]:
         """Of all kinds asked for, each by rank. Raises `InputError` for silence."""
         base = self._scored(Sound.of(self.clip))
-        if any(warning.startswith("silent") for warning in base.warnings):
+        if base.warns("silent"):
             raise InputError(f"{self.path}: is silent, so nothing can be taken away; give a song with sound")
         null = self._null(base, jobs)
         makers = {
@@ -239,8 +239,8 @@ class _Song:
         changes = [record.score - base.score for record in found[: len(parts)]]
         noises = [self._noise({**null, "elsewhere": by_share[share]}) for share in shares]
         how = "cut out" if cut else "levelled"
-        doubted = _unlike(base)
-        unlike = [_unlike(record) and not doubted for record in found[: len(parts)]]
+        doubted = base.warns("unlike-training")
+        unlike = [record.warns("unlike-training") and not doubted for record in found[: len(parts)]]
         p_values = [noise.p_value([change]) for noise, change in zip(noises, changes, strict=True)]
         return self._records(parts, changes, p_values, noises, base, how, unlike=unlike)
 
@@ -338,7 +338,3 @@ def _together(parts: Sequence[Taken]) -> Taken:
         for band, stretches in part.items():
             taken.setdefault(band, []).extend(stretches)
     return taken
-
-
-def _unlike(record: ScoreRecord) -> bool:
-    return any(warning.startswith("unlike-training") for warning in record.warnings)

@@ -82,6 +82,10 @@ class ScoreRecord:
     noise_floor: float | None = None
     answers: Mapping[str, Any] = field(default_factory=dict)
 
+    def warns(self, code: str) -> bool:
+        """Whether one of the warnings has this code, such as `silent`."""
+        return any(warning.startswith(code) for warning in self.warnings)
+
     def to_json(self) -> dict[str, Any]:
         """The record as printed."""
         record: dict[str, Any] = {

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import UsageError, needs
-from hitpredict.tables.cells import any_cell, json_text
+from hitpredict.tables.cells import any_cell, escaped, json_text
 
 Record = Mapping[str, Any]
+GROUP_ROWS = 10_000
+"""Rows in one row group of Parquet."""
 
 
 class Format(StrEnum):
@@ -30,10 +33,15 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Table:
-    """How a kind of record becomes rows: its columns, and the function that flattens a record."""
+    """How a kind of record becomes rows: its columns, and the function that flattens a record.
+
+    types: of the columns that hold no numbers, `text`, `texts`, `whole` or `segments`; None where Parquet tells them
+    by what is in them.
+    """
 
     columns: Sequence[str]
     flat: Callable[[Record], Mapping[str, Any]]
+    types: Mapping[str, str] | None = None
 
 
 def chosen_format(asked: Format | None, output: Path | None) -> Format:
@@ -114,8 +122,31 @@ def _render_parquet(records: Iterable[Record], table: Table, file: IO[bytes]) ->
     with needs("parquet", "Parquet needs"):
         import pyarrow
         import pyarrow.parquet
-    rows = [table.flat(record) for record in records]
-    columns = {name: [row[name] for row in rows] for name in table.columns}
+    rows = ({name: _whole(value) for name, value in table.flat(record).items()} for record in records)
     buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(columns), buffer)
+    if table.types is None:
+        held = list(rows)
+        pyarrow.parquet.write_table(
+            pyarrow.table({name: [row[name] for row in held] for name in table.columns}), buffer
+        )
+    else:
+        schema = arrow_schema(table.columns, table.types)
+        # To memory first, since what is written to may be a pipe.
+        with pyarrow.parquet.ParquetWriter(buffer, schema) as writer:
+            while group := list(islice(rows, GROUP_ROWS)):
+                writer.write_table(pyarrow.Table.from_pylist(group, schema))
     file.write(buffer.getvalue())
+
+
+def _whole(value: Any) -> Any:
+    return escaped(value) if isinstance(value, str) else value
+
+
+def arrow_schema(columns: Sequence[str], types: Mapping[str, str]) -> Any:
+    """The columns of Parquet, the same whatever is in them, so that tables of several runs are one data set."""
+    import pyarrow
+
+    number, text = pyarrow.float64(), pyarrow.string()
+    segment = pyarrow.struct([(name, number) for name in ("start", "end", "score", "percentile")])
+    known = {"text": text, "texts": pyarrow.list_(text), "whole": pyarrow.int64(), "segments": pyarrow.list_(segment)}
+    return pyarrow.schema([(name, known[types[name]] if name in types else number) for name in columns])

@@ -21,7 +21,7 @@ from hitpredict.cli.messages import Messages
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError, needs
 from hitpredict.files.owned import scratch_folder
-from hitpredict.scoring.records import SCORE_COLUMNS, ScoreRecord, flat
+from hitpredict.scoring.records import SCORE_COLUMNS, SCORE_TYPES, ScoreRecord, flat
 
 if TYPE_CHECKING:
     from hitpredict.scoring.scorer import Scorer
@@ -179,7 +179,7 @@ class _Rows:
     def table(self) -> Table:
         """The columns of a table of these records, and how a record becomes a row of it."""
         more = self.scorer.outputs.columns
-        return Table((*SCORE_COLUMNS, *more), partial(flat, more=more))
+        return Table((*SCORE_COLUMNS, *more), partial(flat, more=more), SCORE_TYPES)
 
     def results(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord]]:
         """Score each source."""

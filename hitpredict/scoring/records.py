@@ -116,6 +116,11 @@ SCORE_COLUMNS = (
     "path", "name", "duration", "score", "percentile", "interval_low", "interval_high", "interval_level",
     "reference", "segments", "warnings", "model_name", "model_version", "model_sha256", "device", "artist", "variant",
 )  # fmt: skip
+SCORE_TYPES = {
+    **dict.fromkeys(("path", "name", "reference", "model_name", "model_version", "model_sha256"), "text"),
+    **dict.fromkeys(("device", "artist"), "text"), "segments": "segments", "warnings": "texts", "variant": "texts",
+}  # fmt: skip
+"""What the columns hold that hold no numbers."""
 
 
 def flat(record: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:

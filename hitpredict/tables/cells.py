@@ -18,13 +18,18 @@ def shown(text: str, lines: bool = False) -> str:
     return controls.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def escaped(text: str) -> str:
+    """`text` with what is not Unicode, such as bytes of file names, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def cell(text: str, one_line: bool) -> str:
     """`text` as a cell of CSV, or (one_line) of TSV, whose readers know no quotes.
 
     Control characters are written as escapes, line feeds and tabs in CSV apart; an apostrophe goes before what a
     spreadsheet would take for a formula.
     """
-    plain = shown(text.encode("utf-8", "backslashreplace").decode(), lines=not one_line)
+    plain = shown(escaped(text), lines=not one_line)
     return f"'{plain}" if _FORMULA.match(plain) else plain
 
 

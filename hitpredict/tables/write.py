@@ -20,7 +20,7 @@ import numpy as np
 from hitpredict.errors import needs
 from hitpredict.features.kinds import FeatureRow
 from hitpredict.files.arrays import AnyArray, blocks_of
-from hitpredict.tables.cells import any_cell
+from hitpredict.tables.cells import any_cell, escaped
 
 FORMATS = ("parquet", "arrow", "npz", "jsonl", "tsv", "csv")
 _LARGE_CELL = 50 * 10**6
@@ -205,7 +205,7 @@ def _arrow_writer(sink: Any, schema: Any, form: str, columns: Sequence[str] | No
 def _arrow_table(group: list[FeatureRow], columns: Sequence[str] | None, schema: Any, values: np.ndarray) -> Any:
     import pyarrow
 
-    about = [pyarrow.array([_text(getattr(row, key)) for row in group]) for key in ("path", "track_id")]
+    about = [pyarrow.array([escaped(getattr(row, key)) for row in group]) for key in ("path", "track_id")]
     about.append(pyarrow.array([row.duration for row in group], pyarrow.float64()))
     if columns is not None:
         matrix = values.reshape(len(group), len(columns))
@@ -234,8 +234,8 @@ def _write_npz(rows: Iterable[FeatureRow], columns: Sequence[str] | None, file: 
     paths, ids, durations, vectors = [], [], [], []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, row in enumerate(rows):
-            paths.append(_text(row.path))
-            ids.append(_text(row.track_id))
+            paths.append(escaped(row.path))
+            ids.append(escaped(row.track_id))
             durations.append(row.duration)
             stored = _stored(row.values, dtype)
             if columns is None:
@@ -262,7 +262,3 @@ def _put(archive: zipfile.ZipFile, name: str, values: AnyArray, dtype: np.dtype[
 
 def _stored(values: AnyArray, dtype: str) -> np.dtype[Any]:
     return np.dtype(dtype) if np.issubdtype(values.dtype, np.floating) else values.dtype
-
-
-def _text(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -315,6 +315,8 @@ SECTIONS: dict[str, Callable[[Path, Size], str]] = {
     "descriptors": described,
     "parity": parity,
 }
+# What scripts of their own measure.
+ELSEWHERE = ("soak",)
 HEAD = """# Benchmarks
 
 Written by `python benchmarks/run.py`. Every row runs the command that a user would type, as a process of its own that
@@ -329,7 +331,7 @@ medians; a ratio is the median of the ratios of each pair, with the lowest and t
 
 def write_page(results: Path) -> None:
     """Put all results there are together, and the notes."""
-    pages = [path.read_text() for name in SECTIONS if (path := results / f"{name}.md").exists()]
+    pages = [path.read_text() for name in (*SECTIONS, *ELSEWHERE) if (path := results / f"{name}.md").exists()]
     (HERE / "README.md").write_text(HEAD + "\n".join([*pages, (HERE / "notes.md").read_text()]))
 
 

@@ -114,11 +114,13 @@ def _survived(path: str, found: Iterator[Found]) -> Iterator[Found | Source]:
 def read_list(stream: IO[bytes], *, null: bool = False) -> Iterator[str]:
     """Names from a `--files-from` list: one a line, or NUL-terminated; empty entries are passed over.
 
-    Of a name that is longer than any, only the beginning is kept.
+    A name is given as soon as it has come in. Of one that is longer than any, only the beginning is kept.
     """
+    # What there is, where `read` would wait for a whole chunk.
+    read = getattr(stream, "read1", stream.read)
     separator = b"\0" if null else b"\n"
     rest = b""
-    while chunk := stream.read(_CHUNK):
+    while chunk := read(_CHUNK):
         first, *others = chunk.split(separator)
         *whole, rest = rest + first, *others
         yield from _names(whole, null)

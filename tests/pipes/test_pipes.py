@@ -1,13 +1,15 @@
 """Promises 4, 6, 9 and 15: what people type into a shell."""
 
 import json
+import select
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.helpers.processes import shell
+from tests.helpers.processes import finished, shell, start
 from tests.helpers.sounds import saved, tune
 
 SAME = ("name", "duration", "score", "percentile", "interval", "warnings", "model", "device")
@@ -134,6 +136,19 @@ def test_a_reader_that_leaves_is_no_error(tmp_path, script):
     outcome = shell(f"{script}; echo ${{PIPESTATUS[0]}} >status", tmp_path)
     assert (tmp_path / "status").read_text() == "141\n"
     assert outcome.err == ""
+
+
+def test_names_are_taken_as_they_come(tmp_path):
+    song = saved(tmp_path, "song.wav", tune(2))
+    scoring = start("score", "-j", "1", "--files-from", "-", stdin=subprocess.PIPE)
+    with scoring.stdin:
+        for _ in range(2):
+            scoring.stdin.write(f"{song}\n".encode())
+            scoring.stdin.flush()
+            assert select.select([scoring.stdout], [], [], 60)[0], "the end of the list is waited for"
+            assert json.loads(scoring.stdout.readline())["path"] == str(song)
+    scoring.stdin = None
+    assert finished(scoring).code == 0
 
 
 def test_help_into_a_closed_pipe_is_silent(tmp_path):

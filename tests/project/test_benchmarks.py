@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ _spec = importlib.util.spec_from_file_location("measure", HERE / "measure.py")
 measure = importlib.util.module_from_spec(_spec)
 sys.modules["measure"] = measure
 _spec.loader.exec_module(measure)
+_spec = importlib.util.spec_from_file_location("soak", HERE / "soak.py")
+soak = importlib.util.module_from_spec(_spec)
+sys.modules["soak"] = soak
+_spec.loader.exec_module(soak)
 
 WORK = "sum(i * i for i in range(3_000_000))"
 
@@ -68,6 +73,33 @@ def test_every_section_runs(section):
     outcome = benchmark("--quick", section)
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith(b"## ")
+
+
+@pytest.mark.parametrize("what", ["memory", "files", "threads", "temporary"])
+def test_a_soak_sees_what_grows(what):
+    even = [soak.Sample(10 * n, 100.0 + n % 3, 20 + n % 2, 3 + n % 2, n % 2) for n in range(200)]
+    leaking = [replace(each, **{what: getattr(each, what) + each.songs / 50}) for each in even]
+    assert soak.grown(even) == []
+    assert soak.grown(leaking) == [what]
+    assert abs(soak.slope(even)) < 1000
+    if what == "memory":
+        assert soak.slope(leaking) == pytest.approx(20_000, rel=0.05)
+
+
+def test_a_soak_misses_no_answer():
+    feed = soak.Feed("made", [["made"]], rows=7, failures=1, expected=8, codes=[1])
+    feed.samples = [soak.Sample(n, 100.0, 20, 3, 0) for n in range(20)]
+    assert soak.verdict(feed) == "nothing grows"
+    assert soak.verdict(replace(feed, rows=6)) == "7 of 8 answers"
+    assert soak.verdict(replace(feed, codes=[0])) == "exit codes [0]"
+
+
+@pytest.mark.slow
+def test_a_soak_runs_and_every_song_is_answered():
+    outcome = run("--quick", program=(sys.executable, HERE / "soak.py"))
+    rows = [line.split(" | ") for line in outcome.out.decode().splitlines() if line.startswith(("| `", "| an"))]
+    assert len(rows) == 4, outcome.err
+    assert all(int(row[1]) > 0 and "answers" not in row[-1] and "exit codes" not in row[-1] for row in rows)
 
 
 def attacks(*arguments):

@@ -27,6 +27,7 @@ COMMANDS = {
     "report": ["report"],
     "recipes": ["recipes"],
     "models": ["models list", "models show"],
+    "doctor": ["doctor"],
 }
 START, END = "<!-- reference: written by docs/update.py -->", "<!-- end of reference -->"
 

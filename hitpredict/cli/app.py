@@ -102,6 +102,7 @@ _COMMANDS = (
     ("report", "Make one page of records."),
     ("export-onnx", "Make one .onnx file of a model folder."),
     ("recipes", "List the systems that can be trained."),
+    ("doctor", "Look at what is there on this machine, and what is missing."),
 )
 _GROUPS = ("fetch", "models")
 

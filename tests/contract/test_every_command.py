@@ -114,7 +114,7 @@ def test_commands_stay_in_the_scoring_world(whole, command):
     modules = whole[command].modules
     # pyarrow looks for pandas by itself.
     assert not modules & (NEVER - {"pandas"} if "pyarrow" in modules else NEVER)
-    assert ("onnxruntime" in modules) == (str(command) in ("score", "compare", "explain", "models show"))
+    assert ("onnxruntime" in modules) == (str(command) in ("score", "compare", "explain", "models show", "doctor"))
 
 
 @pytest.mark.parametrize(

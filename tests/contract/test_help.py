@@ -112,7 +112,7 @@ TRAIN = ("train", "-r", "hmn", "--labels", "l.csv", "--target", "t", "-o", "mode
         (("recipes", "hmm"), "recipe hmm: unknown; did you mean hmn"),
         (("fetch", "weights", "vgish"), "weights vgish: unknown; did you mean vggish"),
         (("score", "-m", "zalo2019-mfc", "a.wav"), "model zalo2019-mfc: unknown; did you mean zalo2019-mfcc?"),
-        (("scor",), "no such command 'scor'. Did you mean 'score'?"),
+        (("scor",), "no such command 'scor'. Did you mean 'score'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -72,6 +72,7 @@ EVERY = (
     Command(("compare",), work=("song.wav", "song.wav")),
     Command(("report",), work=("records.jsonl",)),
     Command(("recipes",)),
+    Command(("doctor",)),
     _fetched("fma"),
     _fetched("spotgentrack"),
     _fetched("zalo2019"),

@@ -184,8 +184,13 @@ class _Rows:
     def results(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord]]:
         """Score each source."""
         from hitpredict.engines import local
+        from hitpredict.scoring import feeding
         from hitpredict.scoring.scorer import scored_with, scoring
 
+        if self.scorer.session.device != "cpu":
+            # One model on the device, which all processes feed; each with its own would share it badly.
+            made = feeding.run(found, self.scorer, self.segments, self.beside, self.jobs, self.limits)
+            return self.run.rows(made)
         here = scored_with(self.scorer, self.segments, self.beside)
         arguments = (*self.model, self.segments, self.limits.seconds, self.beside)
         return self.run.rows(local.run(scoring, arguments, found, self.jobs, here=here, limits=self.limits))

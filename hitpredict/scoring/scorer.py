@@ -3,34 +3,27 @@
 Source → blocks → front-end frames → model inputs → one batch → scores → record.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hitpredict.audio.clip import Clip, Samples
-from hitpredict.audio.read import FULL_SCALE, AudioReader, open_audio
-from hitpredict.audio.sound import Sound
+from hitpredict.audio.clip import Samples
 from hitpredict.audio.source import Source
-from hitpredict.engines import lockstep
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.files.arrays import AnyArray, ArrayStore, Floats
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
-from hitpredict.scoring.inputs import FromBeside, model_inputs, segment_edges
+from hitpredict.scoring.hearing import Audio, Heard, heard
+from hitpredict.scoring.inputs import FromBeside, ModelInput, model_inputs, segment_edges
 from hitpredict.scoring.outputs import SCORE, Outputs
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_of
 from hitpredict.scoring.session import DeviceName, ModelFile, Session
-from hitpredict.scoring.windows import batches_in_common, summary_of
+from hitpredict.scoring.windows import batches_in_common, summary_of, together
 
 Beside = Mapping[str, Sequence[float]]
-_LEAST_16_BIT = 1 / 32768
-# The share of samples above full scale that 99 % of MP3s of loud masters stay under: docs/score.md has how measured.
-_LOUDEST_MASTERS = 0.0025
 # The previews that the field works with last 30 s; statistics of much less sound are no longer a track's.
 _SHORTEST = 25.0
 # Sound as long as the training songs passes, whatever a decoder adds or drops at its ends.
@@ -76,7 +69,7 @@ class Scorer:
 
     def score(
         self,
-        audio: Clip | Sound | Source | str | os.PathLike[str] | bytes,
+        audio: Audio,
         segments: float | None = None,
         beside: Beside | None = None,
     ) -> ScoreRecord:
@@ -87,38 +80,40 @@ class Scorer:
         cosine of the week of the year).
         Raises `InputError`, naming the input, when it cannot be read or holds no audio.
         """
-        with _opened(audio) as reader, ExitStack() as stores:
+        with ExitStack() as open_stores:
             # One for each, since they work at the same time.
-            makers = [
-                partial(each.arrays, reader=reader, seconds=segments, store=stores.enter_context(ArrayStore()))
-                for each in self.inputs
-                if not isinstance(each, FromBeside)
-            ]
-            arrays = lockstep.run(reader.blocks(reuse=True), makers)
-            if not all(arrays):
-                seconds = reader.frames_read / reader.rate
-                raise InputError(f"{reader.path}: {seconds:.3f} s is too short for this model; give it more sound")
-            try:
-                arrays += [[each.value(beside)] * len(arrays[0]) for each in self.beside]
-                return self._record(reader, arrays, segments)
-            except InputError as error:
-                raise InputError(f"{reader.path}: {error}") from error
+            stores = [open_stores.enter_context(ArrayStore()) for _ in self.sounds]
+            return self.judged(heard(audio, self.sounds, segments, stores), segments, beside)
+
+    @property
+    def sounds(self) -> list[ModelInput]:
+        """What the model takes of the sound."""
+        return [each for each in self.inputs if not isinstance(each, FromBeside)]
 
     @property
     def beside(self) -> list[FromBeside]:
         """What the model takes beside the sound; nothing, as a rule."""
         return [each for each in self.inputs if isinstance(each, FromBeside)]
 
-    def _record(
-        self,
-        reader: "AudioReader | _SoundReader",
-        arrays: list[list[AnyArray]],
-        segments: float | None,
+    def judged(self, song: Heard, segments: float | None = None, beside: Beside | None = None) -> ScoreRecord:
+        """The second half of `score`: predict the popularity of what was heard of a sound."""
+        try:
+            # The whole track goes alone: its score must not depend on how many segments ride along.
+            answers = [self.answers([piece], _BATCH_VALUES)[0] for piece in self.pieces(song, beside)]
+            return self.record(song, answers, segments)
+        except InputError as error:
+            raise InputError(f"{song.path}: {error}") from error
+
+    def pieces(self, song: Heard, beside: Beside | None = None) -> list[list[AnyArray]]:
+        """What the model takes at once: an array for each input, of the whole track and of each segment."""
+        given = [each.value(beside) for each in self.beside]
+        return [[*arrays, *given] for arrays in zip(*song.arrays, strict=True)]
+
+    def record(
+        self, song: Heard, answers: Sequence[Mapping[str, Floats]], segments: float | None = None
     ) -> ScoreRecord:
-        duration = reader.frames_read / reader.rate
-        edges = segment_edges(duration, segments)
-        # The whole track goes alone: its score must not depend on how many segments ride along.
-        answers = [self._answers_of([found[place] for found in arrays]) for place in range(len(edges) + 1)]
+        """What is said of a song. answers: see `answers`, of each of its pieces."""
+        edges = segment_edges(song.duration, segments)
         raw = np.array([each[SCORE] for each in answers])
         scores = np.clip(raw, self.target.low, self.target.high)
         low, high = self.calibration.interval(scores[:1])
@@ -128,40 +123,51 @@ class Scorer:
             for edge, score, percentile in zip(edges, scores[1:], percentiles[1:], strict=True)
         ]
         return ScoreRecord(
-            path=reader.path,
-            name=reader.name,
-            duration=duration,
+            path=song.path,
+            name=song.name,
+            duration=song.duration,
             score=float(scores[0]),
             percentile=float(percentiles[0]),
             interval=(float(low[0]), float(high[0])),
             interval_level=self.calibration.level,
             reference=self.reference.name,
-            warnings=(
-                *reader.warnings,
-                *_level_warnings(reader.peak, reader.over / (reader.frames_read * reader.channels)),
-                *self._doubts(duration, arrays[0][0], float(raw[0])),
-            ),
+            warnings=(*song.warnings, *self._doubts(song.duration, song.arrays[0][0], float(raw[0]))),
             model=self.session.reference,
             device=self.session.device,
             segments=None if segments is None else tuple(parts),
             noise_floor=self.noise_floor,
-            artist=reader.tags.get("artist"),
-            variant=variant_of(reader.tags.get("comment")),
-            answers=self.outputs.described(answers[0], (float(low[0]), float(high[0]))),
+            artist=song.tags.get("artist"),
+            variant=variant_of(song.tags.get("comment")),
+            answers=self.outputs.described(dict(answers[0]), (float(low[0]), float(high[0]))),
         )
 
-    def _answers_of(self, inputs: list[AnyArray]) -> dict[str, Floats]:
-        """The means of the score, and of what the model file says of other outputs, over the windows that the inputs
-        have in common."""
-        found = [self.session.outputs(batch) for batch in batches_in_common(inputs, self.windows, _BATCH_VALUES)]
-        (scores, *_), names = zip(*found, strict=True), self.session.names
-        means = {SCORE: np.asarray(np.mean(np.concatenate(scores)), np.float64)}
+    def answers(self, pieces: Sequence[Sequence[AnyArray]], values: int) -> list[dict[str, Floats]]:
+        """For each piece the means of the score, and of what the model file says of other outputs, over the windows
+        that its inputs have in common.
+
+        Windows of one shape go to the model together, whatever piece they are of, about so many `values` an input.
+        """
+        windows = (
+            (place, batch)
+            for place, inputs in enumerate(pieces)
+            for batch in batches_in_common(inputs, self.windows, values)
+        )
+        found: list[list[Mapping[str, AnyArray]]] = [[] for _ in pieces]
+        for places, batch in together(windows, values):
+            answered = self._answered(batch)
+            for place in np.unique(places):
+                found[place].append({name: array[places == place] for name, array in answered.items()})
+        return [_means(parts) for parts in found]
+
+    def _answered(self, batch: Sequence[Samples]) -> dict[str, Samples]:
+        """The score of each window, and the other outputs that the model file speaks of, by name."""
+        outputs, names = self.session.outputs(batch), self.session.names
+        answered = {SCORE: outputs[0].reshape(-1)}
         for name, shape in self.outputs.shapes.items():
-            parts = [each[names.index(name)] for each in found] if name in names else []
-            if not parts or any(part.shape != (len(score), *shape) for part, score in zip(parts, scores, strict=True)):
+            if name not in names or outputs[names.index(name)].shape != (len(batch[0]), *shape):
                 raise InputError(f"the model does not answer {name} as its metadata says")
-            means[name] = np.mean(np.concatenate(parts), axis=0, dtype=np.float64)
-        return means
+            answered[name] = outputs[names.index(name)]
+        return answered
 
     def _doubts(self, duration: float, array: AnyArray, raw: float) -> Iterator[str]:
         low, high = self.domain.duration
@@ -208,11 +214,22 @@ def scored_with(
     """The same with a model that is loaded. It raises `InputError` for a track that `beside` does not have."""
 
     def score(source: Source) -> ScoreRecord:
-        if beside is not None and source.track_id not in beside:
-            raise InputError(f"{source}: `weeks` has no whole row for track {source.track_id}")
-        return scorer.score(source, segments, None if beside is None else beside[source.track_id])
+        return scorer.score(source, segments, beside_of(beside, source))
 
     return score
+
+
+def beside_of(beside: Mapping[str, Beside] | None, source: Source) -> Beside | None:
+    """What the model takes of a track beside the sound. Raises `InputError` where it is not given."""
+    if beside is not None and source.track_id not in beside:
+        raise InputError(f"{source}: `weeks` has no whole row for track {source.track_id}")
+    return None if beside is None else beside[source.track_id]
+
+
+def _means(parts: Sequence[Mapping[str, AnyArray]]) -> dict[str, Floats]:
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    means = {name: np.asarray(np.mean(each, axis=0, dtype=np.float64)) for name, each in joined.items()}
+    return means | {SCORE: np.asarray(np.mean(joined[SCORE]), np.float64)}
 
 
 @dataclass(frozen=True)
@@ -239,43 +256,3 @@ class ScoreScale:
     high: float
     definition: str
     meaning: str
-
-
-def _level_warnings(peak: float, share_over: float) -> Iterator[str]:
-    if peak < _LEAST_16_BIT:
-        yield "silent: no sample reaches the smallest 16-bit step"
-    if share_over > _LOUDEST_MASTERS:
-        yield (
-            f"clipped: {100 * share_over:.2g} % of the samples are above full scale, by up to "
-            f"{20 * np.log10(peak):.1f} dB; 99 % of very loud masters stay below {100 * _LOUDEST_MASTERS:g} %"
-        )
-
-
-@contextmanager
-def _opened(audio: Clip | Sound | Source | str | os.PathLike[str] | bytes) -> Iterator["AudioReader | _SoundReader"]:
-    if isinstance(audio, Clip | Sound):
-        yield _SoundReader(Sound.of(audio) if isinstance(audio, Clip) else audio)
-    else:
-        with open_audio(audio) as reader:
-            yield reader
-
-
-class _SoundReader:
-    """A sound that is no file, read like one."""
-
-    def __init__(self, sound: Sound):
-        self.path = self.name = sound.name or "clip"
-        self.tags, self.rate, self.channels, self.frames_read = sound.tags, sound.rate, sound.channels, sound.frames
-        self.warnings, self.peak, self.over = list[str](), 0.0, 0
-        self._sound = sound
-
-    def blocks(self, *, reuse: bool = False) -> Iterator[Samples]:
-        if not self._sound.channels * self._sound.frames:
-            raise InputError(f"{self.path}: holds no audio frames")
-        for block in self._sound.blocks():
-            magnitude = np.abs(block)
-            self.peak = max(self.peak, float(magnitude.max()))
-            if not np.isfinite(magnitude.max()):
-                raise InputError(f"{self.path}: holds NaN or infinite samples")
-            self.over += int(np.count_nonzero(magnitude > FULL_SCALE))
-            yield block

@@ -188,7 +188,7 @@ class Session:
         if self.seconds is not None:
             timer.start()
         try:
-            found = list(self._session.run(None, dict(zip(self._inputs, batches, strict=True)), options))
+            found = self._run(batches, options) if self.device == "cpu" else self._run_bound(batches, options)
         except Exception as error:
             late = f"no answer within {self.seconds} s; a higher timeout allows more"
             reason = late if options.terminate else f"cannot take this input: {_reason(error)}"
@@ -201,6 +201,19 @@ class Session:
         if not np.isfinite(score).all():
             raise InputError(f"model {self.file.path}: answers {score[~np.isfinite(score)][0]}, which is no score")
         return found
+
+    def _run(self, batches: Sequence[NDArray[np.float32]], options: Any) -> list[Any]:
+        return list(self._session.run(None, dict(zip(self._inputs, batches, strict=True)), options))
+
+    def _run_bound(self, batches: Sequence[NDArray[np.float32]], options: Any) -> list[Any]:
+        """The same with everything bound before: each input is copied to the device once, each output once back."""
+        binding = self._session.io_binding()
+        for name, batch in zip(self._inputs, batches, strict=True):
+            binding.bind_cpu_input(name, np.ascontiguousarray(batch))
+        for name in self.names:
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding, options)
+        return list(binding.copy_outputs_to_cpu())
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Cutting arrays of any length into the windows that a model takes at once. NumPy only."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,35 @@ def batches_in_common(
     for first in range(0, count, together):
         numbers = range(first, min(first + together, count))
         yield [_windows(array, spec, numbers) for array, spec in zip(arrays, specs, strict=True)]
+
+
+def together(
+    windows: Iterable[tuple[int, list[NDArray[np.float32]]]], values: int
+) -> Iterator[tuple[NDArray[np.intp], list[NDArray[np.float32]]]]:
+    """Batches of one place each, joined with those that follow and have windows of the same shapes, up to so many
+    `values` an input: the place of each window, and the batch."""
+    held: list[tuple[int, list[NDArray[np.float32]]]] = []
+    size = 0
+    for place, batch in windows:
+        more = max(array.size for array in batch)
+        alike = not held or all(a.shape[1:] == b.shape[1:] for a, b in zip(held[0][1], batch, strict=True))
+        if held and not (alike and size + more <= values):
+            yield _joined(held)
+            held, size = [], 0
+        held.append((place, batch))
+        size += more
+    if held:
+        yield _joined(held)
+
+
+def _joined(
+    held: Sequence[tuple[int, list[NDArray[np.float32]]]],
+) -> tuple[NDArray[np.intp], list[NDArray[np.float32]]]:
+    places = np.repeat([place for place, _ in held], [len(batch[0]) for _, batch in held])
+    batches = [batch for _, batch in held]
+    return places, batches[0] if len(batches) == 1 else [
+        np.concatenate(arrays) for arrays in zip(*batches, strict=True)
+    ]
 
 
 def _windows(array: AnyArray, spec: Mapping[str, Any] | None, numbers: range) -> NDArray[np.float32]:

@@ -13,14 +13,14 @@ from hitpredict.engines import local
 from hitpredict.engines.limits import UNLIMITED, Limits
 from hitpredict.errors import InputError
 from hitpredict.files.owned import scratch_folder
-from hitpredict.scoring.hearing import Heard, hearing
+from hitpredict.scoring.hearing import HeardSound, hearing
 from hitpredict.scoring.records import ScoreRecord
 from hitpredict.scoring.scorer import Beside, Scorer, beside_of
 
 _SONGS, _VALUES = 64, 2**24
 """Songs that are judged together at most, and numbers of an input that go to the model together: 64 MiB."""
 
-Scored = tuple[Source, ScoreRecord | InputError]
+FedRow = tuple[Source, ScoreRecord | InputError]
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
     beside: Mapping[str, Beside] | None,
     jobs: int | None,
     limits: Limits = UNLIMITED,
-) -> Iterator[Scored]:
+) -> Iterator[FedRow]:
     """Yield (source, record) for each source, in order; what failed comes as an `InputError` in its place.
 
     See `engines.local.run` for jobs and limits, which are those of listening.
@@ -38,10 +38,10 @@ def run(
     with scratch_folder() as folder:
         given = (scorer.session.json("frontend"), segments, Path(folder))
         with closing(local.run(hearing, given, found, jobs, limits=limits)) as results:
-            group: list[tuple[Source, Heard | InputError]] = []
+            group: list[tuple[Source, HeardSound | InputError]] = []
             for source, song in results:
                 group.append((source, song))
-                size = sum(each.size for _, each in group if isinstance(each, Heard))
+                size = sum(each.size for _, each in group if isinstance(each, HeardSound))
                 if len(group) == _SONGS or size >= _VALUES:
                     yield from _judged(group, scorer, segments, beside)
                     group = []
@@ -49,15 +49,15 @@ def run(
 
 
 def _judged(
-    group: Sequence[tuple[Source, Heard | InputError]],
+    group: Sequence[tuple[Source, HeardSound | InputError]],
     scorer: Scorer,
     segments: float | None,
     beside: Mapping[str, Beside] | None,
-) -> Iterator[Scored]:
+) -> Iterator[FedRow]:
     """What is said of some songs, of which some may have failed."""
-    songs = [(source, song) for source, song in group if isinstance(song, Heard)]
+    songs = [(source, song) for source, song in group if isinstance(song, HeardSound)]
 
-    def alone(pair: tuple[Source, Heard]) -> ScoreRecord:
+    def alone(pair: tuple[Source, HeardSound]) -> ScoreRecord:
         return scorer.judged(pair[1], segments, beside_of(beside, pair[0]))
 
     judged: Iterable[ScoreRecord | InputError]

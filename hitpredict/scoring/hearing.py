@@ -26,7 +26,7 @@ _LOUDEST_MASTERS = 0.0025
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardSound:
     """A sound as a model takes it: for each of its inputs an array of the whole track, then one for each segment.
 
     duration: in seconds. warnings: of what was read. tags: the file's.
@@ -51,7 +51,9 @@ class Heard:
                 array.remove()
 
 
-def heard(audio: Audio, inputs: Sequence[ModelInput], segments: float | None, stores: Sequence[ArrayStore]) -> Heard:
+def hear(
+    audio: Audio, inputs: Sequence[ModelInput], segments: float | None, stores: Sequence[ArrayStore]
+) -> HeardSound:
     """Read a sound once for all inputs; what is large lasts as long as the stores, one for each input.
 
     segments: also the arrays of segments of this many seconds. Raises `InputError`, naming the input, when it cannot
@@ -68,16 +70,16 @@ def heard(audio: Audio, inputs: Sequence[ModelInput], segments: float | None, st
             raise InputError(f"{reader.path}: {duration:.3f} s is too short for this model; give it more sound")
         share_over = reader.over / (reader.frames_read * reader.channels)
         warnings = (*reader.warnings, *_level_warnings(reader.peak, share_over))
-        return Heard(reader.path, reader.name, duration, warnings, dict(reader.tags), arrays)
+        return HeardSound(reader.path, reader.name, duration, warnings, dict(reader.tags), arrays)
 
 
-def hearing(described: Any, segments: float | None, folder: Path) -> Callable[[Source], Heard]:
+def hearing(described: Any, segments: float | None, folder: Path) -> Callable[[Source], HeardSound]:
     """The function that hears one source: what each process does where one model judges the songs of several.
 
     described: a model file's `frontend` entry, folder: where large arrays are left.
     """
     inputs = [each for each in model_inputs(described) if not isinstance(each, FromBeside)]
-    return lambda source: heard(source, inputs, segments, [ArrayStore(folder) for _ in inputs])
+    return lambda source: hear(source, inputs, segments, [ArrayStore(folder) for _ in inputs])
 
 
 def _level_warnings(peak: float, share_over: float) -> Iterator[str]:

@@ -16,7 +16,7 @@ from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.files.arrays import AnyArray, ArrayStore, Floats
 from hitpredict.scoring.calibration import Calibration
 from hitpredict.scoring.domain import Domain
-from hitpredict.scoring.hearing import Audio, Heard, heard
+from hitpredict.scoring.hearing import Audio, HeardSound, hear
 from hitpredict.scoring.inputs import FromBeside, ModelInput, model_inputs, segment_edges
 from hitpredict.scoring.outputs import SCORE, Outputs
 from hitpredict.scoring.records import ScoreRecord, Segment, variant_of
@@ -83,7 +83,7 @@ class Scorer:
         with ExitStack() as open_stores:
             # One for each, since they work at the same time.
             stores = [open_stores.enter_context(ArrayStore()) for _ in self.sounds]
-            return self.judged(heard(audio, self.sounds, segments, stores), segments, beside)
+            return self.judged(hear(audio, self.sounds, segments, stores), segments, beside)
 
     @property
     def sounds(self) -> list[ModelInput]:
@@ -95,7 +95,7 @@ class Scorer:
         """What the model takes beside the sound; nothing, as a rule."""
         return [each for each in self.inputs if isinstance(each, FromBeside)]
 
-    def judged(self, song: Heard, segments: float | None = None, beside: Beside | None = None) -> ScoreRecord:
+    def judged(self, song: HeardSound, segments: float | None = None, beside: Beside | None = None) -> ScoreRecord:
         """The second half of `score`: predict the popularity of what was heard of a sound."""
         try:
             # The whole track goes alone: its score must not depend on how many segments ride along.
@@ -104,13 +104,13 @@ class Scorer:
         except InputError as error:
             raise InputError(f"{song.path}: {error}") from error
 
-    def pieces(self, song: Heard, beside: Beside | None = None) -> list[list[AnyArray]]:
+    def pieces(self, song: HeardSound, beside: Beside | None = None) -> list[list[AnyArray]]:
         """What the model takes at once: an array for each input, of the whole track and of each segment."""
         given = [each.value(beside) for each in self.beside]
         return [[*arrays, *given] for arrays in zip(*song.arrays, strict=True)]
 
     def record(
-        self, song: Heard, answers: Sequence[Mapping[str, Floats]], segments: float | None = None
+        self, song: HeardSound, answers: Sequence[Mapping[str, Floats]], segments: float | None = None
     ) -> ScoreRecord:
         """What is said of a song. answers: see `answers`, of each of its pieces."""
         edges = segment_edges(song.duration, segments)

@@ -1,0 +1,1 @@
+complete --command hitpredict --no-files --arguments "(env _HITPREDICT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) hitpredict)" --condition "env _HITPREDICT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) hitpredict"

@@ -53,7 +53,7 @@ def forest(rows: Data, label: str, value: str, scale: Any, title: str, width: in
     """Points with intervals, one below the other in the order given."""
     rows = [{"colour": UP, **each} for each in rows]
     y = alt.Y(f"{label}:N", sort=None, axis=alt.Axis(title=None, labelColor=INK))
-    axis = alt.Axis(title=title, gridColor=GRID)
+    axis = alt.Axis(title=title, gridColor=GRID, tickCount=max(3, width // 55))
     base = chart_of(rows).encode(y=y, color=own_colour())
     lines = base.mark_rule(size=3, strokeCap="round", opacity=0.55).encode(
         x=alt.X("from:Q", scale=scale, axis=axis), x2="to:Q"

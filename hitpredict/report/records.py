@@ -50,6 +50,15 @@ _COMPARED = {**_SEGMENT, "scores": _PAIR, "difference": number(), "verdict": tex
 _PROPERTY = {"name": text(), "unit": text(), "values": _PAIR, "difference": number(), "steps": number(0)}
 _MEASURED = table({"value": number(), "interval": _PAIR}, others=anything)
 _METRICS = table({}, others=either(one_of(None), _MEASURED))
+_DIFFERENCE = table(
+    {"value": number(), "interval": _PAIR, "verdict": text()}, {"better": one_of(None, "first", "second")}, anything
+)
+_BAND = table({"from": number(), "to": number(), "difference": _MEASURED}, others=anything)
+_VALUE = table(
+    {"rows": number(0), "groups": number(0), "metrics": _METRICS, "differences": table({}, others=_DIFFERENCE)},
+    {"value": text()},
+    anything,
+)
 _PARAMETER = {"parameter": text(), "unit": text()}
 _NOISE = table({}, {"scale": number(0), "floor": number(0)}, anything)
 _TESTED = {"p_value": number(0, 1), "significant": _TRUTH, "blind": _TRUTH}
@@ -211,7 +220,20 @@ _KNOWN = {
     ),
     "hitpredict.evaluation/1": (
         "evaluations",
-        table({"metrics": _METRICS}, {"baselines": table({}, others=_METRICS), "model": text()}, anything),
+        table(
+            {"metrics": _METRICS},
+            {
+                "baselines": table({}, others=_METRICS),
+                "model": text(),
+                "compared": table({"with": text()}, others=either(one_of(None), _DIFFERENCE)),
+                "nearer": table({"share": number(0, 1), "interval": _PAIR, "p_value": number(0, 1)}, others=anything),
+                "bands": listed(
+                    table({"from": number(), "to": number(), "difference": _MEASURED}, others=anything), 1, 100
+                ),
+                "by": table({"column": text(), "values": listed(_VALUE, 1, 100)}, others=anything),
+            },
+            anything,
+        ),
     ),
 }
 

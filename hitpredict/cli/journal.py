@@ -71,7 +71,7 @@ class Journal:
                 entry = json.loads(line)
                 if self._is_whole(entry["record"]):
                     self._kept.setdefault(entry["input"], []).append(end)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 break
             end += len(line)
             self._found += 1
@@ -92,8 +92,8 @@ class Journal:
             self._file.flush()
 
     def _is_whole(self, record: Record) -> bool:
-        if "file" not in record:
-            return True
+        if not isinstance(record, dict) or "file" not in record:
+            return isinstance(record, dict)
         try:
             return bool((self._arrays / record["file"]).stat().st_size == record["bytes"])
         except OSError:
@@ -172,7 +172,7 @@ def left_failures(output: Path | None, failures: Path | None) -> bool:
     try:
         with _path_of(output).open("rb") as file:
             return bool(json.loads(file.readline())["failures"] == _real(failures))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -188,7 +188,7 @@ def _settings_of(head: bytes) -> Any:
     """What a journal's first line says, but for the list of failures."""
     try:
         return {name: value for name, value in json.loads(head).items() if name != "failures"}
-    except ValueError:
+    except (ValueError, AttributeError, RecursionError):
         return None
 
 

@@ -96,10 +96,10 @@ def _bytes(text: str | int) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", str(text).strip().upper())
     if not match:
         raise typer.BadParameter(f"{text}: expected a number of bytes, such as 500M or 20G")
-    size = int(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS[match[2]]
     if size >= 2**63:
         raise typer.BadParameter(f"{text}: must be less than 9,000,000T")
-    return size
+    return int(size)
 
 
 def unless_stdout(output: Path | None) -> Path | None:

@@ -129,7 +129,7 @@ def _read(file: Path) -> dict[str, SweptParameter]:
     """`pitch = "-4:4:1"`, or with a name of its own `air = {eq = "12k:-6:6:3"}`."""
     try:
         text = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"grid {file}: {reason}") from error
     if not text:

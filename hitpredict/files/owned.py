@@ -64,7 +64,7 @@ def _holder(file: IO[bytes]) -> str:
     try:
         holder = json.loads(file.read(_LOCKED_BYTE))
         return f" (process {holder['pid']} on {holder['host']}, since {holder['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

@@ -112,10 +112,10 @@ def read_recipes(path: Path) -> list[Chain]:
             entries = [json.loads(line) for line in text.splitlines() if line.strip()]
         flat = chain.from_iterable(entry if isinstance(entry, list) else [entry] for entry in entries)
         return [Chain.from_json(entry) for entry in flat]
-    except json.JSONDecodeError as error:
-        raise UsageError(f"`recipe` {path}: not JSON: {error}") from error
     except (OSError, UnicodeDecodeError, UsageError) as error:
         raise UsageError(f"`recipe` {path}: {getattr(error, 'strerror', None) or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"`recipe` {path}: not JSON: {error}") from error
 
 
 Plan = tuple[tuple[Step, Context], ...]

@@ -50,5 +50,5 @@ def parsed(text: str) -> Any:
     """The value of a `--set KEY=VALUE`, in TOML's syntax; bare words are text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

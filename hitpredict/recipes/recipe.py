@@ -156,7 +156,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
             *tables, leaf = self._full_key(key).split(".")
             table = data
             for name in tables:
-                table = table[name]
+                table = table.get(name)
+                if not isinstance(table, dict):
+                    raise UsageError(f"`settings` {key}: recipe {self.name} has no such table")
             _check_type(key, table.get(leaf), value)
             if key == "loss.name" and value != table.get(leaf):
                 data["loss"] = table = {}

@@ -16,6 +16,7 @@ RECIPE_SCHEMA = "hitpredict.recipe/1"
 COMPARE_SCHEMA = "hitpredict.compare/1"
 EXPLAIN_SCHEMA = "hitpredict.explain/1"
 CORPUS_SCHEMA = "hitpredict.explain-corpus/1"
+_FAR = 1e30
 CLEAR, NOT_CLEAR = "clear", "no clear difference"
 
 
@@ -148,13 +149,21 @@ def variant_of(comment: str | None) -> dict[str, Any] | None:
     try:
         variant: dict[str, Any] = {}
         for step in json.loads(comment)["steps"]:
-            values = [value for key, value in step.items() if key != "op"]
+            values = [_step_value(value) for key, value in step.items() if key != "op"]
             value = values[0] if len(values) == 1 else ":".join(map(_text, values)) or True
-            times = sum(name.split(".")[0] == step["op"] for name in variant)
-            variant[step["op"] if not times else f"{step['op']}.{times + 1}"] = value
+            op = str(_step_value(step["op"]))
+            times = sum(name.split(".")[0] == op for name in variant)
+            variant[op if not times else f"{op}.{times + 1}"] = value
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return variant
+
+
+def _step_value(value: Any) -> str | float:
+    """What a step may hold; a tag may come from anywhere. Raises ValueError for lists and for what is no number."""
+    if isinstance(value, str | bool) or (isinstance(value, int | float) and abs(value) < _FAR):
+        return value
+    raise ValueError(f"{type(value).__name__} in a step")
 
 
 def variant_steps(variant: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "hitpredict"
 # These look at the whole, not at one folder of it.
-OF_ALL = {"contract", "golden", "helpers", "hostile", "pipes", "project"}
+OF_ALL = {"contract", "fuzz", "golden", "helpers", "hostile", "pipes", "project"}
 
 
 def unlike_the_package(tests: Path, package: Path) -> set[str]:

@@ -116,7 +116,7 @@ def _ours(known: Path) -> bool:
     """Whether this command wrote a description of songs."""
     try:
         return str(json.loads(known.read_text(encoding="utf-8"))["schema"]).startswith("hitpredict.synth/")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -117,7 +117,7 @@ def read_list(stream: IO[bytes], *, null: bool = False) -> Iterator[str]:
     A name is given as soon as it has come in. Of one that is longer than any, only the beginning is kept.
     """
     # What there is, where `read` would wait for a whole chunk.
-    read = getattr(stream, "read1", stream.read)
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
     separator = b"\0" if null else b"\n"
     rest = b""
     while chunk := read(_CHUNK):

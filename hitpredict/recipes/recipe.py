@@ -156,9 +156,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
             *tables, leaf = self._full_key(key).split(".")
             table = data
             for name in tables:
-                table = table.get(name)
-                if not isinstance(table, dict):
+                if not isinstance(table.get(name), dict):
                     raise UsageError(f"`settings` {key}: recipe {self.name} has no such table")
+                table = table[name]
             _check_type(key, table.get(leaf), value)
             if key == "loss.name" and value != table.get(leaf):
                 data["loss"] = table = {}

@@ -240,6 +240,21 @@ def _reason(error: Exception) -> str:
     return text.strip().rstrip(".").splitlines()[0] if text.strip() else type(error).__name__
 
 
+class _Seekable:
+    """A stream whose `seek` answers -1, and stays where it is, where damage sends it out of the file: an exception
+    would be lost on its way through libsndfile or FFmpeg, and show up in the wrong place."""
+
+    def __init__(self, stream: IO[bytes]):
+        self.read, self.tell, self._seek = stream.read, stream.tell, stream.seek
+        self.name = getattr(stream, "name", "")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 class _SoundfileDecoder:
     def __init__(self, stream: IO[bytes], path: str | None, joined: bool = False):
         self.joined = joined
@@ -258,7 +273,7 @@ class _SoundfileDecoder:
 
         # As bytes, because a file name need not be Unicode; on Windows it always is.
         name = path if os.name == "nt" or not path else os.fsencode(path)
-        self._stream, self._file = stream, Forward(name or stream)
+        self._stream, self._file = stream, Forward(name or _Seekable(stream))
 
     def read(self, out: Samples) -> Samples:
         block: Samples = self._file.read(out=out)
@@ -288,21 +303,6 @@ class _SoundfileDecoder:
         self._file.close()
 
 
-class _ForFFmpeg:
-    """A stream whose `seek` answers -1 where damage sends it out of the file: an exception would be lost on its way
-    through FFmpeg, and show up in the wrong place."""
-
-    def __init__(self, stream: IO[bytes]):
-        self.read, self.tell, self._seek = stream.read, stream.tell, stream.seek
-        self.name = getattr(stream, "name", "")
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self._seek(offset, whence)
-        except (OSError, ValueError):
-            return -1
-
-
 class _PyavDecoder:
     joined = False
 
@@ -310,7 +310,7 @@ class _PyavDecoder:
         import av
 
         try:
-            self._container: Any = av.open(_ForFFmpeg(stream), metadata_errors="replace")
+            self._container: Any = av.open(_Seekable(stream), metadata_errors="replace")
         except av.FFmpegError as error:
             raise InputError(f"{source.path}: no audio track can be read ({_reason(error)})") from error
         track: Any = self._container.streams.best("audio")

@@ -256,7 +256,7 @@ def take(records: Records, file: IO[bytes], name: str, failed: Callable[[InputEr
 
 def _kind(value: Any) -> str:
     schema = value.get("schema") if isinstance(value, dict) else None
-    if schema not in _KNOWN:
+    if not isinstance(schema, str) or schema not in _KNOWN:
         told = f"of the schema {str(schema)[:60]!r}" if schema else "no record of hitpredict"
         raise ValueError(f"is {told}; a report is made of what score, compare, explain and evaluate -f json print")
     kind, check = _KNOWN[schema]

@@ -44,7 +44,9 @@ def taken(data):
 
 @fuzzed(
     st.lists(LINES, max_size=3),
-    examples=[(["[" * 100_000],), (["9" * 5000],), ([json.dumps(reports.score(score=10**400))],), (["\ufeff{}"],)],
+    examples=[([each],) for each in ('{"schema": []}', "[" * 100_000, "9" * 5000, "\ufeff{}")],
+    few=5,
+    many=150,
 )
 def test_whatever_passes_for_records_can_be_drawn(lines):
     records, failures = taken("\n".join(lines).encode(errors="surrogatepass"))

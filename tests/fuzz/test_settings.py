@@ -151,6 +151,7 @@ SETTINGS = st.tuples(
         ("mlp", [("epochs", "9" * 5000)]),
         ("mlp", [("epochs", "[" * 100_000)]),
         ("mlp", [("training", "5")]),
+        ("ast", [("compat.network.pooling", "")]),
         ("mlp", [("target.quantiles", "[nan]")]),
     ],
 )

@@ -15,7 +15,7 @@ from manual import manual
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-SOURCES = ("fma", "spotgentrack", "zalo2019", "deezer", "spotify", "charts", "weights", "synth")
+SOURCES = ("fma", "spotgentrack", "zalo2019", "deezer", "spotify", "charts", "kworb", "weights", "synth")
 COMMANDS = {
     "score": ["score"],
     "mutate": ["mutate"],

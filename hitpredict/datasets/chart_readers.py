@@ -1,23 +1,30 @@
 """Chart files in their sources' own formats, each into the same columns; the format is told from the content."""
 
 import csv
-import html.parser
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from hitpredict.datasets.chart_dates import DATE, Period, day_of, last_friday_before
+from hitpredict.datasets.kworb_pages import (
+    CountryPage,
+    Page,
+    country_page,
+    is_country_page,
+    song_names,
+    weekly_places,
+)
 from hitpredict.errors import InputError
 
-Period = Literal["weekly", "daily"]
 COLUMNS = pa.schema(
     [
         ("region", pa.string()),
@@ -31,10 +38,8 @@ COLUMNS = pa.schema(
 )
 CHART_SUFFIXES = {".csv", ".json", ".html", ".htm", ".parquet"}
 BILLBOARD_REGION = "billboard-hot-100"
-_FRIDAY = 4
 _GZIP = b"\x1f\x8b"
 _TRACK_ID = re.compile(r"[0-9A-Za-z]{22}")
-_DATE = re.compile(r"(\d{4})[-/](\d{2})[-/](\d{2})")
 _SPOTIFY_NAME = re.compile(r"(?:^|[^a-z])(global|[a-z]{2})-(daily|weekly)-\d{4}-\d{2}-\d{2}", re.IGNORECASE)
 
 
@@ -51,9 +56,9 @@ def read_chart(path: Path) -> Chart:
     """Read one chart file.
 
     Known by their content: Spotify's CSV charts of both its chart sites (region and dates come from the file
-    name), kworb.net track pages, Billboard Hot 100 JSON (one chart or a list of them), and Parquet tables with a
-    row for each place of each chart. Streams a source does not give are null. Raises `InputError` for anything
-    else, and for a known format that has changed.
+    name), kworb.net pages of a track or of a country's chart, Billboard Hot 100 JSON (one chart or a list of them), and
+    Parquet tables with a row for each place of each chart. Streams a source does not give are null. Raises
+    `InputError` for anything else, and for a known format that has changed.
     """
     try:
         data = path.read_bytes()
@@ -68,11 +73,6 @@ def read_chart(path: Path) -> Chart:
         # Damage ends in many unrelated exceptions of pyarrow, json and the readers here.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(f"{path}: damaged or of a changed format: {reason}") from error
-
-
-def last_friday_before(day: date) -> date:
-    """The first day of the chart week that a later date names: weeks run from Friday to Thursday."""
-    return day - timedelta(days=(day.weekday() - _FRIDAY - 1) % 7 + 1)
 
 
 def _whole(chart: Chart, path: Path) -> Chart:
@@ -150,7 +150,7 @@ def _spotify_header(data: bytes, path: Path) -> tuple[int, dict[str, str]]:
 
 def _named(path: Path) -> tuple[date, str, Period]:
     """First day, region and period in a name such as `regional-us-weekly-2020-01-03--2020-01-10.csv`."""
-    days = [_day(match, path) for match in _DATE.finditer(path.name)]
+    days = [day_of(match[0], path) for match in DATE.finditer(path.name)]
     match = _SPOTIFY_NAME.search(path.name)
     region = match[1].lower() if match else _region(path)
     if not days or region is None:
@@ -173,63 +173,18 @@ def _region(path: Path) -> str | None:
     return next((name for name in folders if re.fullmatch("global|[a-z]{2}", name)), None)
 
 
-def _day(match: re.Match[str], path: Path) -> date:
-    try:
-        return date(*map(int, match.groups()))
-    except ValueError as error:
-        raise InputError(f"{path}: {match[0]} is no date") from error
-
-
 # kworb.net
 
 
-class _Page(html.parser.HTMLParser):
-    """The tables of a page as rows of cell texts, its title, and the Spotify track it links to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables: list[list[list[str]]] = []
-        self.words: list[str] = []
-        self.title = self.track = ""
-        self._inside = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr" and self.tables:
-            self.tables[-1].append([])
-        elif tag in ("td", "th") and self.tables and self.tables[-1]:
-            self.tables[-1][-1].append("")
-        for _, value in attrs:
-            if not self.track and (found := re.search(r"spotify.*[:/]track[:/]([0-9A-Za-z]{22})", value or "")):
-                self.track = found[1]
-        self._inside = tag if tag in ("td", "th", "title") else self._inside
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._inside:
-            self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "title":
-            self.title += data
-        elif self._inside and self.tables and self.tables[-1] and self.tables[-1][-1]:
-            self.tables[-1][-1][-1] += data
-        else:
-            self.words.append(data.strip())
-
-
 def _read_kworb(data: bytes, path: Path) -> Chart:
-    page = _Page()
-    page.feed(data.decode("utf-8-sig"))
+    page = Page(data.decode("utf-8-sig"))
+    if is_country_page(page):
+        return _country(country_page(page, path), path)
     track = path.stem if _TRACK_ID.fullmatch(path.stem) else page.track
     if not track:
         raise InputError(f"{path}: no Spotify track id; name the page after its track, like on kworb.net")
-    rows = next((rows for table in page.tables if (rows := list(_kworb_rows(table, path)))), None)
-    if rows is None:
-        raise InputError(
-            f"{path}: not a kworb.net track page, or its format has changed: no weekly table of Date and regions"
-        )
-    title, artist = _kworb_names(page)
+    rows = weekly_places(page, path)
+    title, artist = song_names(page)
     count = len(rows)
     regions, days, ranks, streams = zip(*rows, strict=True)
     columns = [regions, days, [track] * count, ranks, streams, [title] * count, [artist] * count]
@@ -237,31 +192,13 @@ def _read_kworb(data: bytes, path: Path) -> Chart:
     return Chart(pa.table(arrays, schema=COLUMNS), "kworb.net track page", "weekly")
 
 
-def _kworb_rows(table: list[list[str]], path: Path) -> Iterator[tuple[str, date, int, int]]:
-    """(region, first day, rank, streams) from a weekly table: a row a week, in each cell `rank (streams)`."""
-    header = [cell.strip().lower() for cell in table[0]] if table else []
-    dated = [(match, row) for row in table if row and (match := _DATE.fullmatch(row[0].strip()))]
-    weekdays = {_day(match, path).weekday() for match, _ in dated}
-    # A page has a weekly and a daily table; a week is named by its last day or, in older pages, the day after it.
-    if header[:1] != ["date"] or len(weekdays) != 1 or not weekdays <= {_FRIDAY - 1, _FRIDAY}:
-        return
-    for match, row in dated:
-        start = last_friday_before(_day(match, path))
-        for region, cell in zip(header[1:], row[1:], strict=False):
-            # The page writes rank and streams as two elements, with or without brackets.
-            if numbers := re.findall(r"\d[\d,]*", cell):
-                if len(numbers) != 2:
-                    raise InputError(f"{path}: the format has changed: {cell.strip()!r} is not a rank and streams")
-                yield region, start, int(numbers[0].replace(",", "")), int(numbers[1].replace(",", ""))
-
-
-def _kworb_names(page: _Page) -> tuple[str | None, str | None]:
-    text = "\n".join(page.words)
-    title, artist = (re.search(rf"{name}:\s*(\S.*)", text) for name in ("Title", "Artist"))
-    if title:
-        return title[1].strip(), artist[1].strip() if artist else None
-    first, dash, rest = re.split(r"\s[|–]\s|\s-\s(?=Spotify)", page.title.strip())[0].partition(" - ")
-    return (rest.strip(), first.strip()) if dash else (first or None, None)
+def _country(page: CountryPage, path: Path) -> Chart:
+    if page.totals:
+        raise InputError(f"{path}: totals of kworb.net, which tell no places; take the page of a day or a week")
+    if not (region := _region(path)):
+        raise InputError(f"{path}: no region in the file's name; name it like on kworb.net: us_{page.period}.html")
+    rows = [{**row, "region": region, "date": page.day} for row in page.rows]
+    return Chart(pa.Table.from_pylist(rows, schema=COLUMNS), f"kworb.net {page.period} chart", page.period)
 
 
 # Billboard JSON
@@ -322,7 +259,9 @@ def _read_parquet(data: bytes, path: Path) -> Chart:
     if not pa.types.is_temporal(columns["date"].type):
         columns["date"] = columns["date"].cast(pa.string())
     cast = [columns[field.name].cast(field.type) for field in COLUMNS]
-    return Chart(pa.table(cast, schema=COLUMNS), "Parquet table", _period(cast[1]))
+    periods = file.read(columns=["period"])["period"].unique().to_pylist() if "period" in present else []
+    period = periods[0] if periods in (["daily"], ["weekly"]) else _period(cast[1])
+    return Chart(pa.table(cast, schema=COLUMNS), "Parquet table", period)
 
 
 def _period(days: Any) -> Period:

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hitpredict.datasets.chart_readers import CHART_SUFFIXES, Chart, Period
+from hitpredict.datasets.chart_dates import PERIOD_DAYS, Period
+from hitpredict.datasets.chart_readers import CHART_SUFFIXES, Chart
 from hitpredict.datasets.manifest import Track
 from hitpredict.datasets.popularity_measures import (
     CURVE_WEEKS,
@@ -27,7 +28,6 @@ from hitpredict.datasets.popularity_measures import (
 from hitpredict.errors import InputError, UsageError
 from hitpredict.tables.label_inputs import ALL_REGIONS
 
-PERIOD_DAYS: dict[Period, int] = {"weekly": 7, "daily": 1}
 _USUAL_SIZES = (100, 200)
 _EPOCH = date(1970, 1, 1)
 _WORLD = "global"

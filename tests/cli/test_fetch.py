@@ -21,6 +21,7 @@ SOURCES = {
     "zalo2019": (),
     "deezer": ("--chart",),
     "spotify": ("0" * 22,),
+    "kworb": ("us",),
 }
 CREDENTIALS = {"SPOTIFY_CLIENT_ID": "me", "SPOTIFY_CLIENT_SECRET": "hush"}
 

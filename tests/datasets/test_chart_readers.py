@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from hitpredict.datasets.chart_readers import last_friday_before, read_chart
+from hitpredict.datasets.chart_dates import last_friday_before
+from hitpredict.datasets.chart_readers import read_chart
 from hitpredict.errors import InputError
 
 FIRST, SECOND = "0bAkKNCQfWkexHFn7fIKns", "36ONiya0OANYknz0GgJmwB"

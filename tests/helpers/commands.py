@@ -78,6 +78,7 @@ EVERY = (
     _fetched("zalo2019"),
     _fetched("deezer", "--chart"),
     _fetched("spotify", "0" * 22),
+    _fetched("kworb", "us"),
     Command(("fetch", "charts"), work=("chart.json", "-o", "charts")),
     Command(("fetch", "weights"), ("--list",)),
     Command(("fetch", "synth"), ("-n", "2", "--seconds", "2"), work=("-o", "synth")),

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from hitpredict.cli.fetch import charts, deezer, fma, spotgentrack, spotify, synth, weights, zalo2019
+from hitpredict.cli.fetch import charts, deezer, fma, kworb, spotgentrack, spotify, synth, weights, zalo2019
 
 _SOURCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "fma": (fma.fma, fma.COMMAND),
@@ -14,6 +14,7 @@ _SOURCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "deezer": (deezer.deezer, deezer.COMMAND),
     "spotify": (spotify.spotify, spotify.COMMAND),
     "charts": (charts.charts, charts.COMMAND),
+    "kworb": (kworb.kworb, kworb.COMMAND),
     "weights": (weights.weights, weights.COMMAND),
     "synth": (synth.synth, synth.COMMAND),
 }

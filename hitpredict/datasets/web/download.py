@@ -81,7 +81,7 @@ class Web:
 
     timeout: seconds without a byte (or twice as many with hardly any) after which a connection counts as broken.
     attempts: before giving up, and pause: seconds before the second, growing from there. longest_wait: seconds a
-    server may ask for. longest_answer: seconds that an answer in JSON may take.
+    server may ask for. longest_answer: seconds that a page or an answer in JSON may take.
     note: takes lines for the user. report: takes (name, bytes so far, bytes in all or None) as a download grows.
     """
 
@@ -126,9 +126,36 @@ class Web:
         of `answers`; `GaveUp` when it takes longer than `longest_answer`.
         """
         what = brief(url)
+
+        def parsed(body: bytes, _: Mapping[str, str]) -> Any:
+            answer = parsed_answer(what, body)
+            check(answer)
+            return answer
+
+        return self._ask(url, parsed, params, headers, form, limiter)
+
+    def page(
+        self, url: str, *, headers: Mapping[str, str] | None = None, limiter: RateLimiter | None = None
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """The content of a page, unpacked, and the headers it came with.
+
+        Raises as `json` does: `Refused` also for 304, which answers a question whether a page has changed.
+        """
+        return self._ask(url, lambda body, came_with: (body, came_with), None, headers, None, limiter)
+
+    def _ask(
+        self,
+        url: str,
+        read: Callable[[bytes, Mapping[str, str]], T],
+        params: Mapping[str, str | int] | None,
+        headers: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+        limiter: RateLimiter | None,
+    ) -> T:
+        what = brief(url)
         self._need_network(what)
 
-        def ask() -> Any:
+        def ask() -> T:
             if limiter:
                 limiter.wait()
             asked = {"Accept-Encoding": "gzip", **(headers or {})}
@@ -141,9 +168,7 @@ class Web:
                 self._check_status(what, response)
                 encoding = response.headers.get("Content-Encoding", "").strip().lower()
                 body = unpacked(what, _counted(response, watch), encoding)
-            answer = parsed_answer(what, body)
-            check(answer)
-            return answer
+            return read(body, response.headers)
 
         return self._persist(what, ask)
 

@@ -25,6 +25,10 @@ class RateLimiter:
         self._seconds, self._clock, self._sleep = seconds, clock, sleep
         self._times: deque[float] = deque(maxlen=count)
 
+    def slow_down(self, seconds: float) -> None:
+        """From now on let at least so many seconds pass."""
+        self._seconds = max(self._seconds, seconds)
+
     def wait(self) -> None:
         """Sleep as long as must be, and count one request."""
         if len(self._times) == self._times.maxlen:

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from hitpredict.audio.read import _ForFFmpeg, read_audio
+from hitpredict.audio.read import _Seekable, read_audio
 from hitpredict.errors import InputError
 from tests.helpers.sounds import encoded, tune
 
@@ -54,7 +54,7 @@ def test_sizes_beyond_any_file_are_not_sought(tmp_path, kind, place, size):
 
 
 def test_ffmpeg_is_told_by_minus_one_where_it_may_not_seek():
-    stream = _ForFFmpeg(io.BytesIO(b"abc"))
+    stream = _Seekable(io.BytesIO(b"abc"))
     assert stream.seek(-1) == -1
     assert stream.seek(1) == 1
     assert stream.read(1) == b"b"

@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -76,6 +76,16 @@ class Source:
         except (OSError, ValueError) as error:
             raise InputError(f"{self.path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
         return part_of(file, *self.span) if self.span else file
+
+    def sent(self) -> "Source":
+        """The same for another machine, which has this one's files but for spooled copies: those come as bytes."""
+        if not self.temporary or self.file is None:
+            return self
+        size = Path(self.file).stat().st_size
+        if size > MAX_FETCHED:
+            problem = f"{size / 1e9:.1f} GB from a stream are too large to be sent; save it as a file"
+            return replace(self, file=None, temporary=False, problem=problem)
+        return replace(self, file=None, temporary=False, data=Path(self.file).read_bytes())
 
     def discard(self) -> None:
         """Delete the spooled copy, if this is one."""

@@ -6,20 +6,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import StrEnum
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
+from hitpredict.cli.engine import Spreading, spread_over
 from hitpredict.cli.formats import Record
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError
 from hitpredict.files.owned import scratch_folder
+
+if TYPE_CHECKING:
+    from hitpredict.engines.ray import Cluster
 
 COMMAND: dict[str, Any] = {
     "help": "Turn sound into feature tables: one row a track, `path`, `track_id`, `duration`, then the features.",
@@ -27,13 +30,6 @@ COMMAND: dict[str, Any] = {
     "hitpredict featurize --kind logmel --set n_mels=64 -o mel.parquet songs/tracks.jsonl · "
     "hitpredict featurize --kind mfcc_stats -f csv song.mp3",
 }
-
-
-class Engine(StrEnum):
-    """What spreads the work."""
-
-    local = "local"
-    ray = "ray"
 
 
 class TableFormat(StrEnum):
@@ -81,7 +77,7 @@ def featurize(
         TableFormat | None, typer.Option("-f", "--format", help="[default: by the output's suffix, else jsonl]")
     ] = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of Parquet, Arrow and NPZ.")] = Precision.float32,
-    engine: Annotated[Engine, typer.Option(help="Spread the work over this machine, or a Ray cluster.")] = Engine.local,
+    spread: Spreading,
     memory: options.Memory = None,
     batch: Batch,
 ) -> int:
@@ -93,9 +89,9 @@ def featurize(
         return 2
     if not batch.wanted(inputs or [], output):
         return 0
-    with batch.run(inputs or [], output, "described") as run:
+    with spread.cluster(batch.jobs) as cluster, batch.run(inputs or [], output, "described") as run:
         settings = {**({"compat": "true"} if compat else {}), **options.assigned(setting)}
-        rows = _Rows(run, (kind, settings), engine, Limits(batch.timeout, memory), batch)
+        rows = _Rows(run, (kind, settings), cluster, Limits(batch.timeout, memory), batch)
         (rows.to_stdout if output is None else partial(rows.to_file, output))(form or _format_of(output), dtype)
     return run.code
 
@@ -103,22 +99,23 @@ def featurize(
 class _Rows:
     """The rows of one invocation, and the ways they can go. kind: its name and its settings."""
 
-    def __init__(self, run: Run, kind: tuple[str, dict[str, str]], engine: Engine, limits: Limits, batch: Batch):
+    def __init__(
+        self, run: Run, kind: tuple[str, dict[str, str]], cluster: "Cluster | None", limits: Limits, batch: Batch
+    ):
         from hitpredict.features.kinds import described, make_kind
 
         made = make_kind(*kind)
         self._columns, self._made = made.columns, described(made)
-        self._run, self._kind, self._engine, self._limits = run, kind, engine, limits
+        self._run, self._kind, self._cluster, self._limits = run, kind, cluster, limits
         self._jobs, self._note, self._ids = batch.jobs, batch.messages.note, Counter[str]()
         # Rows may be larger than memory, but what another machine writes into a file stays there.
-        self._has_large_rows = made.columns is None and engine is Engine.local
+        self._has_large_rows = made.columns is None and cluster is None
 
     def results(self, found: Iterable[Source], folder: Path | None) -> Iterator[tuple[Source, Any]]:
         """Describe each source. folder: where large arrays are put, for the taker of the row to remove."""
         from hitpredict.features.kinds import featuring
 
-        engine: Any = import_module(f"hitpredict.engines.{self._engine}")
-        made = engine.run(featuring, (*self._kind, folder), found, self._jobs, limits=self._limits)
+        made = spread_over(self._cluster, featuring, (*self._kind, folder), found, self._jobs, self._limits)
         for source, row in self._run.rows(made):
             for warning in row.warnings:
                 self._note(f"{source.path}: {warning}")

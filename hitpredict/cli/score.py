@@ -16,6 +16,7 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
+from hitpredict.cli.engine import Spreading, spread_over
 from hitpredict.cli.formats import Format, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.messages import Messages
 from hitpredict.engines.limits import Limits
@@ -24,6 +25,7 @@ from hitpredict.files.owned import scratch_folder
 from hitpredict.scoring.records import SCORE_COLUMNS, SCORE_TYPES, ScoreRecord, flat
 
 if TYPE_CHECKING:
+    from hitpredict.engines.ray import Cluster
     from hitpredict.scoring.scorer import Scorer
 
 COMMAND: dict[str, Any] = {
@@ -88,6 +90,7 @@ def score(
     output: options.Output = None,
     order: Order,
     device: options.ScoredOn = None,
+    spread: Spreading,
     memory: options.Memory = None,
     batch: Batch,
 ) -> int:
@@ -97,13 +100,14 @@ def score(
     form = chosen_format(form, output)
     if not batch.wanted(inputs or [], output, model):
         return 0
-    with as_file(model, batch.messages) as file:
-        scorer = loaded(file, device, batch)
-        if memory and scorer.session.device == "cuda":
+    with as_file(model, batch.messages) as file, spread.cluster(batch.jobs) as cluster:
+        scorer = loaded(file, options.Device.cpu if cluster else device, batch)
+        where = cluster.device(device.value if device else "auto") if cluster else scorer.session.device
+        if memory and where == "cuda":
             raise UsageError("--memory: CUDA takes far more addresses than memory; leave it out, or say --device cpu")
         with batch.run(inputs or [], output, "scored") as run:
             limits, beside = Limits(batch.timeout, memory), beside_sound(scorer, weeks)
-            rows = _Rows(run, scorer, (file, scorer.session.device), segments, batch.jobs, limits, beside)
+            rows = _Rows(run, scorer, (file, where), segments, batch.jobs, limits, beside, cluster)
             if output is not None:
                 rows.to_file(output, form, order)
             elif form is Format.pretty:
@@ -174,6 +178,7 @@ class _Rows:
     jobs: int | None
     limits: Limits
     beside: dict[str, Any] | None = None
+    cluster: "Cluster | None" = None
 
     @property
     def table(self) -> Table:
@@ -183,7 +188,6 @@ class _Rows:
 
     def results(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord]]:
         """Score each source."""
-        from hitpredict.engines import local
         from hitpredict.scoring import feeding
         from hitpredict.scoring.scorer import scored_with, scoring
 
@@ -192,8 +196,11 @@ class _Rows:
             made = feeding.run(found, self.scorer, self.segments, self.beside, self.jobs, self.limits)
             return self.run.rows(made)
         here = scored_with(self.scorer, self.segments, self.beside)
-        arguments = (*self.model, self.segments, self.limits.seconds, self.beside)
-        return self.run.rows(local.run(scoring, arguments, found, self.jobs, here=here, limits=self.limits))
+        file, device = self.model
+        # Another machine need not have the file.
+        model = self.scorer.session.file if self.cluster else file
+        arguments = (model, device, self.segments, self.limits.seconds, self.beside)
+        return self.run.rows(spread_over(self.cluster, scoring, arguments, found, self.jobs, self.limits, here, device))
 
     def made(self, found: Iterable[Source]) -> Iterator[ScoreRecord]:
         """The records alone."""
@@ -202,7 +209,7 @@ class _Rows:
     def to_file(self, output: Path, form: Format, order: Order) -> None:
         """Write a file, in the order asked for."""
         session = self.scorer.session
-        settings = {"model": session.reference.to_json(), "device": session.device, "segments": self.segments}
+        settings = {"model": session.reference.to_json(), "device": self.model[1], "segments": self.segments}
         settings |= {"beside": self.beside} if self.beside else {}
         form = Format.jsonl if form is Format.pretty else form
         self.run.to_file(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -166,7 +167,14 @@ def _prepare(prepare: Callable[..., Callable[[Any], Any]], arguments: tuple[Any,
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     _for_good.enter_context(addresses(memory))
-    _ready = prepare(*arguments)
+    try:
+        _ready = prepare(*arguments)
+    except HitpredictError as error:
+        _ready = partial(_refuse, error)
+
+
+def _refuse(error: HitpredictError, item: Any) -> Any:
+    raise error
 
 
 def _work(item: Any, describe: Callable[[Any], str], seconds: float | None) -> Any:

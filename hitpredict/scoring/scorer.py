@@ -36,16 +36,21 @@ _BATCH_VALUES = 2**18
 class Scorer:
     """A loaded model, ready for any number of songs.
 
-    model: a bundled model's name, the path of an `.onnx` file, or None for the bundled default.
+    model: a bundled model's name, the path of an `.onnx` file, what was read of one, or None for the bundled default.
     device: `auto`, `cpu` or `cuda`. threads: CPU threads within one run of the model. seconds: how long a run may take.
     noise_floor: how far inaudible changes to the sound move a score, where the model file says so, else None.
     Raises `EnvironmentProblem` when the model or the device is not to be had.
     """
 
     def __init__(
-        self, model: str | None = None, device: DeviceName = "auto", threads: int = 1, seconds: float | None = None
+        self,
+        model: str | ModelFile | None = None,
+        device: DeviceName = "auto",
+        threads: int = 1,
+        seconds: float | None = None,
     ):
-        self.session = Session(ModelFile.find(model), device, threads, seconds)
+        file = model if isinstance(model, ModelFile) else ModelFile.find(model)
+        self.session = Session(file, device, threads, seconds)
         try:
             self.inputs = model_inputs(self.session.json("frontend"))
             self.windows = self.session.json("windows") if "windows" in self.session.metadata else [None]
@@ -195,7 +200,7 @@ class Scorer:
 
 
 def scoring(
-    model: str | None,
+    model: str | ModelFile | None,
     device: DeviceName,
     segments: float | None,
     seconds: float | None,

@@ -116,7 +116,8 @@ def test_what_takes_too_long_on_ray_is_given_up(prepare, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setenv("HITPREDICT_ON_RAY", mark := uuid4().hex)
-    results = list(ray.run(prepare, (), [0.1, 300.0, 0.1], 1, limits=Limits(seconds=3)))
+    with ray.connected(jobs=1) as cluster:
+        results = list(cluster.run(prepare, (), [0.1, 300.0, 0.1], 1, limits=Limits(seconds=3)))
     assert [isinstance(result, InputError) for _, result in results] == [False, True, False]
     assert str(results[1][1]) == "300.0: given up after 3 s; a higher timeout allows more"
     deadline = time.monotonic() + 60

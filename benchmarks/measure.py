@@ -5,7 +5,9 @@ import shlex
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -47,6 +49,24 @@ def process(command: Sequence[object]) -> Cost:
     if code:
         raise RuntimeError(f"{shlex.join(words)} ended with {code}\n{launched.stderr}")
     return Cost(*cost)
+
+
+def memory_over(command: Sequence[object], pause: float = 0.25) -> list[float]:
+    """The resident memory of a command and all that it starts, in MB, every so many seconds until its end."""
+    import psutil
+
+    found: list[float] = []
+    child = psutil.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while child.poll() is None:
+        total = 0
+        for each in (child, *child.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += each.memory_info().rss
+        found.append(total / 2**20)
+        time.sleep(pause)
+    if child.returncode:
+        raise RuntimeError(f"{command} ended with {child.returncode}")
+    return found
 
 
 def piped(*commands: Sequence[object]) -> list[str]:

@@ -11,6 +11,7 @@ import datetime
 import os
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import descriptors
 import soundfile
-from measure import Pairs, in_turn, piped, process
+from measure import Pairs, in_turn, memory_over, piped, process
 
 from hitpredict import read_audio
 from hitpredict.audio.clip import Clip
@@ -52,12 +53,14 @@ GRID = {
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything: a clip's seconds, the clips of a batch and of a table, hours of a long file."""
+    """How much of everything: a clip's seconds, the clips of a batch and of a table, hours of a long file, songs of a
+    catalogue."""
 
     seconds: float = 30
     clips: int = 64
     described: int = 16
     hours: float = 2
+    catalogue: int = 2000
 
     def runs(self, count: int) -> int:
         """How often something is measured."""
@@ -69,7 +72,7 @@ class Size:
         return "two hours" if self.hours == 2 else f"{self.hours:g} hours"
 
 
-QUICK = Size(3, 3, 2, 0.02)
+QUICK = Size(3, 3, 2, 0.02, 6)
 
 
 def excerpt(folder: Path, size: Size, suffix: str = ".mp3") -> Path:
@@ -129,6 +132,34 @@ def warm(folder: Path, size: Size) -> str:
         rows.append(row(f"{name}: page faults per clip", pairs, "faults", "", 1 / size.clips, inverse=True))
     title = f"Batch: {size.clips} MP3s of {size.seconds:g} s, beside a process that only decodes them (soundfile)"
     return table(title, rows, "hitpredict / decoding", "decoding")
+
+
+def throughput(folder: Path, size: Size) -> str:
+    """A catalogue, against as many processes that decode the same files and do nothing with them, and by cores."""
+    count, cores = size.catalogue, os.cpu_count() or 1
+    batch, out = copies(folder, size, count), folder / "scores.parquet"
+    rows, walls = [], {}
+    for jobs in sorted({1, cores}):
+        command = [*HITPREDICT, "score", "-j", str(jobs), "-q", "-o", out, "--force", batch]
+        pairs = beside(command, peer("decode_pool", batch, jobs), size.runs(2))
+        walls[jobs] = pairs.median("ours", "wall")
+        rows.append(row(f"`-j {jobs}`: wall per song", pairs, "wall", "ms", 1000 / count))
+        rows.append(row(f"`-j {jobs}`: CPU per song", pairs, "cpu", "ms", 1000 / count))
+    held = memory_over([*HITPREDICT, "score", "-q", "-o", out, "--force", batch])
+    parts = [held[len(held) * tenth // 10 :][: max(1, len(held) // 10)] for tenth in (1, 4, 9)]
+    told = ", ".join(f"{statistics.median(part):.0f}" for part in parts)
+    title = (
+        f"Throughput: `hitpredict score -o scores.parquet folder/` of {count:,} MP3s of {size.seconds:g} s, beside as "
+        "many processes that only decode them"
+    )
+    return "\n".join(
+        [
+            table(title, rows, "decoding / hitpredict", "decoding"),
+            "",
+            f"From 1 to {cores} processes: {walls[1] / walls[cores]:.2f} times as fast. Memory of all processes (RSS, "
+            f"MB) after a tenth, four tenths and nine tenths of the run: {told}.",
+        ]
+    )
 
 
 def mutate(folder: Path, size: Size) -> str:
@@ -307,6 +338,7 @@ def table(title: str, rows: list[str], ratio: str = "peer / hitpredict", other: 
 SECTIONS: dict[str, Callable[[Path, Size], str]] = {
     "cold": cold,
     "warm": warm,
+    "throughput": throughput,
     "mutate": mutate,
     "sweep": sweep,
     "explain": explain,
@@ -316,7 +348,7 @@ SECTIONS: dict[str, Callable[[Path, Size], str]] = {
     "parity": parity,
 }
 # What scripts of their own measure.
-ELSEWHERE = ("soak",)
+ELSEWHERE = ("cost", "gpu", "soak")
 HEAD = """# Benchmarks
 
 Written by `python benchmarks/run.py`. Every row runs the command that a user would type, as a process of its own that

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.processes import run
@@ -142,3 +143,36 @@ print(len(tally.faults), ended.hung)
 def test_attacks_see_what_must_not_happen():
     outcome = run("-c", FAULTS, HERE / "hostile", program=(sys.executable,))
     assert outcome.out.decode().split() == ["0", "1", "1", "1", "1", "1", "1", "True"], outcome.err
+
+
+@pytest.mark.slow
+def test_a_catalogue_is_measured_beside_decoding():
+    outcome = benchmark("--quick", "throughput")
+    assert outcome.code == 0, outcome.err
+    text = outcome.out.decode()
+    assert text.count("wall per song") == text.count("CPU per song") >= 1
+    assert "Memory of all processes" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "told"), [("cost", "| AST-tiny |"), ("gpu", "| AST-tiny | 2 |")])
+def test_cost_and_speed_of_networks_are_measured(script, told):
+    device = ["--device", "cpu"] if script == "gpu" else []
+    outcome = run(*device, "--quick", program=(sys.executable, HERE / f"{script}.py"))
+    assert outcome.code == 0, outcome.err
+    assert told in outcome.out.decode()
+
+
+@pytest.mark.slow
+def test_halves_answer_what_singles_do():
+    sys.path.insert(0, str(HERE))
+    try:
+        import gpu
+        import networks
+    finally:
+        sys.path.remove(str(HERE))
+    spec, shape, _ = networks.SMALL["AST-tiny"]
+    data = networks.graph(networks.network(spec, shape), shape)
+    batch = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
+    single, half = (gpu.Onnx(each, "cpu").runner(batch)() for each in (data, networks.half(data)))
+    assert 0 < np.abs(single - half).max() < 0.01 * np.abs(single).max() + 0.01

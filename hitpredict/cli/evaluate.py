@@ -14,7 +14,7 @@ from hitpredict.cli.outputs import cleared
 from hitpredict.cli.pretty_evaluation import printed_evaluation
 from hitpredict.cli.streams import is_terminal
 from hitpredict.cli.train import FeatureTables, Group, Labels
-from hitpredict.errors import needs
+from hitpredict.errors import UsageError, needs
 from hitpredict.tables.cells import json_text
 
 COMMAND: dict[str, Any] = {
@@ -57,6 +57,13 @@ def evaluate(
             autocompletion=options.bundled_models,
         ),
     ] = None,
+    compare_features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Feature table of the model of --compare, once for each input [default: those of --features].",
+        ),
+    ] = None,
     nested: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,12 +103,15 @@ def evaluate(
     """Print one table or one JSON object."""
     messages = Messages(quiet, verbose)
     models = [model, *(nested or [])]
-    _check_plots(plots, [*(features or []), labels, *models, compare], compare is not None, force)
+    if compare_features and compare is None:
+        raise UsageError("--compare-features: are the tables of another model; name it with --compare")
+    inputs = [*(features or []), *(compare_features or []), labels, *models, compare]
+    _check_plots(plots, inputs, compare is not None, force)
     with needs("train", "evaluating needs"):
         from hitpredict.evaluation.evaluate_model import evaluate_model
         from hitpredict.evaluation.nested import evaluate_nested
     asked: dict[str, Any] = {"everything": everything, "compare": compare, "plots": plots}
-    asked |= {"threshold": threshold, "target": target, "by": by}
+    asked |= {"threshold": threshold, "target": target, "by": by, "compare_features": compare_features or []}
     tables = features or [], labels, group
     found = evaluate_nested(models, *tables, **asked) if nested else evaluate_model(model, *tables, **asked)
     for note in found.notes:

@@ -15,6 +15,7 @@ from hitpredict.evaluation.metrics import Statistic
 from hitpredict.evaluation.models import FolderModel, OnnxModel, opened_model
 from hitpredict.evaluation.outputs import measured_outputs
 from hitpredict.evaluation.paired import compared, error_by_band, nearer
+from hitpredict.evaluation.same_rows import SameRows
 from hitpredict.files.arrays import Floats
 from hitpredict.model_folder.predictions import Predictions
 from hitpredict.scoring.inputs import WEEKS
@@ -91,10 +92,12 @@ def evaluate_model(
     threshold: float | None = None,
     target: str | None = None,
     by: str | None = None,
+    compare_features: Sequence[Path] = (),
 ) -> Evaluation:
     """Measure a model on the tracks of these tables that it was not fitted on.
 
     model: a bundled one's name, a model folder or an `.onnx` file; compare: another, to take the paired difference to.
+    compare_features: what that takes instead of `features`; counted are the tracks that both have.
     features, labels, group: see `load`. everything: count the tracks that it was fitted on as well. plots: a folder to
     draw in. threshold: a value of the target scale at which scores and truth are cut as well. target: a label column to
     measure against instead of the model's own, by rank unless it is that. by: a label column by whose values every
@@ -108,7 +111,14 @@ def evaluate_model(
     second = opened_model(compare) if compare else None
     if second is not None and not by_rank:
         check_pair(first, second, f"`compare` {compare}", model)
-    data, notes = held_out(data, [first, second] if second else [first], everything)
+    models = [first, second] if second else [first]
+    same = None
+    if second is not None and compare_features:
+        others = load(compare_features, labels, columns, group, second.every_column, second.from_labels, second.kinds)
+        same = SameRows.of(data, others, (first.from_labels, second.from_labels))
+        data = same.first
+    data, notes = held_out(data, models, everything)
+    own = held_out(same.second, models, everything)[0] if same else data
     predictions = first.predict(data)
     measured_on = "all tracks" if everything else "held out"
     truth = _turned(data) if by_rank else first.target.truth(data.labels)
@@ -123,11 +133,11 @@ def evaluate_model(
     for text in filter(None, (first.input_note, inflated)):
         warn(result, text)
     judged = _Judged.of(predictions, truth, data, first, by_rank)
-    other = _Judged.of(second.predict(data), truth, data, second, by_rank) if second else None
-    result |= _more(judged, other, threshold, by)
+    other = _Judged.of(second.predict(own), truth, own, second, by_rank) if second else None
+    result |= _more(judged, other, threshold, by) | ({"unpaired": same.only} if same else {})
     if plots is not None:
         _draw(plots, judged, other)
-    return Evaluation(result, notes)
+    return Evaluation(result, (*notes, *same.notes) if same else notes)
 
 
 def _check_target(model: AnyModel, by_rank: bool) -> None:

@@ -16,6 +16,7 @@ from hitpredict.cli.inputs import Failed, Sources, failures_in, nothing_given, s
 from hitpredict.cli.journal import Journal, left_failures
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import cleared
+from hitpredict.cli.parts import Parts, Render, parts_failures, parts_wanted
 from hitpredict.cli.progress import Progress, watched
 from hitpredict.cli.streams import is_terminal
 from hitpredict.errors import InputError
@@ -51,6 +52,16 @@ class Batch:
         if cleared(outputs, [*inputs, self.files_from, *read], self.force, self.skip_existing, [resumed]):
             return True
         self.messages.note(f"{output}: exists already, left as it is")
+        return False
+
+    def wanted_parts(self, inputs: list[str], folder: Path | None, *read: str | None) -> bool:
+        """The same for output in parts."""
+        assert folder is not None
+        resumed = self.failures if parts_failures(folder, self.failures) else None
+        cleared({"--failures": self.failures}, [*inputs, self.files_from, *read], self.force, own=[resumed])
+        if parts_wanted(folder, self.force, self.skip_existing):
+            return True
+        self.messages.note(f"{folder}: is complete already, left as it is")
         return False
 
     @contextmanager
@@ -94,6 +105,7 @@ class Run:
     def __init__(self, batch: Batch, found: Sources, failed: Failed, bar: Progress):
         self.found, self.failed, self.done = found, failed, 0
         self._batch, self._bar = batch, bar
+        self._on_failure: Callable[[Source, InputError], None] = lambda source, error: None
 
     @property
     def code(self) -> int:
@@ -104,11 +116,35 @@ class Run:
         """The sources that succeed with their rows, in order; what fails is reported and remembered."""
         for source, result in self._bar.over(results):
             if isinstance(result, InputError):
-                self.failed.append(source.path)
-                self._batch.messages.failure(result)
+                self._fail(source.path, result)
+                self._on_failure(source, result)
             else:
                 self.done += 1
                 yield source, result
+
+    def _fail(self, name: str, error: InputError) -> None:
+        self.failed.append(name)
+        self._batch.messages.failure(error)
+
+    def to_parts(
+        self,
+        folder: Path,
+        size: int,
+        settings: Record,
+        work: Callable[[Iterator[Source]], Iterable[tuple[Source, Row]]],
+        render: Render,
+    ) -> None:
+        """Write a folder of Parquet files of `size` inputs each, with a manifest; see `Parts`.
+
+        settings: what all parts have in common. work: makes rows of sources. render: writes rows into a file.
+        """
+        batch = self._batch
+        with Parts(folder, size, settings, batch.failures, batch.force, batch.messages.note) as parts:
+            self._on_failure = lambda source, error: parts.fail(source, error, render)
+            for _, row in work(parts.remaining(self.found, self._bar.skip, self._fail)):
+                parts.add(row, render)
+            parts.finish(self.failed.put)
+        self.done += parts.taken_up
 
     def to_file(
         self,

@@ -16,6 +16,7 @@ from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
 from hitpredict.cli.engine import Spreading, spread_over
 from hitpredict.cli.formats import Record
+from hitpredict.cli.parts import check_parts
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError
@@ -73,6 +74,7 @@ def featurize(
     ] = False,
     list_kinds: Annotated[bool, typer.Option("--list-kinds", help="List the kinds with their parameters.")] = False,
     output: options.Output = None,
+    parts: options.InParts = None,
     form: Annotated[
         TableFormat | None, typer.Option("-f", "--format", help="[default: by the output's suffix, else jsonl]")
     ] = None,
@@ -87,12 +89,16 @@ def featurize(
         return 0
     if batch.helps(context, inputs or []):
         return 2
-    if not batch.wanted(inputs or [], output):
+    check_parts(parts, output, form)
+    if not (batch.wanted_parts if parts else batch.wanted)(inputs or [], output):
         return 0
     with spread.cluster(batch.jobs) as cluster, batch.run(inputs or [], output, "described") as run:
         settings = {**({"compat": "true"} if compat else {}), **options.assigned(setting)}
         rows = _Rows(run, (kind, settings), cluster, Limits(batch.timeout, memory), batch)
-        (rows.to_stdout if output is None else partial(rows.to_file, output))(form or _format_of(output), dtype)
+        if output is not None and parts:
+            rows.to_parts(output, parts, dtype)
+        else:
+            (rows.to_stdout if output is None else partial(rows.to_file, output))(form or _format_of(output), dtype)
     return run.code
 
 
@@ -142,6 +148,24 @@ class _Rows:
 
         settings = {"kind": self._made}
         self._run.to_file(output, settings, self.results, FeatureRow.to_json, render, self._has_large_rows)
+
+    def to_parts(self, output: Path, size: int, dtype: Precision) -> None:
+        """Write a folder of parts."""
+        from hitpredict.files.arrays import StoredArray
+        from hitpredict.tables.write import write_table
+
+        def write(rows: Iterator[Any], file: IO[bytes]) -> None:
+            held = list(rows)
+            noted = self._warning_of_large(iter(held), TableFormat.parquet)
+            write_table(noted, self._columns, "parquet", file, dtype.value, self._made)
+            for row in held:
+                if isinstance(row.values, StoredArray):
+                    row.values.remove()
+
+        with scratch_folder() as scratch:
+            folder = Path(scratch) if self._has_large_rows else None
+            settings = {"kind": self._made, "dtype": dtype.value}
+            self._run.to_parts(output, size, settings, lambda found: self.results(found, folder), write)
 
     def to_stdout(self, form: TableFormat, dtype: Precision) -> None:
         """Write lines as they come; binary formats only into a pipe."""

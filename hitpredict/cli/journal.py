@@ -40,7 +40,7 @@ class Journal:
 
     def __init__(self, output: Path, settings: Record, failures: Path | None, force: bool, note: Callable[[str], None]):
         self._output, self._path, self._force, self._note = output, _path_of(output), force, note
-        self._header = {"schema": "hitpredict.journal/1", "failures": _real(failures), "version": __version__}
+        self._header = {"schema": "hitpredict.journal/1", "failures": real_path(failures), "version": __version__}
         self._header |= settings
         self._arrays = output.with_name(f".{output.name}.arrays")
         self._found, self.taken_up, self._written = 0, 0, 0
@@ -111,7 +111,7 @@ class Journal:
     def remaining(self, found: Iterator[Source], skipped: Callable[[], None]) -> Iterator[Source]:
         """The sources that are not recorded yet. skipped: called for each of the others."""
         for source in found:
-            key = _key(source)
+            key = input_key(source)
             if places := self._kept.get(key):
                 self._places.append(places.pop())
                 self.taken_up += 1
@@ -171,7 +171,7 @@ def left_failures(output: Path | None, failures: Path | None) -> bool:
         return False
     try:
         with _path_of(output).open("rb") as file:
-            return bool(json.loads(file.readline())["failures"] == _real(failures))
+            return bool(json.loads(file.readline())["failures"] == real_path(failures))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
@@ -180,7 +180,8 @@ def _path_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.partial")
 
 
-def _real(path: Path | None) -> str | None:
+def real_path(path: Path | None) -> str | None:
+    """A path by which two names of one place are the same."""
     return None if path is None else os.path.realpath(path)
 
 
@@ -192,7 +193,7 @@ def _settings_of(head: bytes) -> Any:
         return None
 
 
-def _key(source: Source) -> str:
+def input_key(source: Source) -> str:
     """What a source is called, and what tells its sound from another by that name."""
     return hashlib.sha256(json.dumps([source.path, source.given_id, _identity(source)]).encode()).hexdigest()[:32]
 

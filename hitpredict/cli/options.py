@@ -131,6 +131,16 @@ Output = Annotated[
         "-o", "--output", metavar="FILE", callback=unless_stdout, help="Write to FILE instead of standard output."
     ),
 ]
+InParts = Annotated[
+    int | None,
+    typer.Option(
+        "--parts",
+        min=1,
+        max=10**9,
+        metavar="N",
+        help="Write a folder of Parquet files, each of N inputs, with a manifest.json; -o names it.",
+    ),
+]
 RecordFormat = Annotated[
     Format | None,
     typer.Option("-f", "--format", help="[default: by the output's suffix; pretty on a terminal, else jsonl]"),

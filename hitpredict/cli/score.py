@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -17,12 +17,13 @@ from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
 from hitpredict.cli.engine import Spreading, spread_over
-from hitpredict.cli.formats import Format, Table, chosen_format, render, stream_to_stdout
+from hitpredict.cli.formats import Format, Record, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.messages import Messages
+from hitpredict.cli.parts import check_parts
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError, needs
 from hitpredict.files.owned import scratch_folder
-from hitpredict.scoring.records import SCORE_COLUMNS, SCORE_TYPES, ScoreRecord, flat
+from hitpredict.scoring.records import SCORE_COLUMNS, SCORE_SCHEMA, SCORE_TYPES, ScoreRecord, flat
 
 if TYPE_CHECKING:
     from hitpredict.engines.ray import Cluster
@@ -59,6 +60,11 @@ class Order:
         int | None, typer.Option(min=1, max=10**9, metavar="N", help="Only the first N rows of that order [by score].")
     ] = None
 
+    @property
+    def asked(self) -> bool:
+        """Whether there is one."""
+        return bool(self.sort or self.top)
+
     def of(self, records: Iterable[T], field: Callable[[T, str], Any]) -> Iterable[T]:
         """Records in order; equals in the order of the inputs. field: gives a record's entry by name."""
         name = self.sort or (Sort.score if self.top else None)
@@ -88,6 +94,7 @@ def score(
     ] = None,
     form: options.RecordFormat = None,
     output: options.Output = None,
+    parts: options.InParts = None,
     order: Order,
     device: options.ScoredOn = None,
     spread: Spreading,
@@ -97,8 +104,9 @@ def score(
     """Score every input; rows on standard output or in FILE, failures on standard error."""
     if batch.helps(context, inputs or []):
         return 2
-    form = chosen_format(form, output)
-    if not batch.wanted(inputs or [], output, model):
+    check_parts(parts, output, form, order.asked)
+    form = Format.parquet if parts else chosen_format(form, output)
+    if not (batch.wanted_parts if parts else batch.wanted)(inputs or [], output, model):
         return 0
     with as_file(model, batch.messages) as file, spread.cluster(batch.jobs) as cluster:
         scorer = loaded(file, options.Device.cpu if cluster else device, batch)
@@ -108,7 +116,9 @@ def score(
         with batch.run(inputs or [], output, "scored") as run:
             limits, beside = Limits(batch.timeout, memory), beside_sound(scorer, weeks)
             rows = _Rows(run, scorer, (file, where), segments, batch.jobs, limits, beside, cluster)
-            if output is not None:
+            if output is not None and parts:
+                rows.to_parts(output, parts)
+            elif output is not None:
                 rows.to_file(output, form, order)
             elif form is Format.pretty:
                 rows.to_terminal(order)
@@ -206,15 +216,27 @@ class _Rows:
         """The records alone."""
         return (record for _, record in self.results(found))
 
+    @property
+    def settings(self) -> Record:
+        """What all rows of a file have in common."""
+        reference = self.scorer.session.reference.to_json()
+        settings = {"model": reference, "device": self.model[1], "segments": self.segments}
+        return settings | ({"beside": self.beside} if self.beside else {})
+
+    def to_parts(self, folder: Path, size: int) -> None:
+        """Write a folder of parts."""
+
+        def write(rows: Iterator[ScoreRecord], file: IO[bytes]) -> None:
+            render((row.to_json() for row in rows), Format.parquet, self.table, file)
+
+        self.run.to_parts(folder, size, {"schema": SCORE_SCHEMA, **self.settings}, self.results, write)
+
     def to_file(self, output: Path, form: Format, order: Order) -> None:
         """Write a file, in the order asked for."""
-        session = self.scorer.session
-        settings = {"model": session.reference.to_json(), "device": self.model[1], "segments": self.segments}
-        settings |= {"beside": self.beside} if self.beside else {}
         form = Format.jsonl if form is Format.pretty else form
         self.run.to_file(
             output,
-            settings,
+            self.settings,
             lambda found, _: self.results(found),
             ScoreRecord.to_json,
             lambda records, _, file: render(order.of(records, getitem), form, self.table, file),

@@ -25,12 +25,17 @@ once "$work/vggish.parquet" hitpredict featurize -q --kind vggish_embedding --se
   -o "$work/vggish.parquet" "$songs/tracks.jsonl"
 
 tables=(--features "$data/hmn207.parquet" --features "$work/vggish.parquet")
+compared=("${tables[@]/#--features/--compare-features}")
 for side in "published --split random" "honest --split groups"; do
   read -ra how <<< "$side"
   options=("${how[@]:1}" --labels "$labels" --target popularity --set 'target.transforms=["minmax"]')
   trained "hmn-$how" hmn "${options[@]}" "${tables[@]:0:2}" "${tiny[@]}"
   trained "autoen-chorder-$how" autoen-chorder "${options[@]}" "${tables[@]}" "${small[@]}"
-  python3 "$here/autoen_chorder.py" nearer "$work" "$how" "$data/hmn207.parquet" "$work/vggish.parquet" "$labels"
+  first=$work/models/hmn-$how second=$work/models/autoen-chorder-$how
+  if [ -e "$first/metrics.json" ] && [ "$second/metrics.json" -nt "$second.compared.json" ]; then
+    hitpredict evaluate -q "$first" "${tables[@]:0:2}" --compare "$second" "${compared[@]}" --labels "$labels" -f json \
+      > "$second.compared.json"
+  fi
 done
 
 results hmn:r2=autoen-chorder.r2_hitmusicnet autoen-chorder:{r2,nearer} <<'UNKNOWN'

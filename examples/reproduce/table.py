@@ -30,11 +30,12 @@ def figure(text: str | None) -> str:
 
 
 def evaluation(folder: Path, name: str) -> dict[str, Any]:
-    """What was measured of a model on its test songs, and of a comparison with it."""
+    """What was measured of a model on its test songs, and on which share of them it is `nearer` than another."""
     measured = folder / "models" / name / "metrics.json"
     compared = folder / "models" / f"{name}.compared.json"
     found = json.loads(measured.read_text()) if measured.exists() else {}
-    return found | (json.loads(compared.read_text()) if compared.exists() else {})
+    nearer = json.loads(compared.read_text())["nearer"] if compared.exists() else {"share": None}
+    return found if nearer["share"] is None else found | {"nearer": nearer | {"value": nearer["share"]}}
 
 
 def cell(folder: Path, name: str, metric: str) -> str:

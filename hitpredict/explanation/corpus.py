@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from hitpredict.errors import InputError
-from hitpredict.explanation.effects import correlation, discoveries, student_tail
+from hitpredict.explanation.effects import correlation, discoveries, ranked_by_size, student_tail
 from hitpredict.files.arrays import Floats
 from hitpredict.scoring.records import CorpusRecord, ModelReference
 
@@ -38,12 +37,11 @@ def in_common(records: Iterable[Effect], seed: int = 0) -> list[CorpusRecord]:
     parameters = {name: found for name, found in by_parameter.items() if len(found) >= _FEWEST}
     rng = np.random.default_rng(seed)
     p_values = [_p_value(list(found.values())) for found in parameters.values()]
-    made = [
+    made = (
         _record(name, parameters, p, significant, rng)
         for name, p, significant in zip(parameters, p_values, discoveries(p_values), strict=True)
-    ]
-    made.sort(key=lambda each: (not each.significant, each.blind, -abs(each.mean_effect)))
-    return [replace(each, rank=rank) for rank, each in enumerate(made, 1)]
+    )
+    return ranked_by_size(made, lambda each: each.mean_effect, lambda each: each.blind)
 
 
 def _groups(records: Sequence[Effect]) -> list[Floats]:

@@ -4,9 +4,9 @@ Conventions: differences and scales are on the model's target scale; all tests a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,19 @@ FALSE_DISCOVERIES = 0.05
 """The share of false discoveries that is put up with."""
 # The 95 % quantile of the largest of six normal magnitudes, in standard deviations: what a model file's noise floor is.
 _FLOOR_IN_DEVIATIONS = 2.63
+
+
+class RankedRecord(Protocol):
+    """A dataclass with a place among others of its kind."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def significant(self) -> bool:
+        """Whether it is more than noise."""
+
+
+R = TypeVar("R", bound=RankedRecord)
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,15 @@ def discoveries(p_values: Sequence[float], level: float = FALSE_DISCOVERIES) -> 
     passing = np.flatnonzero(np.sort(p) <= level * ranks / max(len(p), 1))
     found: list[bool] = (p <= np.sort(p)[passing[-1]]).tolist() if passing.size else [False] * len(p)
     return found
+
+
+def ranked_by_size(records: Iterable[R], size: Callable[[R], float], unseen: Callable[[R], bool]) -> list[R]:
+    """Frozen dataclasses in the order of their `rank`, which is set, from 1.
+
+    First come those that are `significant`, last those that the model does not see; the largest `size` comes first.
+    """
+    order = sorted(records, key=lambda each: (not each.significant, unseen(each), -abs(size(each))))
+    return [replace(each, rank=rank) for rank, each in enumerate(order, 1)]
 
 
 def slope(places: Sequence[float], scores: Sequence[float]) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from hitpredict.errors import InputError
-from hitpredict.explanation.effects import discoveries
+from hitpredict.explanation.effects import discoveries, ranked_by_size
 from hitpredict.explanation.grid import SweptParameter
 from hitpredict.explanation.records import InteractionRecord
 from hitpredict.explanation.sweep import Sweep, Tried, stands_still
@@ -114,6 +114,5 @@ def _records(
 def _ranked(records: Sequence[InteractionRecord]) -> list[InteractionRecord]:
     """The records after correction for their number, the largest interaction first."""
     found = discoveries([each.p_value for each in records])
-    told = [replace(each, significant=each.significant and new) for each, new in zip(records, found, strict=True)]
-    told.sort(key=lambda each: (not each.significant, each.blind or each.at_end, -abs(each.interaction)))
-    return [replace(each, rank=rank) for rank, each in enumerate(told, 1)]
+    told = (replace(each, significant=each.significant and new) for each, new in zip(records, found, strict=True))
+    return ranked_by_size(told, lambda each: each.interaction, lambda each: each.blind or each.at_end)

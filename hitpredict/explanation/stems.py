@@ -14,7 +14,7 @@ import numpy as np
 from hitpredict.audio.clip import Samples
 from hitpredict.audio.sound import BLOCK_FRAMES, Sound
 from hitpredict.errors import InputError
-from hitpredict.explanation.effects import NoiseScale, discoveries
+from hitpredict.explanation.effects import NoiseScale, discoveries, ranked_by_size
 from hitpredict.explanation.records import StemRecord
 from hitpredict.explanation.sections import sections_in
 from hitpredict.explanation.stem_files import Stems
@@ -188,6 +188,5 @@ def _ranked_stems(records: Sequence[StemRecord]) -> list[StemRecord]:
     """The records after correction for their number, the largest effect first."""
     tested = [each for each in records if not (each.silent or each.blind)]
     found = dict(zip(map(id, tested), discoveries([each.p_value for each in tested]), strict=True))
-    told = [replace(each, significant=each.significant and found.get(id(each), False)) for each in records]
-    told.sort(key=lambda each: (not each.significant, each.blind or each.silent, -abs(each.effect)))
-    return [replace(each, rank=rank) for rank, each in enumerate(told, 1)]
+    told = (replace(each, significant=each.significant and found.get(id(each), False)) for each in records)
+    return ranked_by_size(told, lambda each: each.effect, lambda each: each.blind or each.silent)

@@ -14,7 +14,7 @@ from itertools import groupby
 from hitpredict.audio.sound import Sound
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError
-from hitpredict.explanation.effects import NoiseScale, discoveries, monotonicity, slope
+from hitpredict.explanation.effects import NoiseScale, discoveries, monotonicity, ranked_by_size, slope
 from hitpredict.explanation.grid import SweptParameter
 from hitpredict.mutations import Chain
 from hitpredict.mutations.damage import Mp3Compression
@@ -91,12 +91,11 @@ class Sweep:
             for curve, noise, unseen in zip(curves, noises, blind, strict=True)
         ]
         found = discoveries(p_values)
-        records = [
+        records = (
             _record(self, path, base, curve, noise, p, new and noise.exceeded(curve.changes(base.score)), unseen)
             for curve, noise, p, new, unseen in zip(curves, noises, p_values, found, blind, strict=True)
-        ]
-        records.sort(key=lambda record: (not record.significant, record.blind, -abs(record.largest_change)))
-        return [replace(record, rank=rank) for rank, record in enumerate(records, 1)]
+        )
+        return ranked_by_size(records, lambda each: each.largest_change, lambda each: each.blind)
 
     def unchanged(self, path: str, tried: Tried) -> ScoreRecord:
         """What the unchanged song is scored. Raises `InputError`, naming it, where it has no score, or is silent."""

@@ -19,7 +19,7 @@ from hitpredict.audio.source import Source
 from hitpredict.engines import threads
 from hitpredict.engines.limits import Budget
 from hitpredict.errors import InputError
-from hitpredict.explanation.effects import NoiseScale, discoveries
+from hitpredict.explanation.effects import NoiseScale, discoveries, ranked_by_size
 from hitpredict.explanation.lime import LinearFit, random_masks
 from hitpredict.explanation.occlusion import FrequencyBand, Levelled, Stretch, bands_up_to, cut_out, short_pieces
 from hitpredict.explanation.sections import SongSection, sections_in
@@ -299,7 +299,7 @@ class _Song:
         blind = [stands_still(base.score, (own, *end), scale) for own, end in zip(changes, ends, strict=True)]
         p_values = [1.0 if unseen else p for p, unseen in zip(p_values, blind, strict=True)]
         believed = fit is None or fit.get("trusted", True)
-        records = [
+        records = (
             WhereRecord(
                 path=self.path,
                 name=base.name,
@@ -327,9 +327,8 @@ class _Song:
                 artist=base.artist,
             )
             for place, (part, change, new) in enumerate(zip(parts, changes, discoveries(p_values), strict=True))
-        ]
-        records.sort(key=lambda record: (not record.significant, record.blind, -abs(record.change)))
-        return [replace(record, rank=rank) for rank, record in enumerate(records, 1)]
+        )
+        return ranked_by_size(records, lambda each: each.change, lambda each: each.blind)
 
 
 def _together(parts: Sequence[Taken]) -> Taken:

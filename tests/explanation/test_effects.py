@@ -1,10 +1,20 @@
 """What is called more than noise: distributions, corrections, and how often chance passes for an effect."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from hitpredict.explanation.effects import NoiseScale, correlation, discoveries, monotonicity, slope, student_tail
+from hitpredict.explanation.effects import (
+    NoiseScale,
+    correlation,
+    discoveries,
+    monotonicity,
+    ranked_by_size,
+    slope,
+    student_tail,
+)
 
 SONGS, PARAMETERS, VALUES = 1500, 15, 4
 KINDS = {"timing": 8, "level": 4, "coding": 4}
@@ -96,3 +106,27 @@ def test_slopes_and_correlations():
     assert monotonicity([1, 2, 3], [5, 5, 5]) is None
     assert correlation([1, 2], [1, 2]) is None
     assert correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+
+
+@dataclass(frozen=True)
+class Placed:
+    label: str
+    size: float
+    significant: bool = False
+    unseen: bool = False
+    rank: int = 0
+
+
+def test_what_is_more_than_noise_comes_first_and_what_is_not_seen_last():
+    records = [
+        Placed("unseen", 9.0, unseen=True),
+        Placed("small", -1.0),
+        Placed("first of two", 2.0),
+        Placed("second of two", -2.0),
+        Placed("clear and small", 0.5, significant=True),
+        Placed("clear", -3.0, significant=True),
+    ]
+    found = ranked_by_size(iter(records), lambda each: each.size, lambda each: each.unseen)
+    order = ["clear", "clear and small", "first of two", "second of two", "small", "unseen"]
+    assert [(each.label, each.rank) for each in found] == [*zip(order, range(1, 7), strict=True)]
+    assert {each.rank for each in records} == {0}

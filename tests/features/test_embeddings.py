@@ -1,7 +1,9 @@
 """What all embeddings keep: blocks, loading, and what is wrong with a checkpoint or a parameter."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from hitpredict.datasets.web.cache import note_repository
 from hitpredict.datasets.web.hashes import hash_of, record
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.features.embeddings import loading
-from hitpredict.features.embeddings.ast import AstEmbedding
+from hitpredict.features.embeddings.ast import AstEmbedding, AstTags
+from hitpredict.features.embeddings.clap import ClapEmbedding
 from hitpredict.features.embeddings.stream import pieces, windows
 from hitpredict.features.embeddings.vggish import VggishEmbedding
 from hitpredict.features.embeddings.wav2vec2 import Wav2Vec2Embedding
+from hitpredict.features.embeddings.windowed import WindowedEmbedding
 from tests.helpers.sounds import cut, tune
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -138,3 +142,40 @@ def test_streams_are_cut_as_promised(total, block):
         last = [total - 10] if total > 10 and (total - 10) % step else []
         assert starts == (regular + last if total >= 10 else [0] * (total > 0))
         assert all(part.tolist() == list(range(int(part[0]), int(part[0]) + min(10, total))) for part in found)
+
+
+@dataclass(frozen=True)
+class Windowed(WindowedEmbedding):
+    """Gives the samples of each window themselves."""
+
+    name: ClassVar[str] = "windowed"
+    checkpoint: str = ""
+    overlap: float = 0.0
+    pool: str = "mean"
+    device: str = "cpu"
+
+    def parts(self, blocks, rate):
+        return (window[None] for window in windows(blocks, 4, self.step(4)))
+
+    def _names(self):
+        return tuple("abcd")
+
+
+@pytest.mark.parametrize(
+    ("overlap", "starts"), [(0.0, [0, 4, 6]), (0.5, [0, 2, 4, 6]), (0.75, range(7)), (0.99, range(7))]
+)
+def test_kinds_by_windows_share_steps_and_pooling(overlap, starts):
+    samples = np.arange(10, dtype=np.float32)
+    expected = np.stack([samples[start : start + 4] for start in starts])
+    each, pooled = Windowed(overlap=overlap, pool="none"), Windowed(overlap=overlap)
+    np.testing.assert_array_equal(each([samples], 1), expected)
+    np.testing.assert_allclose(pooled([samples], 1), expected.mean(axis=0))
+    assert (each.columns, pooled.columns) == (None, ("a", "b", "c", "d"))
+
+
+@pytest.mark.parametrize("kind", [Windowed, AstEmbedding, AstTags, ClapEmbedding])
+@pytest.mark.parametrize("wrong", [{"overlap": 1.0}, {"overlap": -0.1}, {"pool": "max"}, {"device": "tpu"}])
+def test_kinds_by_windows_refuse_alike(kind, wrong):
+    assert issubclass(kind, WindowedEmbedding)
+    with pytest.raises(UsageError, match=rf"^{kind.name}: {next(iter(wrong))} "):
+        kind(**wrong)

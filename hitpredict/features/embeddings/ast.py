@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
-from hitpredict.errors import InputError, UsageError
+from hitpredict.errors import InputError
 from hitpredict.features.embeddings.loading import (
     columns,
     configuration,
@@ -18,14 +18,14 @@ from hitpredict.features.embeddings.loading import (
     require,
     transformer,
 )
-from hitpredict.features.embeddings.stream import mean_of_rows, windows
+from hitpredict.features.embeddings.stream import windows
+from hitpredict.features.embeddings.windowed import WindowedEmbedding
 from hitpredict.frontends.fbank import Fbank
 from hitpredict.frontends.store import FrameStore
-from hitpredict.registry import check_known
 
 
 @dataclass(frozen=True)
-class AstEmbedding:
+class AstEmbedding(WindowedEmbedding):
     """The pooled output of AST (Gong, Chung and Glass 2021, arXiv:2104.01778): mean of its two class tokens.
 
     checkpoint: a folder, or the hub id of files that were fetched before, of a model of type
@@ -42,17 +42,6 @@ class AstEmbedding:
     pool: str = "mean"
     device: str = "cpu"
 
-    def __post_init__(self) -> None:
-        check_known(f"{self.name}: pool", [self.pool], ("mean", "none"))
-        check_known(f"{self.name}: device", [self.device], ("cpu", "cuda"))
-        if not 0 <= self.overlap < 1:
-            raise UsageError(f"{self.name}: overlap {self.overlap} must be at least 0 and below 1")
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """Names of the vector's elements, or None where `pool` is `none`. Raises as calling does."""
-        return columns(self.name, self._config.hidden_size) if self.pool == "mean" else None
-
     @property
     def frontend(self) -> Fbank:
         """The front-end that the checkpoint was trained with. Raises `EnvironmentProblem` without a checkpoint."""
@@ -62,21 +51,12 @@ class AstEmbedding:
             scaling = {"mean": 0.0, "deviation": 0.5}
         return Fbank(n_mels=self._config.num_mel_bins, window=self._config.max_length, **scaling)
 
-    def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[np.float32]:
-        """The vector, or the vectors, of a sound, float32.
-
-        Raises `InputError` when it is shorter than one frame (25 ms), `EnvironmentProblem` when a library, the
-        device or the checkpoint is missing or wrong.
-        """
-        rows = self.parts(blocks, rate)
-        return mean_of_rows(rows) if self.pool == "mean" else np.concatenate(list(rows))
-
     def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
-        """The vector (1, D) of each window, at least one of them."""
+        """The vector (1, D) of each window. Raises `InputError` for less than one frame (25 ms)."""
         torch, model = require("torch"), transformer(self._network, self.checkpoint, self.device)
         device, frontend, size = place(self.device), self.frontend, self._config.max_length
         empty = True
-        for window in windows(frontend.frames(blocks, rate), size, max(1, round(size * (1 - self.overlap)))):
+        for window in windows(frontend.frames(blocks, rate), size, self.step(size)):
             with FrameStore([window]) as store, inference():
                 energies = torch.from_numpy(frontend.finish(store.view())).to(device)
                 row = self._row(model(energies[None])).cpu().numpy()
@@ -88,6 +68,9 @@ class AstEmbedding:
     def _row(self, output: Any) -> Any:
         """The vector (1, D) in what the network gives of a window."""
         return output.pooler_output
+
+    def _names(self) -> tuple[str, ...]:
+        return columns(self.name, self._config.hidden_size)
 
     @property
     def _config(self) -> Any:
@@ -105,11 +88,7 @@ class AstTags(AstEmbedding):
     name: ClassVar[str] = "ast_tags"
     _network: ClassVar[str] = "ASTForAudioClassification"
 
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """Names of the vector's elements, or None where `pool` is `none`. Raises as calling does."""
-        if self.pool != "mean":
-            return None
+    def _names(self) -> tuple[str, ...]:
         labels = [label for _, label in sorted(self._config.id2label.items())]
         # A table has no two columns of one name.
         numbered = (f"{label} {i}" if labels.count(label) > 1 else label for i, label in enumerate(labels))

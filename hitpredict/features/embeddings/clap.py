@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitpredict.audio.clip import Samples
-from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.errors import EnvironmentProblem, InputError
 from hitpredict.features.embeddings.loading import (
     columns,
     configuration,
@@ -18,15 +18,15 @@ from hitpredict.features.embeddings.loading import (
     require,
     transformer,
 )
-from hitpredict.features.embeddings.stream import mean_of_rows, windows
+from hitpredict.features.embeddings.stream import windows
+from hitpredict.features.embeddings.windowed import WindowedEmbedding
 from hitpredict.frontends.resample import soxr_mono
-from hitpredict.registry import check_known
 
 _CLASS, _EXTRACTOR = "ClapModel", "ClapFeatureExtractor"
 
 
 @dataclass(frozen=True)
-class ClapEmbedding:
+class ClapEmbedding(WindowedEmbedding):
     """The audio embedding of CLAP (Wu et al. 2023, arXiv:2211.06687), of length 1 before the mean.
 
     checkpoint: a folder, or the hub id of files that were fetched before, of a model of type `clap` without fusion.
@@ -42,37 +42,15 @@ class ClapEmbedding:
     pool: str = "mean"
     device: str = "cpu"
 
-    def __post_init__(self) -> None:
-        check_known(f"{self.name}: pool", [self.pool], ("mean", "none"))
-        check_known(f"{self.name}: device", [self.device], ("cpu", "cuda"))
-        if not 0 <= self.overlap < 1:
-            raise UsageError(f"{self.name}: overlap {self.overlap} must be at least 0 and below 1")
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """Names of the vector's elements, or None where `pool` is `none`. Raises as calling does."""
-        if self.pool == "none":
-            return None
-        return columns("clap", configuration(_CLASS, self.checkpoint).projection_dim)
-
-    def __call__(self, blocks: Iterable[Samples], rate: int) -> NDArray[np.float32]:
-        """The embedding of a sound, float32.
-
-        Raises `InputError` when there are no samples, `EnvironmentProblem` when a library, the device or the
-        checkpoint is missing or wrong.
-        """
-        rows = self.parts(blocks, rate)
-        return mean_of_rows(rows) if self.pool == "mean" else np.concatenate(list(rows))
-
     def parts(self, blocks: Iterable[Samples], rate: int) -> Iterator[NDArray[np.float32]]:
-        """The embedding (1, D) of each window, at least one of them."""
+        """The embedding (1, D) of each window. Raises `InputError` for a sound without samples."""
         torch, model = require("torch"), transformer(_CLASS, self.checkpoint, self.device)
         if configuration(_CLASS, self.checkpoint).audio_config.enable_fusion:
             raise EnvironmentProblem(f"checkpoint {self.checkpoint}: a CLAP with fusion; take one without")
         prepare: Any = extractor(_EXTRACTOR, self.checkpoint)
         size, device, empty = int(prepare.nb_max_samples), place(self.device), True
         sound = soxr_mono(blocks, rate, prepare.sampling_rate)
-        for window in windows(sound, size, max(1, round(size * (1 - self.overlap)))):
+        for window in windows(sound, size, self.step(size)):
             given = prepare(window, sampling_rate=prepare.sampling_rate, return_tensors="np")["input_features"]
             with inference():
                 embedding = model.get_audio_features(torch.from_numpy(np.asarray(given, np.float32)).to(device))
@@ -80,3 +58,6 @@ class ClapEmbedding:
             yield np.asarray(embedding.pooler_output.cpu().numpy(), np.float32)
         if empty:
             raise InputError("the sound holds no samples")
+
+    def _names(self) -> tuple[str, ...]:
+        return columns("clap", configuration(_CLASS, self.checkpoint).projection_dim)

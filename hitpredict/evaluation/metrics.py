@@ -139,7 +139,7 @@ def ndcg(target: ArrayLike, prediction: ArrayLike, top: int = 100) -> float:
     The gain of a row is its target less the least target, so that it is never negative.
     Raises ValueError where the target is constant.
     """
-    gain = np.asarray(target, np.float64)
+    gain, score = np.asarray(target, np.float64), np.asarray(prediction, np.float64)
     gain = gain - gain.min()
     top = min(top, len(gain))
     discount = 1 / np.log2(np.arange(2, top + 2))
@@ -147,9 +147,9 @@ def ndcg(target: ArrayLike, prediction: ArrayLike, top: int = 100) -> float:
     if ideal == 0:
         raise ValueError("nDCG is undefined for a constant target")
     # Ties share the mean of their gains, so that the order of the rows plays no part.
-    _, inverse = np.unique(np.asarray(prediction), return_inverse=True)
+    _, inverse = np.unique(score, return_inverse=True)
     shared = (np.bincount(inverse, weights=gain) / np.bincount(inverse))[inverse]
-    return float(np.sum(shared[np.argsort(-np.asarray(prediction), kind="stable")][:top] * discount)) / ideal
+    return float(np.sum(shared[np.argsort(-score, kind="stable")][:top] * discount)) / ideal
 
 
 def recall(target: ArrayLike, prediction: ArrayLike, top: int = 100) -> float:

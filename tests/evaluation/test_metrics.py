@@ -121,3 +121,35 @@ def test_coverage_of_rows_and_of_groups():
     by_row, by_group = coverage([1, 2, 3, 9], [1, 0, 0, 0], [5, 2, 2, 8], ["a", "a", "a", "b"])
     assert by_row == pytest.approx(2 / 4)
     assert by_group == pytest.approx((2 / 3 + 0) / 2)
+
+
+def test_gains_are_counted_from_the_least_target(tied):
+    target, prediction = tied
+    moved = metrics.ndcg(target + 50, prediction)
+    assert moved == pytest.approx(metrics.ndcg(target, prediction))
+    assert metrics.ndcg([0, 1], [0, 1]) == 1
+    with pytest.raises(ValueError, match="nDCG is undefined for a constant target"):
+        metrics.ndcg([3, 3], [1, 2])
+
+
+def test_recall_is_of_the_first_hundred_or_of_the_upper_half():
+    rng = np.random.default_rng(4)
+    for rows, top in ((1000, 100), (60, 30), (2, 1), (3, 1)):
+        target, prediction = rng.permutation(rows), rng.permutation(rows)
+        both = set(np.argsort(-target)[:top]) & set(np.argsort(-prediction)[:top])
+        assert metrics.recall(target, prediction) == pytest.approx(len(both) / top)
+        assert metrics.recall(target, target) == 1
+        assert metrics.recall(target, -target) == 0
+    with pytest.raises(ValueError, match="at least two rows"):
+        metrics.recall([1], [1])
+
+
+def test_small_whole_numbers_do_not_wrap_around():
+    target, prediction = np.array([0, 255, 3], np.uint8), np.array([255, 0, 5], np.uint8)
+    wide = [each.astype(float) for each in (target, prediction)]
+    for name in ("mae", "mse", "r2", "ndcg", "recall", "spearman", "kendall"):
+        assert getattr(metrics, name)(target, prediction) == getattr(metrics, name)(*wide)
+
+
+def test_tiny_numbers_are_ordered_too():
+    assert spearman([1, 2], [1e-9, 2e-9]) == 1

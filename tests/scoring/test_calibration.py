@@ -48,6 +48,8 @@ def test_the_interval_holds_the_score_and_stays_on_the_scale():
     low, high = calibration.interval(np.array([5.0, 50.0, 90.0], np.float32))
     assert low.tolist() == [0, 30, 70]
     assert high.tolist() == [35, 80, 100]
+    # Scores beyond the scale do not take their intervals with them.
+    assert [end.tolist() for end in calibration.interval([-90.0, 190.0])] == [[0, 100], [0, 100]]
     biased = Calibration.fit(np.arange(50.0) + 200, np.arange(50.0), np.arange(50))
     assert biased.below == 0
 
@@ -55,6 +57,8 @@ def test_the_interval_holds_the_score_and_stays_on_the_scale():
 def test_too_few_groups_give_the_whole_scale():
     calibration = Calibration.fit([50, 51, 52], [50, 50, 50], [0, 1, 2])
     assert [end[0] for end in calibration.interval([50.0])] == [0, 100]
+    ranks = Calibration.fit([5, 6, 7], [5, 5, 5], [0, 1, 2], low=1.0, high=10.0)
+    assert (ranks.below, ranks.above) == (9, 9)
 
 
 def test_hierarchical_quantile_by_hand():
@@ -62,6 +66,11 @@ def test_hierarchical_quantile_by_hand():
     residuals = np.arange(1.0, 10.0)
     assert Calibration.fit(residuals, np.zeros(9), np.arange(9), level=0.8).above == 9
     assert Calibration.fit(residuals, np.zeros(9), np.arange(9), level=0.6).above == 8
+
+
+def test_small_whole_numbers_do_not_wrap_around():
+    target, prediction = np.arange(9, dtype=np.uint8), np.full(9, 8, np.uint8)
+    assert Calibration.fit(target, prediction, np.arange(9)).below == 8
 
 
 def test_json_round_trip():

@@ -45,11 +45,15 @@ class Batch:
             return True
         return False
 
-    def wanted(self, inputs: list[str], output: Path | None, *read: str | None) -> bool:
-        """Whether there is work: False when the output is there and is to be kept. read: what else is no output."""
+    def wanted(self, inputs: list[str], output: Path | None, *read: str | None, update: bool = False) -> bool:
+        """Whether there is work: False when the output is there and is to be kept. read: what else is no output.
+
+        update: what is there is brought up to date.
+        """
         outputs = {"-o": output, "--failures": self.failures}
         resumed = self.failures if left_failures(output, self.failures) else None
-        if cleared(outputs, [*inputs, self.files_from, *read], self.force, self.skip_existing, [resumed]):
+        own = [output, self.failures] if update else [resumed]
+        if cleared(outputs, [*inputs, self.files_from, *read], self.force, self.skip_existing, own):
             return True
         self.messages.note(f"{output}: exists already, left as it is")
         return False
@@ -85,7 +89,10 @@ class Batch:
         ):
             run = Run(self, found, failed, bar)
             yield run
-        self.sum_up(bar, {verb: run.done, "failed": len(failed)}, output)
+        if run.summary:
+            self.messages.note(run.summary)
+        else:
+            self.sum_up(bar, {verb: run.done, "failed": len(failed)}, output)
 
     def sum_up(self, bar: Progress, counts: Mapping[str, int], output: Path | None) -> None:
         """One line at the end of work for a person who could not see it: how many, how many failed, where they are.
@@ -100,12 +107,17 @@ class Batch:
 
 
 class Run:
-    """The sources of one invocation, what failed among them, and how many are done."""
+    """The sources of one invocation, what failed among them, and how many are done.
+
+    on_failure: is told what fails. summary: what is told in the end, in place of those numbers.
+    """
 
     def __init__(self, batch: Batch, found: Sources, failed: Failed, bar: Progress):
         self.found, self.failed, self.done = found, failed, 0
+        self.messages, self.jobs, self.force, self.skip = batch.messages, batch.jobs, batch.force, bar.skip
+        self.summary: str | None = None
         self._batch, self._bar = batch, bar
-        self._on_failure: Callable[[Source, InputError], None] = lambda source, error: None
+        self.on_failure: Callable[[Source, InputError], None] = lambda source, error: None
 
     @property
     def code(self) -> int:
@@ -117,7 +129,7 @@ class Run:
         for source, result in self._bar.over(results):
             if isinstance(result, InputError):
                 self._fail(source.path, result)
-                self._on_failure(source, result)
+                self.on_failure(source, result)
             else:
                 self.done += 1
                 yield source, result
@@ -140,7 +152,7 @@ class Run:
         """
         batch = self._batch
         with Parts(folder, size, settings, batch.failures, batch.force, batch.messages.note) as parts:
-            self._on_failure = lambda source, error: parts.fail(source, error, render)
+            self.on_failure = lambda source, error: parts.fail(source, error, render)
             for _, row in work(parts.remaining(self.found, self._bar.skip, self._fail)):
                 parts.add(row, render)
             parts.finish(self.failed.put)

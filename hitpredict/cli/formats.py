@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import IO, Any
 
 from hitpredict.cli.streams import binary_stdout, is_terminal
 from hitpredict.errors import UsageError, needs
-from hitpredict.tables.cells import any_cell, escaped, json_text
+from hitpredict.tables.cells import any_cell, escaped, json_line
 
 Record = Mapping[str, Any]
 GROUP_ROWS = 10_000
@@ -76,21 +75,6 @@ def stream_to_stdout(form: Format, table: Table) -> Iterator[Callable[[Record], 
         sys.stdout.flush()
 
     yield write
-
-
-def json_line(record: Record) -> str:
-    """A record as one line of JSON, with its line end."""
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False)
-    # File names that are not UTF-8 have no other form in JSON than escapes.
-    return f"{json_text(text) if _encodable(text) else json.dumps(record, allow_nan=False)}\n"
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _line_writer(form: Format, table: Table, stream: IO[str]) -> Callable[[Record], None]:

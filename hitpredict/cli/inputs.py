@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hitpredict.audio.expand import MAX_BYTES, STDIN_NAMES, Scratch, Stream, entries, read_list, read_stream
+from hitpredict.audio.formats import has_audio_suffix
 from hitpredict.audio.source import MAX_FETCHED, STDIN, Source
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.outputs import refuse_input
@@ -16,12 +17,21 @@ from hitpredict.files.owned import atomic, scratch_folder
 
 
 class Sources(Iterator[Source]):
-    """The sources that a command works on, each once and in order; streams are read when their turn comes."""
+    """The sources that a command works on, each once and in order; streams are read when their turn comes.
+
+    given: the names so far by which folders, archives and lists were asked for, not those of single sounds.
+    """
 
     def __init__(
-        self, found: Iterator[Source | Stream], scratch: Scratch, skipped: list[str], outputs: Sequence[Path | None]
+        self,
+        found: Iterator[Source | Stream],
+        scratch: Scratch,
+        skipped: list[str],
+        outputs: Sequence[Path | None],
+        given: Sequence[str] = (),
     ):
         self._entries, self._scratch, self._skipped, self._outputs = found, scratch, skipped, outputs
+        self.given = given
         self._sources = self._read()
 
     def __next__(self) -> Source:
@@ -70,11 +80,11 @@ def sources(
         raise UsageError("standard input (-) can be read only once")
     if not inputs and files_from is None:
         inputs = [STDIN]
-    skipped: list[str] = []
+    skipped, given = list[str](), list[str]()
     with scratch_folder() as folder:
         streamed, fetched = (MAX_BYTES, MAX_FETCHED) if max_bytes is None else (max_bytes, max_bytes)
-        named = entries(_names(inputs, files_from, null), skipped, fetched)
-        yield Sources(named, Scratch(folder, streamed), skipped, outputs)
+        named = entries(_noted(_names(inputs, files_from, null), given), skipped, fetched)
+        yield Sources(named, Scratch(folder, streamed), skipped, outputs, given)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
 
@@ -94,6 +104,14 @@ def _names(inputs: list[str], files_from: str | None, null: bool) -> Iterator[st
                 yield from read_list(file, null=null)
         except OSError as error:
             raise InputError(f"--files-from {files_from}: {error.strerror}") from error
+
+
+def _noted(names: Iterator[str], given: list[str]) -> Iterator[str]:
+    for name in names:
+        # Of a million sounds that are named one by one, the names are not held.
+        if not has_audio_suffix(name):
+            given.append(name)
+        yield name
 
 
 class Failed(list[str]):

@@ -16,9 +16,10 @@ from uuid import uuid4
 
 from hitpredict import __version__
 from hitpredict.audio.source import Source
-from hitpredict.cli.formats import Record, json_line
+from hitpredict.cli.formats import Record
 from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.files.owned import atomic, locked, opened
+from hitpredict.tables.cells import json_line
 
 _MAGIC = b'{"schema": "hitpredict.journal/1", '
 

@@ -20,8 +20,9 @@ from hitpredict.cli.engine import Spreading, spread_over
 from hitpredict.cli.formats import Format, Record, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.parts import check_parts
+from hitpredict.cli.update import Update, brought_up_to_date, is_database
 from hitpredict.engines.limits import Limits
-from hitpredict.errors import UsageError, needs
+from hitpredict.errors import InputError, UsageError, needs
 from hitpredict.files.owned import scratch_folder
 from hitpredict.scoring.records import SCORE_COLUMNS, SCORE_SCHEMA, SCORE_TYPES, ScoreRecord, flat
 
@@ -96,6 +97,7 @@ def score(
     output: options.Output = None,
     parts: options.InParts = None,
     order: Order,
+    update: Update,
     device: options.ScoredOn = None,
     spread: Spreading,
     memory: options.Memory = None,
@@ -104,9 +106,11 @@ def score(
     """Score every input; rows on standard output or in FILE, failures on standard error."""
     if batch.helps(context, inputs or []):
         return 2
+    update.check(batch, inputs or [], output, {"--weeks": weeks, "--parts": parts, **vars(order)})
     check_parts(parts, output, form, order.asked)
-    form = Format.parquet if parts else chosen_format(form, output)
-    if not (batch.wanted_parts if parts else batch.wanted)(inputs or [], output, model):
+    form = _form_of(output, form, parts, order)
+    wanted = batch.wanted_parts if parts else partial(batch.wanted, update=update.update)
+    if not wanted(inputs or [], output, model):
         return 0
     with as_file(model, batch.messages) as file, spread.cluster(batch.jobs) as cluster:
         scorer = loaded(file, options.Device.cpu if cluster else device, batch)
@@ -118,15 +122,20 @@ def score(
             rows = _Rows(run, scorer, (file, where), segments, batch.jobs, limits, beside, cluster)
             if output is not None and parts:
                 rows.to_parts(output, parts)
-            elif output is not None:
-                rows.to_file(output, form, order)
-            elif form is Format.pretty:
-                rows.to_terminal(order)
-            else:
-                with stream_to_stdout(form, rows.table) as write:
-                    for record in order.of(rows.made(run.found), getattr):
-                        write(record.to_json())
+            elif output is not None and (form is None or update.update):
+                rows.to_catalogue(output, form, update)
+            elif form is not None:
+                rows.to_file(output, form, order) if output is not None else rows.to_stdout(form, order)
     return run.code
+
+
+def _form_of(output: Path | None, form: Format | None, parts: int | None, order: Order) -> Format | None:
+    """How rows are written; None for a database."""
+    if form is None and not parts and is_database(output):
+        if order.asked:
+            raise UsageError(f"{output}: rows of a database are ordered when they are read; leave out --sort and --top")
+        return None
+    return Format.parquet if parts else chosen_format(form, output)
 
 
 @contextmanager
@@ -198,19 +207,45 @@ class _Rows:
 
     def results(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord]]:
         """Score each source."""
-        from hitpredict.scoring import feeding
         from hitpredict.scoring.scorer import scored_with, scoring
 
         if self.scorer.session.device != "cpu":
-            # One model on the device, which all processes feed; each with its own would share it badly.
-            made = feeding.run(found, self.scorer, self.segments, self.beside, self.jobs, self.limits)
-            return self.run.rows(made)
+            return self.run.rows(self._fed(found))
         here = scored_with(self.scorer, self.segments, self.beside)
+        return self.run.rows(self._spread(scoring, self._arguments, found, here))
+
+    def hashed_results(self, found: Iterable[Source]) -> Iterator[tuple[Source, tuple[str | None, ScoreRecord]]]:
+        """The same with the hash of each source's bytes."""
+        from hitpredict.catalogue.states import hashed, hashed_before, hashing
+        from hitpredict.scoring.scorer import scored_with, scoring
+
+        if self.scorer.session.device != "cpu":
+            return self.run.rows(hashed_before(found, self._fed))
+        here = hashed(scored_with(self.scorer, self.segments, self.beside))
+        return self.run.rows(self._spread(hashing, (scoring, self._arguments), found, here))
+
+    def _fed(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord | InputError]]:
+        """One model on the device, which all processes feed; each with its own would share it badly."""
+        from hitpredict.scoring import feeding
+
+        return feeding.run(found, self.scorer, self.segments, self.beside, self.jobs, self.limits)
+
+    @property
+    def _arguments(self) -> tuple[Any, ...]:
         file, device = self.model
         # Another machine need not have the file.
         model = self.scorer.session.file if self.cluster else file
-        arguments = (model, device, self.segments, self.limits.seconds, self.beside)
-        return self.run.rows(spread_over(self.cluster, scoring, arguments, found, self.jobs, self.limits, here, device))
+        return model, device, self.segments, self.limits.seconds, self.beside
+
+    def _spread(
+        self,
+        prepare: Callable[..., Callable[[Source], T]],
+        arguments: tuple[Any, ...],
+        found: Iterable[Source],
+        here: Any,
+    ) -> Iterator[tuple[Source, T | InputError]]:
+        device = self.model[1]
+        return spread_over(self.cluster, prepare, arguments, found, self.jobs, self.limits, here, device)
 
     def made(self, found: Iterable[Source]) -> Iterator[ScoreRecord]:
         """The records alone."""
@@ -241,6 +276,24 @@ class _Rows:
             ScoreRecord.to_json,
             lambda records, _, file: render(order.of(records, getitem), form, self.table, file),
         )
+
+    def to_catalogue(self, output: Path, form: Format | None, update: Update) -> None:
+        """Write a database (form None), or bring what is there up to date."""
+        from hitpredict.cli.score_catalogue import open_scores, packer
+
+        form = Format.jsonl if form is Format.pretty else form
+        model, note = self.scorer.session.reference, self.run.messages.note
+        opened = partial(open_scores, output, form, self.table, model, self.segments, update.update, note)
+        brought_up_to_date(self.run, opened, output, self.hashed_results, packer(form, self.table), update)
+
+    def to_stdout(self, form: Format, order: Order) -> None:
+        """Show rows to a person, or write them as they come, or in the order asked for."""
+        if form is Format.pretty:
+            self.to_terminal(order)
+            return
+        with stream_to_stdout(form, self.table) as write:
+            for record in order.of(self.made(self.run.found), getattr):
+                write(record.to_json())
 
     def to_terminal(self, order: Order) -> None:
         """A card for one song, with a sparkline; a line each for several."""

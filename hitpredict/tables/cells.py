@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # C0, DEL and C1: escapes, cursor moves, and what 8-bit terminals take for escapes.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -49,3 +51,18 @@ def original(text: str) -> str:
 def json_text(text: str) -> str:
     """JSON with the controls that it may hold bare (DEL and C1) as escapes; it means the same."""
     return _JSON_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """A record as one line of JSON, with its line end."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    # File names that are not UTF-8 have no other form in JSON than escapes.
+    return f"{json_text(text) if _encodable(text) else json.dumps(record, allow_nan=False)}\n"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

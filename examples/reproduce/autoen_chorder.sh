@@ -34,7 +34,8 @@ for side in "published --split random" "honest --split groups"; do
   first=$work/models/hmn-$how second=$work/models/autoen-chorder-$how
   if [ -e "$first/metrics.json" ] && [ "$second/metrics.json" -nt "$second.compared.json" ]; then
     hitpredict evaluate -q "$first" "${tables[@]:0:2}" --compare "$second" "${compared[@]}" --labels "$labels" -f json \
-      > "$second.compared.json"
+      > "$second.compared.part"
+    mv "$second.compared.part" "$second.compared.json"
   fi
 done
 

@@ -107,10 +107,16 @@ def evaluate_model(
     by_rank = target is not None and (target,) != first.target.columns
     columns = (target,) if by_rank and target else first.target.columns
     _check_target(first, by_rank)
-    data = load(features, labels, columns, group, first.every_column, first.from_labels, first.kinds)
     second = opened_model(compare) if compare else None
     if second is not None and not by_rank:
         check_pair(first, second, f"`compare` {compare}", model)
+    given = len(compare_features or features)
+    if second is not None and second.tables != given:
+        raise UsageError(
+            f"`compare` {compare}: takes {second.tables} feature tables, {given} were given; "
+            "name its own by `compare_features`"
+        )
+    data = load(features, labels, columns, group, first.every_column, first.from_labels, first.kinds)
     models = [first, second] if second else [first]
     same = None
     if second is not None and compare_features:

@@ -96,6 +96,9 @@ def test_the_command_compares_models_of_different_inputs(two):
     refused = run("--compare-features", two / "strong.csv")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
     assert "--compare-features: are the tables of another model" in refused.stderr
+    refused = run(*same, *("--compare-features", two / "strong.csv") * 2)
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+    assert "strong: takes 1 feature tables, 2 were given; name its own by --compare-features" in refused.stderr
 
 
 def test_rows_that_cannot_be_paired_are_refused(two):

@@ -83,7 +83,18 @@ def test_a_table_says_what_is_missing_and_whose_figures_these_are(tmp_path):
     measured = {"metrics": {"r2": {"value": 0.5, "interval": [-2e9, 0.75]}}, "rows": 1200, "groups": 30}
     (model / "metrics.json").write_text(json.dumps(measured))
     (tmp_path / "models" / "wav2vec2-published.collapsed").write_text("")
-    rows = ["hmn:r2=autoen-chorder.r2_hitmusicnet", "hmn:kendall", "wav2vec2:r2=result"]
+    other = tmp_path / "models" / "autoen-chorder-published"
+    other.mkdir()
+    (other / "metrics.json").write_text(json.dumps({"metrics": {}, "rows": 20, "groups": 5}))
+    compared = {"metrics": {"r2": {"value": 9.0}}, "nearer": {"share": 0.625, "interval": [0.5, 0.75]}}
+    other.with_suffix(".compared.json").write_text(json.dumps(compared))
+    rows = [
+        "autoen-chorder:nearer",
+        "autoen-chorder:r2",
+        "hmn:r2=autoen-chorder.r2_hitmusicnet",
+        "hmn:kendall",
+        "wav2vec2:r2=result",
+    ]
     done = subprocess.run(
         [sys.executable, FOLDER / "table.py", tmp_path, "", *rows],
         env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
@@ -94,9 +105,12 @@ def test_a_table_says_what_is_missing_and_whose_figures_these_are(tmp_path):
     )
     assert rows_of(done.stdout) == {
         "": ["published", "reproduced", "without the leak"],
+        "autoen-chorder, nearer": ["61.2 %", "0.625 [0.500, 0.750]", "not trained"],
+        "autoen-chorder, r2": ["not published", "not defined here", "not trained"],
         "hmn, r2": ["0.5616", "0.500 [-2.0e+09, 0.750]", "not trained"],
         "hmn, kendall": ["not published", "not defined here", "not trained"],
         "wav2vec2, r2": ["collapsed to a constant", "collapsed to a constant", "not trained"],
+        "autoen-chorder, test songs": ["", "20 of 5 artists", "–"],
         "hmn, test songs": ["", "1,200 of 30 artists", "–"],
         "wav2vec2, test songs": ["", "–", "–"],
     }

@@ -104,11 +104,36 @@ _COMMANDS = (
     ("recipes", "List the systems that can be trained."),
     ("doctor", "Look at what is there on this machine, and what is missing."),
 )
-_GROUPS = ("fetch", "models")
+_GROUPS = (
+    ("fetch", "Get data sets, popularity labels, chart histories and pretrained weights."),
+    ("models", "List models and show their cards."),
+)
+_OF_ALL = {"-h", "--help", "-V", "--version"}
 
 
 def build(only: str | None = None) -> typer.Typer:
     """The program with all its commands, or with one alone, so that the others need not be loaded."""
+    app = _empty()
+    for name, summary in _COMMANDS:
+        if only in (None, name):
+            function = name.replace("-", "_")
+            found = import_module(f"hitpredict.cli.{function}")
+            app.command(name, short_help=summary, **found.COMMAND)(reported(getattr(found, function)))
+    for name, summary in _GROUPS:
+        if only in (None, name):
+            app.add_typer(import_module(f"hitpredict.cli.{name}").app(reported), name=name, short_help=summary)
+    return app
+
+
+def outlined() -> typer.Typer:
+    """The program with the names of its commands and what the list of them says, and none of them loaded."""
+    app = _empty()
+    for name, summary in (*_COMMANDS, *_GROUPS):
+        app.command(name, short_help=summary)(lambda: None)
+    return app
+
+
+def _empty() -> typer.Typer:
     app = typer.Typer(
         name="hitpredict",
         help="Predict how popular a song will be from its sound alone, say how sure that is, "
@@ -120,14 +145,6 @@ def build(only: str | None = None) -> typer.Typer:
         epilog="Example: hitpredict mutate song.mp3 --pitch=-2,0,2 | hitpredict score -",
     )
     app.callback()(root)
-    for name, summary in _COMMANDS:
-        if only in (None, name):
-            function = name.replace("-", "_")
-            found = import_module(f"hitpredict.cli.{function}")
-            app.command(name, short_help=summary, **found.COMMAND)(reported(getattr(found, function)))
-    for name in _GROUPS:
-        if only in (None, name):
-            app.add_typer(import_module(f"hitpredict.cli.{name}").app(reported), name=name)
     return app
 
 
@@ -142,9 +159,7 @@ def main() -> None:
     # ONNX Runtime's Linux builds report on their use to Microsoft unless told not to.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     streams.guard()
-    first = sys.argv[1] if len(sys.argv) > 1 else ""
-    known = (*(command[0] for command in _COMMANDS), *_GROUPS)
-    program = worded(typer.main.get_command(build(first if first in known else None)))
+    program = worded(typer.main.get_command(_wanted(sys.argv[1:])))
     try:
         code = program(prog_name="hitpredict", standalone_mode=False)
     except SystemExit as end:
@@ -159,6 +174,13 @@ def main() -> None:
         code = _usage(error)
     streams.settle_stdout()
     sys.exit(code or 0)
+
+
+def _wanted(words: list[str]) -> typer.Typer:
+    """As much of the program as a command line needs. A shell that completes one says it in the environment."""
+    if {*words} <= _OF_ALL and "_HITPREDICT_COMPLETE" not in os.environ:
+        return outlined()
+    return build(words[0] if words and words[0] in dict((*_COMMANDS, *_GROUPS)) else None)
 
 
 def _usage(error: Any) -> int:

@@ -3,16 +3,53 @@
 import subprocess
 
 import pytest
+import typer
 
 from hitpredict import __version__
+from hitpredict.cli.app import build, outlined
+from hitpredict.cli.parser import worded
 from tests.helpers.commands import EVERY, JARGON, MUTATE, ON_INPUTS, SCORE
-from tests.helpers.processes import measured, run
+from tests.helpers.processes import measured, python, run
+from tests.helpers.sounds import saved
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_answers_at_once(option):
     # Processor time, because others may be using the machine.
     assert min(measured(option)[1].seconds for _ in range(3)) < 1.0
+
+
+COUNTED = """
+import sys
+from pathlib import Path
+from hitpredict.__main__ import main
+counted = Path(sys.argv.pop(1))
+try:
+    main()
+finally:
+    counted.write_text("\\n".join(sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [(("--help",), 200), (("--version",), 200), (("score", "tune.wav"), 520)],
+    ids=["help", "version", "score"],
+)
+def test_few_modules_are_loaded(tmp_path, arguments, most):
+    saved(tmp_path)
+    outcome = python(COUNTED, tmp_path / "modules", *arguments, cwd=tmp_path)
+    modules = (tmp_path / "modules").read_text().splitlines()
+    assert outcome.code == 0
+    assert len(modules) <= most
+    assert ("numpy" in modules) == (arguments[0] == "score")
+
+
+def test_the_list_of_commands_is_the_same_without_the_commands():
+    lists = [worded(typer.main.get_command(made())) for made in (build, outlined)]
+    helps = [each.get_help(each.make_context("hitpredict", [], resilient_parsing=True)) for each in lists]
+    assert helps[0] == helps[1]
+    assert "doctor" in helps[1]
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

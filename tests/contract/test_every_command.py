@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,9 @@ MODELS = {"onnxruntime", "soundfile", "pedalboard"}
 LIGHT = tuple(command for command in EVERY if not command.heavy)
 COLUMNS, ROWS = 80, 90
 ALL = pytest.mark.parametrize("command", EVERY, ids=str)
+WHOLE = pytest.mark.parametrize(
+    "command", [pytest.param(each, marks=[pytest.mark.slow] * each.heavy) for each in EVERY], ids=str
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,13 @@ def called(commands: Iterable[Command], folder: Path, stdout: str = "file") -> d
 
 @pytest.fixture(scope="module")
 def whole(workshop):
-    return called(EVERY, workshop)
+    """What the whole call of a command gave; those that may import torch are called when one of them is asked for."""
+
+    @cache
+    def world(heavy: bool) -> dict[Command, Forked]:
+        return called([command for command in EVERY if command.heavy == heavy], workshop)
+
+    return lambda command: world(command.heavy)[command]
 
 
 @lru_cache
@@ -102,16 +111,16 @@ def test_usage_errors_are_one_line_that_names_the_command(command):
     assert "--no-such-option" in unknown.err
 
 
-@ALL
+@WHOLE
 def test_a_call_keeps_its_streams_apart(whole, command):
-    outcome = whole[command]
+    outcome = whole(command)
     assert (outcome.code, len(outcome.complaints)) == (command.code, bool(command.code)), outcome.err
     assert bool(outcome.out) == (not outcome.code and "-o" not in command.work)
 
 
 @pytest.mark.parametrize("command", LIGHT, ids=str)
 def test_commands_stay_in_the_scoring_world(whole, command):
-    modules = whole[command].modules
+    modules = whole(command).modules
     # pyarrow looks for pandas by itself.
     assert not modules & (NEVER - {"pandas"} if "pyarrow" in modules else NEVER)
     assert ("onnxruntime" in modules) == (str(command) in ("score", "compare", "explain", "models show", "doctor"))
@@ -126,7 +135,7 @@ def test_commands_stay_in_the_scoring_world(whole, command):
     ],
 )
 def test_what_cannot_be_written_is_told_in_a_line(whole, workshop, stdout, code, complaint):
-    writing = [command for command in EVERY if whole[command].out]
+    writing = [command for command in LIGHT if whole(command).out]
     assert {*ON_INPUTS, LIST, SHOW} < {*writing}
     for command, outcome in called(writing, workshop, stdout).items():
         assert (outcome.code, outcome.err) == (code, complaint), command

@@ -26,10 +26,17 @@ def test_columns_are_the_published_ones_in_their_order():
     assert DESCRIPTORS["fma518"] is Fma518
 
 
+@pytest.mark.parametrize("compat", [False, True])
+def test_music_equals_plain_librosa(compat):
+    assert disagreeing(Fma518(compat=compat), strained()[3:4]) == []
+
+
+@pytest.mark.slow
 def test_equals_plain_librosa():
     assert disagreeing(Fma518(), strained()) == []
 
 
+@pytest.mark.slow
 def test_compat_equals_librosa_called_without_the_rate():
     assert disagreeing(Fma518(compat=True), strained()) == []
 

@@ -1,6 +1,7 @@
 """Attacks on the folders that training writes: what is not its own is never removed, and one run has a folder."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from hitpredict.cli.app import app
 from hitpredict.errors import UsageError
+from hitpredict.files.owned import locked
 from hitpredict.model_folder.config import SCHEMA
 from hitpredict.model_folder.replace import put_in_place
 from hitpredict.training import loop
@@ -113,6 +117,16 @@ def begun(tables: Path, folder: Path, *more: object):
     return process
 
 
+@pytest.mark.parametrize("more", [(), ("--resume",), ("--force",)], ids=["anew", "resume", "force"])
+def test_a_training_of_a_folder_that_another_run_has_is_told_which(tables, tmp_path, more):
+    with locked(tmp_path / "m"):
+        second = CliRunner().invoke(app, [str(word) for word in asked(tables, "-o", tmp_path / "m", *more)])
+    assert second.exit_code == 3
+    assert f"(process {os.getpid()} on " in second.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_a_second_training_is_told_who_is_at_it(tables, tmp_path):
     first = begun(tables, tmp_path)
     for more in ((), ("--resume",), ("--force",)):
@@ -126,7 +140,14 @@ def test_a_second_training_is_told_who_is_at_it(tables, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
+)
 def test_an_end_by_a_signal_has_its_code_and_can_be_gone_on_from(tables, tmp_path, end, code):
     process = begun(tables, tmp_path)
     process.send_signal(end)

@@ -26,6 +26,7 @@ SHAPES = [(3,), (4,)]
 KNOWN, WEEKS, SONGS = 3, 10, 200
 
 
+@pytest.mark.slow
 def test_export():
     torch.manual_seed(0)
     check_export(CurveNet(SHAPES, 4, **TINY), SHAPES)

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -23,6 +23,7 @@ from uuid import uuid4
 from hitpredict.audio.archive import DamagedTarError, Forwards, Member, members
 from hitpredict.audio.formats import HEAD_BYTES, NAME_LIST, TAR, has_audio_suffix, is_hidden, recognised, refusal
 from hitpredict.audio.source import MAX_FETCHED, STDIN, Source, open_regular
+from hitpredict.engines.limits import patience
 from hitpredict.errors import HitpredictError, InputError
 
 Found = TypeVar("Found")
@@ -39,22 +40,26 @@ _CUT = "the tar archive ends inside this member"
 class Scratch:
     """Where copies of what streams hold go, when they are large.
 
-    folder: an existing folder, deleted by the caller. max_bytes: the most that one sound may have.
+    folder: an existing folder, deleted by the caller. max_bytes: the most that one sound may have. seconds: how long
+    to wait for more of a sound that has begun, or for anything from a store; None for ever.
     """
 
     folder: str
     max_bytes: int = MAX_BYTES
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Stream:
     """Something that can be read only once and in order; what it holds is known when it is read.
 
-    path: what messages call it. opened: gives its bytes.
+    path: what messages call it. opened: gives its bytes. stored: they are there, as in a store, and need not be made
+    first, as in a pipe.
     """
 
     path: str
     opened: Callable[[], AbstractContextManager[IO[bytes]]]
+    stored: bool = False
 
 
 def expand(inputs: Iterable[str], scratch: Scratch, *, skipped: list[str] | None = None) -> Iterator[Source]:
@@ -70,10 +75,13 @@ def expand(inputs: Iterable[str], scratch: Scratch, *, skipped: list[str] | None
             yield entry
 
 
-def entries(inputs: Iterable[str], skipped: list[str], max_fetched: int = MAX_FETCHED) -> Iterator[Source | Stream]:
+def entries(
+    inputs: Iterable[str], skipped: list[str], max_fetched: int = MAX_FETCHED, seconds: float | None = None
+) -> Iterator[Source | Stream]:
     """The sources that can be named before any sound is read, and the streams between them, in order.
 
-    max_fetched: the most bytes that one URL may have, unless it is a tar.
+    max_fetched: the most bytes that one URL may have, unless it is a tar. seconds: how long to wait for a list of files
+    from a store.
     """
     for text in inputs:
         if len(text) > _LONGEST_NAME:
@@ -81,14 +89,14 @@ def entries(inputs: Iterable[str], skipped: list[str], max_fetched: int = MAX_FE
                 f"{text[:60]}…", problem=f"a name of {len(text):,} characters or more; is this a list of names?"
             )
         else:
-            yield from _survived(text, _named(text, skipped, max_fetched))
+            yield from _survived(text, _named(text, skipped, max_fetched, seconds))
 
 
-def _named(text: str, skipped: list[str], max_fetched: int) -> Iterator[Source | Stream]:
+def _named(text: str, skipped: list[str], max_fetched: int, seconds: float | None) -> Iterator[Source | Stream]:
     if text in STDIN_NAMES:
         yield Stream(text, lambda: nullcontext(sys.stdin.buffer))
     elif "://" in text:
-        yield from _expand_url(text, skipped, max_fetched)
+        yield from _expand_url(text, skipped, max_fetched, seconds)
     elif Path(text).is_dir():
         yield from _expand_folder(text, skipped)
     elif Path(text).name.endswith(MANIFEST_SUFFIX):
@@ -135,14 +143,15 @@ def _names(found: list[bytes], null: bool) -> Iterator[str]:
             yield os.fsdecode(name)
 
 
-def _expand_url(url: str, skipped: list[str], max_bytes: int) -> Iterator[Source | Stream]:
+def _expand_url(url: str, skipped: list[str], max_bytes: int, seconds: float | None) -> Iterator[Source | Stream]:
     """The sound files at or below a URL, sorted; each is fetched only when it is opened. A tar is a stream."""
     from hitpredict.audio.remote import path_of, reading, sounds_below
 
-    names = sounds_below(url)
+    with patience(url, seconds):
+        names = sounds_below(url)
     if names is None:
         tar = path_of(url).endswith(".tar")
-        yield Stream(url, lambda: reading(url)) if tar else Source(url, url=url, max_bytes=max_bytes)
+        yield Stream(url, lambda: reading(url), stored=True) if tar else Source(url, url=url, max_bytes=max_bytes)
         return
     hidden = {name for name in names if is_hidden(name.removeprefix(url))}
     sounds = [name for name in names if has_audio_suffix(name) and name not in hidden]
@@ -235,17 +244,20 @@ def read_stream(stream: Stream, scratch: Scratch, skipped: list[str]) -> Iterato
 
 
 def _taken_in(stream: Stream, scratch: Scratch, skipped: list[str]) -> Iterator[Source]:
-    with stream.opened() as raw:
-        head = raw.read(HEAD_BYTES)
+    waiting = scratch.seconds if stream.stored else None
+    with ExitStack() as stack:
+        with patience(stream.path, waiting):
+            raw = stack.enter_context(stream.opened())
+            head = raw.read(HEAD_BYTES)
         joined = _Joined(head, raw)
         if recognised(head) is TAR:
-            yield from _expand_tar(joined, stream.path, partial(_copied, joined, scratch), skipped)
+            yield from _expand_tar(joined, stream.path, partial(_copied, joined, scratch), skipped, waiting)
         elif not head:
             yield Source(stream.path, problem="nothing came in (0 bytes)")
         elif reason := refusal(form := recognised(head)):
             yield Source(stream.path, problem=f"{reason} {STDIN}" if form is NAME_LIST else reason)
         else:
-            yield _spool(_chunks(joined), stream.path, scratch)
+            yield _spool(_chunks(joined, stream.path, scratch), stream.path, scratch)
 
 
 class _Joined:
@@ -255,10 +267,21 @@ class _Joined:
         self._head, self._rest, self._at = head, rest, 0
 
     def read(self, size: int, /) -> bytes:
-        taken, self._head = self._head[:size], self._head[size:]
+        taken = self._taken(size)
         data = taken + self._rest.read(size - len(taken)) if len(taken) < size else taken
         self._at += len(data)
         return data
+
+    def some(self, size: int) -> bytes:
+        """At most `size` bytes; there may be fewer before the end, where more would have to be waited for."""
+        rest = getattr(self._rest, "read1", self._rest.read)
+        data: bytes = self._taken(size) or (rest(size) if size else b"")
+        self._at += len(data)
+        return data
+
+    def _taken(self, size: int) -> bytes:
+        taken, self._head = self._head[:size], self._head[size:]
+        return taken
 
     def seek(self, offset: int, /) -> int:
         while self._at < offset and self.read(min(_CHUNK, offset - self._at)):
@@ -269,10 +292,12 @@ class _Joined:
 _Take = Callable[[Member, str], Source]
 
 
-def _expand_tar(tar: Forwards, archive: str, take: _Take, skipped: list[str]) -> Iterator[Source]:
+def _expand_tar(
+    tar: Forwards, archive: str, take: _Take, skipped: list[str], seconds: float | None = None
+) -> Iterator[Source]:
     found = False
     try:
-        for member in members(tar):
+        for member in _in_time(members(tar), archive, seconds):
             path = f"{archive}/{member.name}"
             if member.folder:
                 continue
@@ -284,8 +309,21 @@ def _expand_tar(tar: Forwards, archive: str, take: _Take, skipped: list[str]) ->
     except (DamagedTarError, OSError) as error:
         yield Source(archive, problem=f"damaged tar archive, members from here on are lost: {error}")
         return
+    except InputError as error:
+        yield Source(archive, problem=f"members from here on are lost: {error}")
+        return
     if not found:
         yield Source(archive, problem="the tar archive holds no audio files")
+
+
+def _in_time(found: Iterator[Member], archive: str, seconds: float | None) -> Iterator[Member]:
+    """What is found, each within some seconds. Raises `InputError`."""
+    while True:
+        with patience(archive, seconds):
+            member = next(found, None)
+        if member is None:
+            return
+        yield member
 
 
 def _listed(archive: str, size: int, member: Member, path: str) -> Source:
@@ -303,15 +341,22 @@ def _copied(tar: _Joined, scratch: Scratch, member: Member, path: str) -> Source
     if member.size > max(free, _IN_MEMORY):
         return Source(path, problem=_no_room(f"its {member.size / 1e6:,.0f} MB", scratch, f"{free / 1e6:,.0f} MB free"))
     try:
-        return _spool(_chunks(tar, member.size), path, scratch)
+        return _spool(_chunks(tar, path, scratch, member.size), path, scratch)
     except EOFError:
         return Source(path, problem=_CUT)
 
 
-def _chunks(stream: "IO[bytes] | _Joined", size: int | None = None) -> Iterator[bytes]:
-    """The rest of a stream, or its next `size` bytes. Raises `EOFError` when they are not there."""
+def _chunks(stream: "_Joined", path: str, scratch: Scratch, size: int | None = None) -> Iterator[bytes]:
+    """The rest of a stream, or its next `size` bytes, for the sound called `path`.
+
+    Raises `EOFError` when they are not there, and `InputError` when nothing comes for too long.
+    """
     left = _CHUNK if size is None else size
-    while chunk := stream.read(min(_CHUNK, left)):
+    while True:
+        with patience(path, scratch.seconds):
+            chunk = stream.some(min(_CHUNK, left))
+        if not chunk:
+            break
         yield chunk
         if size is not None:
             left -= len(chunk)

@@ -93,6 +93,15 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
+def _patient(url: str) -> dict[str, Any]:
+    """aiohttp ends whatever takes longer than five minutes, such as a tar whose songs are scored as they come."""
+    if not url.startswith(("http://", "https://")):
+        return {}
+    import aiohttp
+
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=60)}}
+
+
 def _is_web(system: Any) -> bool:
     return "http" in system.protocol
 
@@ -101,7 +110,7 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         import fsspec
 
-        system, path = fsspec.core.url_to_fs(url)
+        system, path = fsspec.core.url_to_fs(url, **_patient(url))
     except ImportError as error:
         raise EnvironmentProblem(f"{url}: {error}; pip install 'hitpredict[remote]' and the store's package") from error
     except ValueError as error:

@@ -74,7 +74,13 @@ class Batch:
         with (
             failures_in(self.failures, self.null) as failed,
             sources(
-                inputs, self.files_from, self.null, self.messages, self.max_bytes, [output, self.failures]
+                inputs,
+                self.files_from,
+                self.null,
+                self.messages,
+                self.max_bytes,
+                [output, self.failures],
+                self.timeout,
             ) as found,
         ):
             yield found, failed
@@ -174,7 +180,7 @@ class Run:
         what is too large for a line.
         """
         batch = self._batch
-        with Journal(output, settings, batch.failures, batch.force, batch.messages.note) as journal:
+        with Journal(output, settings, batch.failures, batch.force, batch.messages.note, batch.timeout) as journal:
             folder = journal.arrays() if arrays else None
             for source, row in work(journal.remaining(self.found, self._bar.skip), folder):
                 journal.write(source, packed(row))

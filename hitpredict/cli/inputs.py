@@ -69,12 +69,14 @@ def sources(
     messages: Messages,
     max_bytes: int | None = None,
     outputs: Sequence[Path | None] = (),
+    seconds: float | None = None,
 ) -> Iterator[Sources]:
     """The sources that INPUT… and `--files-from` name, lazily; spooled copies are deleted at the end.
 
     Without either, standard input is the input. max_bytes: the most that one sound may have that comes through a
-    stream or from a URL, None for the defaults. outputs: no input may be one of them. Raises `UsageError` for one
-    that is, and when standard input is wanted twice, and `EnvironmentProblem` without a folder for temporary files.
+    stream or from a URL, None for the defaults. outputs: no input may be one of them. seconds: how long to wait for
+    more of a stream, or for an answer of a store. Raises `UsageError` for an input that is an output, and when standard
+    input is wanted twice, and `EnvironmentProblem` without a folder for temporary files.
     """
     if sum(name in STDIN_NAMES for name in (*inputs, files_from)) > 1:
         raise UsageError("standard input (-) can be read only once")
@@ -83,8 +85,8 @@ def sources(
     skipped, given = list[str](), list[str]()
     with scratch_folder() as folder:
         streamed, fetched = (MAX_BYTES, MAX_FETCHED) if max_bytes is None else (max_bytes, max_bytes)
-        named = entries(_noted(_names(inputs, files_from, null), given), skipped, fetched)
-        yield Sources(named, Scratch(folder, streamed), skipped, outputs, given)
+        named = entries(_noted(_names(inputs, files_from, null), given), skipped, fetched, seconds)
+        yield Sources(named, Scratch(folder, streamed, seconds), skipped, outputs, given)
     for name in skipped:
         messages.detail(f"{name}: passed over, not audio by its name")
 

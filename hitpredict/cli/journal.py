@@ -17,7 +17,8 @@ from uuid import uuid4
 from hitpredict import __version__
 from hitpredict.audio.source import Source
 from hitpredict.cli.formats import Record
-from hitpredict.errors import EnvironmentProblem, UsageError
+from hitpredict.engines.limits import patience
+from hitpredict.errors import EnvironmentProblem, InputError, UsageError
 from hitpredict.files.owned import atomic, locked, opened
 from hitpredict.tables.cells import json_line
 
@@ -35,14 +36,23 @@ class Journal:
     `file` and `bytes`.
 
     settings: what else must be the same. failures: where the run lists what failed. force: the output may be there.
-    note: takes lines for the user. Entering raises `EnvironmentProblem` while another run is at it, or when the file
-    by the journal's name is none.
+    note: takes lines for the user. seconds: how long to wait for what a store says. Entering raises
+    `EnvironmentProblem` while another run is at it, or when the file by the journal's name is none.
     """
 
-    def __init__(self, output: Path, settings: Record, failures: Path | None, force: bool, note: Callable[[str], None]):
+    def __init__(
+        self,
+        output: Path,
+        settings: Record,
+        failures: Path | None,
+        force: bool,
+        note: Callable[[str], None],
+        seconds: float | None = None,
+    ):
         self._output, self._path, self._force, self._note = output, _path_of(output), force, note
         self._header = {"schema": "hitpredict.journal/1", "failures": real_path(failures), "version": __version__}
         self._header |= settings
+        self._seconds = seconds
         self._arrays = output.with_name(f".{output.name}.arrays")
         self._found, self.taken_up, self._written = 0, 0, 0
         self._kept: dict[str, list[int]] = {}
@@ -112,7 +122,7 @@ class Journal:
     def remaining(self, found: Iterator[Source], skipped: Callable[[], None]) -> Iterator[Source]:
         """The sources that are not recorded yet. skipped: called for each of the others."""
         for source in found:
-            key = input_key(source)
+            key = input_key(source, self._seconds)
             if places := self._kept.get(key):
                 self._places.append(places.pop())
                 self.taken_up += 1
@@ -194,19 +204,23 @@ def _settings_of(head: bytes) -> Any:
         return None
 
 
-def input_key(source: Source) -> str:
-    """What a source is called, and what tells its sound from another by that name."""
-    return hashlib.sha256(json.dumps([source.path, source.given_id, _identity(source)]).encode()).hexdigest()[:32]
+def input_key(source: Source, seconds: float | None = None) -> str:
+    """What a source is called, and what tells its sound from another by that name. seconds: to wait for a store."""
+    told = [source.path, source.given_id, _identity(source, seconds)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
-def _identity(source: Source) -> list[Any]:
+def _identity(source: Source, seconds: float | None) -> list[Any]:
     if source.data is not None:
         return [len(source.data), hashlib.sha256(source.data).hexdigest()]
     if source.url is not None:
         from hitpredict.audio.remote import version
 
+        said = None
+        with suppress(InputError), patience(source.path, seconds):
+            said = version(source.url)
         # What says nothing of itself is the same as nothing before.
-        return [version(source.url) or uuid4().hex]
+        return [said or uuid4().hex]
     if source.file is None:
         return []
     try:

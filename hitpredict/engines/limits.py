@@ -51,6 +51,16 @@ def _ring(number: int, frame: object) -> None:
     raise TimeUpError
 
 
+@contextmanager
+def patience(name: str, seconds: float | None) -> Iterator[None]:
+    """Wait for something from outside no longer than that. Raises `InputError`, see `alarm`."""
+    try:
+        with alarm(seconds):
+            yield
+    except TimeUpError:
+        raise late(name, seconds) from None
+
+
 def late(name: str, seconds: float | None) -> InputError:
     """What is said of an input that was given up."""
     return InputError(f"{name}: given up after {seconds:g} s; a higher timeout allows more")

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from hitpredict.engines.limits import UNLIMITED, Limits, TimeUpError, addresses, alarm, late
@@ -22,6 +24,7 @@ Result = TypeVar("Result")
 _WAITING_PER_JOB = 4
 _WORTH_A_PROCESS = 3
 _GRACE_SECONDS = 5.0
+_STEADY = SimpleNamespace(**{**vars(time), "time": time.monotonic})
 
 
 def cores() -> int:
@@ -123,7 +126,10 @@ class Pool:
         limits: Limits,
     ):
         from pebble import ProcessPool
+        from pebble.pool import process
 
+        # Its clock is the wall's: when that is set, what has just begun would be late, or nothing ever.
+        vars(process)["time"] = _STEADY
         given = (prepare, arguments, limits.memory)
         context = multiprocessing.get_context("spawn")
         self.processes: Any = ProcessPool(jobs, initializer=_prepare, initargs=given, context=context)

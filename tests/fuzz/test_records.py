@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hitpredict import __version__
 from hitpredict.audio.source import Source
-from hitpredict.cli.journal import Journal, _key, left_failures
+from hitpredict.cli.journal import Journal, input_key, left_failures
 from hitpredict.datasets.manifest import FIXED, Draft, Track, write_tracks
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.report import page
@@ -101,7 +101,7 @@ def test_what_the_bundled_model_says_is_among_it():
         parsed_entry(key, json.dumps(value))
 
 
-KEY = _key(Source("a.wav", data=b"1"))
+KEY = input_key(Source("a.wav", data=b"1"))
 HEAD = {"schema": "hitpredict.journal/1", "failures": None, "version": __version__, "model": 1}
 ENTRY = {"input": KEY, "record": {"score": 1.0}}
 JOURNALS = st.builds(

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from hitpredict import __version__
@@ -117,9 +118,13 @@ def folder_findings() -> Iterator[Finding]:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files below a folder, which need not be there."""
-    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
-    return sum(each.lstat().st_size for each in files)
+    """Bytes of the files below a folder, which need not be there; others may be writing in it."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += Path(place, name).lstat().st_size
+    return size
 
 
 _PROGRAMS = {

@@ -80,6 +80,11 @@ def test_the_size_of_the_cache_is_told(tmp_path, monkeypatch):
     assert "2.5 GB used" in folders()["cache"].found
 
 
+def test_what_goes_while_the_cache_is_measured_counts_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine.os, "walk", lambda _: [(str(tmp_path), [], ["gone"])])
+    assert "0.0 GB used" in folders()["cache"].found
+
+
 def test_a_cache_that_cannot_be_written_to_is_missing(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("HITPREDICT_CACHE", str(tmp_path / "file" / "cache"))

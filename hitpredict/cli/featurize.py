@@ -18,6 +18,7 @@ from hitpredict.cli.engine import Spreading, spread_over
 from hitpredict.cli.formats import Record
 from hitpredict.cli.parts import check_parts
 from hitpredict.cli.streams import binary_stdout, is_terminal
+from hitpredict.cli.update import Update, brought_up_to_date, is_database
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import UsageError
 from hitpredict.files.owned import scratch_folder
@@ -79,6 +80,7 @@ def featurize(
         TableFormat | None, typer.Option("-f", "--format", help="[default: by the output's suffix, else jsonl]")
     ] = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of Parquet, Arrow and NPZ.")] = Precision.float32,
+    update: Update,
     spread: Spreading,
     memory: options.Memory = None,
     batch: Batch,
@@ -89,14 +91,19 @@ def featurize(
         return 0
     if batch.helps(context, inputs or []):
         return 2
+    update.check(batch, inputs or [], output, {"--parts": parts})
     check_parts(parts, output, form)
-    if not (batch.wanted_parts if parts else batch.wanted)(inputs or [], output):
+    if form is None and is_database(output):
+        raise UsageError(f"{output}: databases are of scores; write features to .parquet, .jsonl, .tsv or .csv")
+    if not (batch.wanted_parts if parts else partial(batch.wanted, update=update.update))(inputs or [], output):
         return 0
     with spread.cluster(batch.jobs) as cluster, batch.run(inputs or [], output, "described") as run:
         settings = {**({"compat": "true"} if compat else {}), **options.assigned(setting)}
         rows = _Rows(run, (kind, settings), cluster, Limits(batch.timeout, memory), batch)
         if output is not None and parts:
             rows.to_parts(output, parts, dtype)
+        elif output is not None and update.update:
+            rows.to_catalogue(output, form or _format_of(output), dtype, update)
         else:
             (rows.to_stdout if output is None else partial(rows.to_file, output))(form or _format_of(output), dtype)
     return run.code
@@ -123,11 +130,26 @@ class _Rows:
 
         made = spread_over(self._cluster, featuring, (*self._kind, folder), found, self._jobs, self._limits)
         for source, row in self._run.rows(made):
-            for warning in row.warnings:
-                self._note(f"{source.path}: {warning}")
-            self._ids[row.track_id] += 1
+            self._tell(source, row)
             yield source, row
         self._warn_of_equal_ids()
+
+    def hashed_results(self, found: Iterable[Source]) -> Iterator[tuple[Source, tuple[str | None, Any]]]:
+        """The same with the hash of each source's bytes, for vectors."""
+        from hitpredict.catalogue.states import hashing
+        from hitpredict.features.kinds import featuring
+
+        arguments = (featuring, (*self._kind, None))
+        made = spread_over(self._cluster, hashing, arguments, found, self._jobs, self._limits)
+        for source, (sha256, row) in self._run.rows(made):
+            self._tell(source, row)
+            yield source, (sha256, row)
+        self._warn_of_equal_ids()
+
+    def _tell(self, source: Source, row: Any) -> None:
+        for warning in row.warnings:
+            self._note(f"{source.path}: {warning}")
+        self._ids[row.track_id] += 1
 
     def _warn_of_equal_ids(self) -> None:
         equal = [name for name, count in self._ids.items() if count > 1]
@@ -148,6 +170,14 @@ class _Rows:
 
         settings = {"kind": self._made}
         self._run.to_file(output, settings, self.results, FeatureRow.to_json, render, self._has_large_rows)
+
+    def to_catalogue(self, output: Path, form: TableFormat, dtype: Precision, update: Update) -> None:
+        """Bring a table of vectors up to date."""
+        from hitpredict.cli.feature_catalogue import open_features, pack_features
+
+        opened = partial(open_features, output, form.value, self._columns, self._made, dtype.value, self._note)
+        packed = partial(pack_features, self._columns or ())
+        brought_up_to_date(self._run, opened, output, self.hashed_results, packed, update)
 
     def to_parts(self, output: Path, size: int, dtype: Precision) -> None:
         """Write a folder of parts."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError, UsageError, needs
 from hitpredict.frontends import maker_of
 from hitpredict.tables.cells import original
+from hitpredict.tables.kept import of_sound
 
 Note = Callable[[str], None]
 """What is told of rows that are left out and values that count as missing, a line at a time."""
@@ -179,7 +180,7 @@ def read_features(
             kind = _kind(schema.metadata or {})
             if "values" in schema.names and "shape" in schema.names:
                 return _read_arrays(path, kind)
-    table = read_table(path)
+    table = of_sound(read_table(path))
     ids = tuple(ids_of(table, path))
     names = [name for name in table if name not in ("path", "track_id", "id", *left_out) and _is_numeric(table[name])]
     for name in names:

@@ -103,7 +103,7 @@ def _write_numbers(values: AnyArray, text: IO[str]) -> None:
     text.write("[")
     between = ""
     for block in blocks_of(values):
-        text.write(between + json.dumps(_numbers(block))[1:-1])
+        text.write(between + json.dumps(plain_numbers(block))[1:-1])
         between = ", "
     text.write("]")
 
@@ -111,10 +111,11 @@ def _write_numbers(values: AnyArray, text: IO[str]) -> None:
 def _cells(row: FeatureRow, columns: Sequence[str] | None) -> list[Any]:
     """What a row holds, of arrays without their numbers."""
     about = [row.path, row.track_id, row.duration]
-    return [*about, *_numbers(np.asarray(row.values))] if columns is not None else [*about, list(row.values.shape)]
+    return [*about, *plain_numbers(np.asarray(row.values))] if columns is not None else [*about, list(row.values.shape)]
 
 
-def _numbers(values: np.ndarray) -> list[Any]:
+def plain_numbers(values: np.ndarray) -> list[Any]:
+    """All numbers of an array, as JSON and text have them."""
     # float32 printed with its own shortest digits, not with float64's; what is not a number becomes null.
     return [_number(value) for value in values.ravel()]
 

@@ -209,7 +209,7 @@ class _Rows:
         """Score each source."""
         from hitpredict.scoring.scorer import scored_with, scoring
 
-        if self.scorer.session.device != "cpu":
+        if self._feeds:
             return self.run.rows(self._fed(found))
         here = scored_with(self.scorer, self.segments, self.beside)
         return self.run.rows(self._spread(scoring, self._arguments, found, here))
@@ -219,10 +219,15 @@ class _Rows:
         from hitpredict.catalogue.states import hashed, hashed_before, hashing
         from hitpredict.scoring.scorer import scored_with, scoring
 
-        if self.scorer.session.device != "cpu":
+        if self._feeds:
             return self.run.rows(hashed_before(found, self._fed))
         here = hashed(scored_with(self.scorer, self.segments, self.beside))
         return self.run.rows(self._spread(hashing, (scoring, self._arguments), found, here))
+
+    @property
+    def _feeds(self) -> bool:
+        """Whether one model in this process judges all songs; on a cluster each actor has its own."""
+        return self.scorer.session.device != "cpu" and not self.cluster
 
     def _fed(self, found: Iterable[Source]) -> Iterator[tuple[Source, ScoreRecord | InputError]]:
         """One model on the device, which all processes feed; each with its own would share it badly."""

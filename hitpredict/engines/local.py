@@ -6,7 +6,7 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -40,7 +40,7 @@ def run(
     describe: Callable[[Item], str] = str,
     here: Callable[[Item], Result] | None = None,
     limits: Limits = UNLIMITED,
-) -> Iterator[tuple[Item, Result | InputError]]:
+) -> Generator[tuple[Item, Result | InputError], None, None]:
     """Yield (item, result) for each item, in order; what failed comes as an `InputError` in its place.
 
     prepare(*arguments) is called once in each process and gives the function for one item; both must be

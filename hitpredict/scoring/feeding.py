@@ -75,5 +75,5 @@ def _judged(
         for _, song in songs:
             song.remove()
     found = iter(judged)
-    for source, song in group:
-        yield source, song if isinstance(song, InputError) else next(found)
+    for source, outcome in group:
+        yield source, outcome if isinstance(outcome, InputError) else next(found)

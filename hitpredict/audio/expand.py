@@ -8,8 +8,10 @@ it raises the `InputError`, so that a batch reports every input exactly once and
 
 import json
 import os
+import re
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -32,7 +34,9 @@ MANIFEST_SUFFIX = "tracks.jsonl"
 MAX_BYTES = 10**10
 """Most bytes that are taken from a stream for one sound: 15 hours of a CD's quality."""
 _IN_MEMORY = _CHUNK = 2**20
+_KINDS = 9
 _LONGEST_NAME, _LONGEST_ROW = 2**13, 2**20
+_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _CUT = "the tar archive ends inside this member"
 
 
@@ -54,7 +58,7 @@ class Stream:
     """Something that can be read only once and in order; what it holds is known when it is read.
 
     path: what messages call it. opened: gives its bytes. stored: they are there, as in a store, and need not be made
-    first, as in a pipe.
+    first, as in a pipe: a tar at a URL, which `list_shard` takes, too.
     """
 
     path: str
@@ -65,7 +69,8 @@ class Stream:
 def expand(inputs: Iterable[str], scratch: Scratch, *, skipped: list[str] | None = None) -> Iterator[Source]:
     """Expand INPUT arguments into sources, in the order given; folders recursively, sorted by name.
 
-    skipped: receives the names of files in folders and archives that are not audio by their names.
+    skipped: receives the names of files in folders that are not audio by their names, and how many members of which
+    archives are none.
     """
     skipped = [] if skipped is None else skipped
     for entry in entries(inputs, skipped):
@@ -88,8 +93,25 @@ def entries(
             yield Source(
                 f"{text[:60]}…", problem=f"a name of {len(text):,} characters or more; is this a list of names?"
             )
-        else:
-            yield from _survived(text, _named(text, skipped, max_fetched, seconds))
+            continue
+        for name in braced(text):
+            yield from _survived(name, _named(name, skipped, max_fetched, seconds))
+
+
+def braced(text: str) -> Iterator[str]:
+    """The names that one with ranges stands for, such as `shard-{000..099}.tar`, as shells and WebDataset take them.
+
+    A name that is there is meant as it is.
+    """
+    found = _RANGE.search(text)
+    if not found or os.path.lexists(text):
+        yield text
+        return
+    first, last = found.groups()
+    padded = any(len(end) > 1 and end.startswith("0") for end in (first, last))
+    width, step = max(len(first), len(last)) if padded else 0, 1 if int(first) <= int(last) else -1
+    for number in range(int(first), int(last) + step, step):
+        yield from braced(f"{text[: found.start()]}{number:0{width}}{text[found.end() :]}")
 
 
 def _named(text: str, skipped: list[str], max_fetched: int, seconds: float | None) -> Iterator[Source | Stream]:
@@ -295,14 +317,14 @@ _Take = Callable[[Member, str], Source]
 def _expand_tar(
     tar: Forwards, archive: str, take: _Take, skipped: list[str], seconds: float | None = None
 ) -> Iterator[Source]:
-    found = False
+    found, others = False, Counter[str]()
     try:
         for member in _in_time(members(tar), archive, seconds):
-            path = f"{archive}/{member.name}"
+            path, suffix = f"{archive}/{member.name}", Path(member.name).suffix
             if member.folder:
                 continue
-            if is_hidden(member.name) or (Path(member.name).suffix and not has_audio_suffix(member.name)):
-                skipped.append(path)
+            if is_hidden(member.name) or (suffix and not has_audio_suffix(member.name)):
+                others["hidden" if is_hidden(member.name) else suffix] += 1
                 continue
             found = True
             yield Source(path, problem=member.problem) if member.problem else take(member, path)
@@ -312,6 +334,10 @@ def _expand_tar(
     except InputError as error:
         yield Source(archive, problem=f"members from here on are lost: {error}")
         return
+    finally:
+        if others:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items())[:_KINDS])
+            skipped.append(f"{archive}: {others.total():,} of its members ({kinds})")
     if not found:
         yield Source(archive, problem="the tar archive holds no audio files")
 
@@ -324,6 +350,37 @@ def _in_time(found: Iterator[Member], archive: str, seconds: float | None) -> It
         if member is None:
             return
         yield member
+
+
+def list_shard(
+    url: str, max_bytes: int = MAX_FETCHED, seconds: float | None = None
+) -> tuple[list[Source], list[str]] | None:
+    """The sounds in a tar at a URL, of which only the headers are fetched, and what is skipped, as `expand` has them.
+
+    Each of the sounds is fetched alone, when it is opened. None where that cannot be done, as with web servers that
+    know no ranges: then the tar can be read as a stream. seconds: to wait for the store, at each step. Raises
+    `InputError` when it does not answer.
+    """
+    from hitpredict.audio.remote import ranges
+
+    skipped = list[str]()
+    try:
+        with ExitStack() as stack:
+            with patience(url, seconds):
+                file = stack.enter_context(ranges(url))
+                end = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                file.read(1)
+
+            def take(member: Member, path: str) -> Source:
+                if member.size > max_bytes:
+                    return Source(path, problem=f"has more than {max_bytes / 1e9:g} GB; `max_bytes` allows more")
+                whole = member.start + member.size <= end
+                return Source(path, url=url, span=(member.start, member.size), problem=None if whole else _CUT)
+
+            return list(_survived(url, _expand_tar(file, url, take, skipped, seconds))), skipped
+    except OSError:
+        return None
 
 
 def _listed(archive: str, size: int, member: Member, path: str) -> Source:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from hitpredict.audio.formats import has_audio_suffix
 from hitpredict.errors import EnvironmentProblem, HitpredictError, InputError
 
-_CHUNK = 2**20
+_CHUNK, _AHEAD = 2**20, 2**16
 # What stores say of a file that another one by its name would not share, in their various spellings.
 _TELLING = {
     *("checksum", "contentmd5", "crc32c", "created", "digest", "etag", "generation", "lastmodified", "md5", "md5hash"),
@@ -53,6 +53,32 @@ def reading(url: str) -> Iterator[IO[bytes]]:
     except Exception as error:
         # Each store has exceptions of its own.
         raise OSError(str(error)) from error
+
+
+@contextmanager
+def ranges(url: str) -> Iterator[IO[bytes]]:
+    """The file behind a URL, of which only what is read is fetched. Raises `OSError` where that cannot be had."""
+    system, path = _opened(url)
+    try:
+        with system.open(path, "rb", block_size=_AHEAD, cache_type="readahead") as file:
+            if not file.seekable():
+                raise OSError("there are no ranges of bytes")
+            yield file
+    except (OSError, HitpredictError):
+        raise
+    except Exception as error:
+        # Each store has exceptions of its own.
+        raise OSError(str(error)) from error
+
+
+def fetched_part(url: str, start: int, size: int) -> IO[bytes]:
+    """Some bytes of the file behind a URL, in memory. Raises `OSError`, also where they are not all there."""
+    with ranges(url) as file:
+        file.seek(start)
+        data = file.read(size)
+    if len(data) != size:
+        raise OSError(f"{len(data):,} of {size:,} bytes came")
+    return io.BytesIO(data)
 
 
 def fetched(url: str, max_bytes: int) -> IO[bytes]:

@@ -22,7 +22,7 @@ class Source:
 
     path: what records and messages call it (`-` for standard input, `archive.tar/member.wav` for a member).
     file: the file on disk that holds it, or None when `data` does.
-    span: the first byte and the number of bytes within `file`, for a member of an archive on disk.
+    span: the first byte and the number of bytes within `file` or `url`, for a member of an archive.
     data: the encoded bytes, for what came from a stream and is small.
     url: an fsspec URL, fetched when it is opened. max_bytes: the most that is fetched.
     temporary: `file` is a spooled copy, to be deleted by whoever has read it.
@@ -65,9 +65,14 @@ class Source:
         if self.data is not None:
             return io.BytesIO(self.data)
         if self.url is not None:
-            from hitpredict.audio.remote import fetched
+            from hitpredict.audio.remote import fetched, fetched_part
 
-            return fetched(self.url, self.max_bytes)
+            if self.span is None:
+                return fetched(self.url, self.max_bytes)
+            try:
+                return fetched_part(self.url, *self.span)
+            except (OSError, ValueError) as error:
+                raise InputError(f"{self.path}: cannot be read: {error}") from error
         assert self.file is not None
         try:
             file = open_regular(self.file)

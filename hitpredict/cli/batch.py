@@ -157,7 +157,8 @@ class Run:
         settings: what all parts have in common. work: makes rows of sources. render: writes rows into a file.
         """
         batch = self._batch
-        with Parts(folder, size, settings, batch.failures, batch.force, batch.messages.note) as parts:
+        note, seconds = batch.messages.note, batch.timeout
+        with Parts(folder, size, settings, batch.failures, batch.force, note, seconds) as parts:
             self.on_failure = lambda source, error: parts.fail(source, error, render)
             for _, row in work(parts.remaining(self.found, self._bar.skip, self._fail)):
                 parts.add(row, render)

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hitpredict.audio.source import Source
+from hitpredict.audio.expand import Stream, list_shard
+from hitpredict.audio.source import MAX_FETCHED, Source
+from hitpredict.cli.inputs import Sources
 from hitpredict.engines.limits import Limits
-from hitpredict.errors import UsageError
+from hitpredict.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from hitpredict.engines.ray import Cluster
@@ -50,6 +53,31 @@ class Spreading:
 
         with connected(self.ray_address, jobs) as cluster:
             yield cluster
+
+
+def list_shards(cluster: "Cluster | None", found: Sources, max_bytes: int | None, seconds: float | None) -> None:
+    """Let workers of the cluster list the tars at URLs, whose members are then fetched where they are worked on."""
+    if cluster is None:
+        return
+
+    work = partial(_listed_shard, max_bytes=max_bytes or MAX_FETCHED, seconds=seconds)
+
+    def lists(entries: Iterator[Source | Stream]) -> Iterator[Source | Stream | list[str]]:
+        for entry, listed in cluster.ahead(work, entries, lambda each: isinstance(each, Stream) and each.stored):
+            if listed is None:
+                yield entry
+            elif isinstance(listed, InputError):
+                yield Source(entry.path, problem=str(listed).removeprefix(f"{entry.path}: "))
+            else:
+                members, skipped = listed
+                yield from members
+                yield skipped
+
+    found.listed(lists)
+
+
+def _listed_shard(stream: Stream, max_bytes: int, seconds: float | None) -> tuple[list[Source], list[str]] | None:
+    return list_shard(stream.path, max_bytes, seconds)
 
 
 def spread_over(

@@ -14,7 +14,7 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
-from hitpredict.cli.engine import Spreading, spread_over
+from hitpredict.cli.engine import Spreading, list_shards, spread_over
 from hitpredict.cli.formats import Record
 from hitpredict.cli.parts import check_parts
 from hitpredict.cli.streams import binary_stdout, is_terminal
@@ -98,6 +98,7 @@ def featurize(
     if not (batch.wanted_parts if parts else partial(batch.wanted, update=update.update))(inputs or [], output):
         return 0
     with spread.cluster(batch.jobs) as cluster, batch.run(inputs or [], output, "described") as run:
+        list_shards(cluster, run.found, batch.max_bytes, batch.timeout)
         settings = {**({"compat": "true"} if compat else {}), **options.assigned(setting)}
         rows = _Rows(run, (kind, settings), cluster, Limits(batch.timeout, memory), batch)
         if output is not None and parts:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,18 @@ class Sources(Iterator[Source]):
 
     def __next__(self) -> Source:
         return next(self._sources)
+
+    def listed(self, lists: Callable[[Iterator[Source | Stream]], Iterator[Source | Stream | list[str]]]) -> None:
+        """Let the tars at URLs be listed, instead of read as streams. lists: may give what is skipped in between."""
+
+        def found(entries: Iterator[Source | Stream]) -> Iterator[Source | Stream]:
+            for entry in lists(entries):
+                if isinstance(entry, list):
+                    self._skipped += entry
+                else:
+                    yield entry
+
+        self._entries = found(self._entries)
 
     def ahead(self) -> tuple[list[Source], bool]:
         """What is still to come, as far as it can be named without reading a stream, and whether that is all.

@@ -9,6 +9,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -210,6 +211,14 @@ def input_key(source: Source, seconds: float | None = None) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
+@lru_cache(maxsize=8)
+def _version_of_shard(url: str) -> dict[str, str] | None:
+    """It is asked once, not for each of the members."""
+    from hitpredict.audio.remote import version
+
+    return version(url)
+
+
 def _identity(source: Source, seconds: float | None) -> list[Any]:
     if source.data is not None:
         return [len(source.data), hashlib.sha256(source.data).hexdigest()]
@@ -218,9 +227,9 @@ def _identity(source: Source, seconds: float | None) -> list[Any]:
 
         said = None
         with suppress(InputError), patience(source.path, seconds):
-            said = version(source.url)
+            said = version(source.url) if source.span is None else _version_of_shard(source.url)
         # What says nothing of itself is the same as nothing before.
-        return [said or uuid4().hex]
+        return [said or uuid4().hex, *(source.span or ())]
     if source.file is None:
         return []
     try:

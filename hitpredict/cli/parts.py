@@ -41,7 +41,8 @@ class Parts:
 
     Each file appears whole, and then in `manifest.json`. A run that is killed leaves those that are done; the next one
     for the same folder keeps them as long as their inputs are the same (as `Journal` tells), and their files. What
-    failed in a part that is kept is told again. settings: what must be the same in all parts.
+    failed in a part that is kept is told again. settings: what must be the same in all parts. seconds: how long to wait
+    for what a store says of an input.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Parts:
         failures: Path | None,
         force: bool,
         note: Callable[[str], None],
+        seconds: float | None = None,
     ):
         self._folder, self._size, self._force, self._note = folder, size, force, note
+        self._seconds = seconds
         about = {"schema": PARTS_SCHEMA, "version": __version__, "inputs_per_part": size, "settings": settings}
         # As it comes back from the file.
         self._head: dict[str, Any] = json.loads(json.dumps(about))
@@ -108,7 +111,7 @@ class Parts:
         skipped: called for each of the others, and failed for each of those that failed then.
         """
         while taken := list(islice(found, self._size)):
-            part = _Part(self._number, _digest(taken), len(taken))
+            part = _Part(self._number, _digest(taken, self._seconds), len(taken))
             self._number += 1
             if not self._is_kept(part):
                 self._planned.append(part)
@@ -227,10 +230,10 @@ def _name(number: int) -> str:
     return f"part-{number:05}.parquet"
 
 
-def _digest(sources: Iterable[Source]) -> str:
+def _digest(sources: Iterable[Source], seconds: float | None) -> str:
     digest = hashlib.sha256()
     for source in sources:
-        digest.update(input_key(source).encode())
+        digest.update(input_key(source, seconds).encode())
     return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ import typer
 from hitpredict.audio.source import Source
 from hitpredict.cli import options
 from hitpredict.cli.batch import Batch, Run
-from hitpredict.cli.engine import Spreading, spread_over
+from hitpredict.cli.engine import Spreading, list_shards, spread_over
 from hitpredict.cli.formats import Format, Record, Table, chosen_format, render, stream_to_stdout
 from hitpredict.cli.messages import Messages
 from hitpredict.cli.parts import check_parts
@@ -118,6 +118,7 @@ def score(
         if memory and where == "cuda":
             raise UsageError("--memory: CUDA takes far more addresses than memory; leave it out, or say --device cpu")
         with batch.run(inputs or [], output, "scored") as run:
+            list_shards(cluster, run.found, batch.max_bytes, batch.timeout)
             limits, beside = Limits(batch.timeout, memory), beside_sound(scorer, weeks)
             rows = _Rows(run, scorer, (file, where), segments, batch.jobs, limits, beside, cluster)
             if output is not None and parts:

@@ -28,7 +28,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BLOCK, _BLOCKS_PER_WORKER, _SMALL_BLOCKS = 8, 3, 4
-_TRIES = 3
+_TRIES, _AHEAD = 3, 16
 _KNOCK_SECONDS, _CONNECT_SECONDS, _START_SECONDS = 10, 90, 900
 _TRIAL = "import logging, sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.ERROR)"
 
@@ -127,6 +127,26 @@ class Cluster:
         if asked == "cuda" and not self.gpus:
             raise EnvironmentProblem("`device` cuda: the Ray cluster has no GPU")
         return "cuda" if asked != "cpu" and self.gpus else "cpu"
+
+    def ahead(
+        self, work: Callable[[Item], Result], items: Iterable[Any], chosen: Callable[[Any], bool]
+    ) -> Iterator[tuple[Any, Result | InputError | None]]:
+        """Each item, in order, with the work done on it somewhere in the cluster if it is chosen, else None.
+
+        Of chosen items some are worked on before they are needed. Those whose workers are lost have failed.
+        """
+        import ray
+
+        def done(item: Item) -> Result:
+            return work(item)
+
+        task, waiting = ray.remote(num_cpus=0, max_retries=_TRIES)(done), deque[tuple[Any, Any]]()
+        for item in items:
+            waiting.append((item, task.remote(item) if chosen(item) else None))
+            while waiting and (waiting[0][1] is None or len(waiting) > _AHEAD):
+                yield _done(*waiting.popleft())
+        while waiting:
+            yield _done(*waiting.popleft())
 
     def run(
         self,
@@ -296,6 +316,17 @@ class _Dispatch:
             parts = [_Block([item]) for item in block.items]
             self._window[place : place + 1] = parts
             self._waiting.extendleft(reversed(parts))
+
+
+def _done(item: Any, answer: Any) -> tuple[Any, Any]:
+    import ray
+
+    try:
+        return item, None if answer is None else _got(answer)
+    except InputError as error:
+        return item, error
+    except ray.exceptions.RayError as error:
+        return item, InputError(str(error).strip().splitlines()[0])
 
 
 def _got(answer: Any) -> Any:

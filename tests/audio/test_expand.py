@@ -3,13 +3,14 @@
 import io
 import os
 import resource
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from hitpredict.audio import expand as module
-from hitpredict.audio.expand import Scratch, Stream, entries, expand, read_list, read_stream
+from hitpredict.audio.expand import Scratch, Stream, braced, entries, expand, list_shard, read_list, read_stream
 from hitpredict.audio.read import read_audio
 from hitpredict.audio.source import Source
 from hitpredict.errors import InputError
@@ -248,3 +249,66 @@ def test_lists_of_names(data, null, names):
 def test_stems():
     assert Source("-").stem == "stdin"
     assert Source("x.tar/a/song.pitch+2.wav").stem == "song.pitch+2"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("shard-{000..002}.tar", ["shard-000.tar", "shard-001.tar", "shard-002.tar"]),
+        ("s3://b/{8..10}/x{1..0}.tar", [f"s3://b/{a}/x{b}.tar" for a in (8, 9, 10) for b in (1, 0)]),
+        ("{98..101}.wav", ["98.wav", "99.wav", "100.wav", "101.wav"]),
+        ("{098..101}.wav", ["098.wav", "099.wav", "100.wav", "101.wav"]),
+        ("a{b,c}{1..}{..}.wav", ["a{b,c}{1..}{..}.wav"]),
+    ],
+)
+def test_ranges_in_braces(text, names):
+    assert list(braced(text)) == names
+    if "," not in text:
+        assert subprocess.check_output(["bash", "-c", f"echo {text}"]).decode().split() == names
+
+
+def test_a_name_with_braces_that_is_there_is_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path, "{1..3}.wav")
+    assert paths(["{1..3}.wav"], tmp_path) == ["{1..3}.wav"]
+
+
+def test_shards_of_webdataset_by_their_range(tmp_path):
+    """Members of one key: the sound is taken, what describes it is counted."""
+    for shard in range(2):
+        keys = {f"{key:04}": encoded(tune(0.1)) for key in range(2)}
+        members = {f"{key}.{kind}": data for key, sound in keys.items()
+                   for kind, data in (("wav", sound), ("json", b"{}"), ("cls", b"1"))}  # fmt: skip
+        (tmp_path / f"shard-{shard:03}.tar").write_bytes(tar_of(members))
+    skipped = list[str]()
+    named = f"{tmp_path}/shard-{{000..001}}.tar"
+    found = list(expand([named], Scratch(str(tmp_path)), skipped=skipped))
+    names = [f"shard-{shard:03}.tar/{key:04}.wav" for shard in range(2) for key in range(2)]
+    assert [source.path for source in found] == [f"{tmp_path}/{name}" for name in names]
+    assert skipped == [f"{tmp_path}/shard-00{shard}.tar: 4 of its members (2 .cls, 2 .json)" for shard in range(2)]
+    # Listed where it lies, a shard at a URL holds the same, and each of its sounds can be had alone.
+    for shard in range(2):
+        url = f"file://{tmp_path}/shard-{shard:03}.tar"
+        streamed = list(expand([url], Scratch(str(tmp_path))))
+        listed, others = list_shard(url)
+        assert [source.path for source in listed] == [source.path for source in streamed]
+        assert others == [f"{url}: 4 of its members (2 .cls, 2 .json)"]
+        for one, other in zip(listed, streamed, strict=True):
+            assert (one.data, one.url) == (None, url)
+            assert one.opened().read() == other.opened().read() == encoded(tune(0.1))
+    assert [source.problem for source in list_shard(url, max_bytes=10)[0]] == [
+        "has more than 1e-08 GB; `max_bytes` allows more"
+    ] * 2
+
+
+def test_a_shard_that_is_cut_fails_where_it_is_cut(tmp_path):
+    whole = tar_of({"a.wav": encoded(tune(0.1)), "b.wav": encoded(tune(0.1))})
+    (tmp_path / "cut.tar").write_bytes(whole[: len(whole) // 2])
+    for name in (str(tmp_path / "cut.tar"), f"file://{tmp_path}/cut.tar"):
+        local = [(source.path, source.problem) for source in expand([name], Scratch(str(tmp_path)))]
+        assert any("ends inside" in (problem or "") for _, problem in local)
+    assert [(source.path, source.problem) for source in list_shard(name)[0]] == local
+
+
+def test_a_shard_that_cannot_be_listed_is_a_stream(tmp_path):
+    assert list_shard(f"file://{tmp_path}/none.tar") is None

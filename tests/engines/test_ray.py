@@ -9,13 +9,17 @@ import threading
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from hitpredict.audio.source import Source
 from hitpredict.engines import local
 from hitpredict.errors import EnvironmentProblem, InputError, UsageError
+from hitpredict.scoring.scorer import scoring
+from hitpredict.scoring.session import ModelFile, bundled
+from tests.helpers.archives import tar_of
 from tests.helpers.processes import finished, run, start
-from tests.helpers.sounds import saved, tune
+from tests.helpers.sounds import encoded, saved, tune
 
 ray = pytest.importorskip("ray")
 from hitpredict.engines import ray as engine  # noqa: E402
@@ -172,6 +176,14 @@ def test_killed_workers_and_nodes(tmp_path, monkeypatch):
         assert "lost 3 times" in str(results[7][1])
         assert [item for item, _ in results] == list(range(30))
 
+        # The model is sent: nobody has the file any more.
+        model, sound = tmp_path / "model.onnx", saved(tmp_path)
+        model.write_bytes(next(iter(bundled().values())).read_bytes())
+        file, source = ModelFile.find(str(model)), Source(str(sound), file=str(sound))
+        model.unlink()
+        ((_, record),) = cluster.run(scoring, (file, "cpu", None, 60.0), [source])
+        assert record == scoring(None, "cpu", None, 60.0)(source)
+
         # A node is killed, for good.
         results, seen = cluster.run(counting, (tmp_path,), range(300)), []
         for item, result in results:
@@ -199,25 +211,6 @@ def test_scores_are_those_of_this_machine_though_a_node_is_lost(tmp_path, monkey
     assert (tmp_path / "failed").read_text() == "music/030.wav\n"
 
 
-@pytest.mark.slow
-def test_the_model_is_sent(tmp_path, monkeypatch):
-    """The model is sent: where it was read from need not be there for the workers."""
-    sound = saved(tmp_path)
-    model = tmp_path / "model.onnx"
-    from hitpredict.scoring.session import ModelFile, bundled
-
-    model.write_bytes(next(iter(bundled().values())).read_bytes())
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    file = ModelFile.find(str(model))
-    model.unlink()
-    from hitpredict.scoring.scorer import scoring
-
-    arguments = (file, "cpu", None, 60.0, None)
-    with engine.connected(jobs=1) as cluster:
-        ((_, record),) = cluster.run(scoring, arguments, [Source(str(sound), file=str(sound))])
-    assert record == scoring(None, "cpu", None, 60.0)(Source(str(sound), file=str(sound)))
-
-
 def refusing():
     raise EnvironmentProblem("no GPU on this node")
 
@@ -226,3 +219,41 @@ def refusing():
 def test_why_a_worker_cannot_begin_is_said():
     with pytest.raises(EnvironmentProblem, match="no GPU on this node"):
         list(local.run(refusing, (), range(4), 2))
+
+
+@pytest.mark.slow
+def test_shards_at_addresses_are_read_by_workers(tmp_path):
+    """Not through the driver: what it is given of a member is where it lies."""
+    for shard in range(2):
+        members = {f"{key}.{kind}": encoded(tune(0.3, seed=key)) for key in range(2) for kind in ("wav", "json")}
+        (tmp_path / f"shard-{shard}.tar").write_bytes(tar_of({**members, "x.wav": b"no sound"}))
+    inputs = (f"file://{tmp_path}/shard-{{0..1}}.tar", f"file://{tmp_path}/none.tar", tmp_path / "shard-1.tar")
+    found = run("score", "-v", "--engine", "ray", "--parts", 4, "-o", tmp_path / "parts", *inputs)
+    expected = run("score", "-v", "-j", 1, "-o", tmp_path / "whole.parquet", *inputs)
+    said, wanted = ([line for line in each.complaints if line.startswith("hitpredict: ")] for each in (found, expected))
+    assert (found.code, sorted(said)) == (1, sorted(wanted))
+    assert said[0] == wanted[0]
+    assert f"file://{tmp_path}/shard-0.tar: 2 of its members (2 .json): passed over" in found.err
+    table = pyarrow.concat_tables(map(pyarrow.parquet.read_table, sorted((tmp_path / "parts").glob("*.parquet"))))
+    assert table.equals(pyarrow.parquet.read_table(tmp_path / "whole.parquet"))
+    assert table.num_rows == 6
+
+
+def test_only_what_is_chosen_is_worked_on_ahead(monkeypatch):
+    """With what Ray has here in its place: a task that is done at once."""
+    made = []
+
+    class Task:
+        def __init__(self, work):
+            self.work = work
+
+        def remote(self, item):
+            made.append(item)
+            return self.work, item
+
+    monkeypatch.setattr(ray, "remote", lambda **_: Task)
+    monkeypatch.setattr(ray, "get", lambda answer: answer[0](answer[1]))
+    found = engine.Cluster(1, 0).ahead(lambda item: -item, iter(range(100)), lambda item: item % 2)
+    assert [next(found), next(found)] == [(0, None), (1, -1)]
+    assert len(made) <= 20
+    assert list(found) == [(item, -item if item % 2 else None) for item in range(2, 100)]

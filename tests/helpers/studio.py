@@ -15,7 +15,7 @@ from tests.helpers.sounds import saved, tune
 _SECONDS = 4
 _MUSIC = ("music/a.wav", "music/b.flac", "music/c.wav", "songs/a.wav", "songs/b.ogg", "album/one.ogg", "album/two.ogg")
 _NAMES = ("song.mp3", "song.flac", "other.mp3", "old.wav", "new.wav", "mix1.wav", "mix2.wav", "mix.wav")
-_MORE = ("a.wav", "b.wav", "c.wav", "a.flac", "b.wav", *_NAMES, *_MUSIC)
+_MORE = ("a.mp3", "b.mp3", "a.wav", "b.wav", "c.wav", "a.flac", "b.wav", *_NAMES, *_MUSIC)
 _ARRAYS = """
 import numpy, pyarrow, pyarrow.parquet
 values = numpy.random.default_rng(0).normal(size=(60, 4 * 128)).astype("float32").tolist()

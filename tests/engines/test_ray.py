@@ -110,6 +110,11 @@ def counting(folder):
     return work
 
 
+def seeing():
+    """Work that tells which GPUs there are for it."""
+    return lambda item: os.environ["CUDA_VISIBLE_DEVICES"]
+
+
 def deadly(folder):
     """Work during which the actor itself dies, when it is 7's turn."""
 
@@ -131,22 +136,22 @@ def here(count):
 
 
 @contextmanager
-def two_nodes(monkeypatch):
+def two_nodes(monkeypatch, gpus=0):
     """A cluster of two nodes with a processor each, this process connected with it; gives it and the second node."""
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        yield nodes, nodes.add_node(num_cpus=1)
+        yield nodes, nodes.add_node(num_cpus=1, num_gpus=gpus)
     finally:
         nodes.shutdown()
 
 
 @pytest.mark.slow
 def test_killed_workers_and_nodes(tmp_path, monkeypatch):
-    with two_nodes(monkeypatch) as (nodes, second), engine.connected(nodes.address) as cluster:
-        assert (cluster.cpus, cluster.gpus) == (2, 0)
+    with two_nodes(monkeypatch, gpus=2) as (nodes, second), engine.connected(nodes.address) as cluster:
+        assert (cluster.cpus, cluster.gpus, cluster.device("auto")) == (2, 2, "cuda")
         asked = []
 
         def items(count):
@@ -161,6 +166,10 @@ def test_killed_workers_and_nodes(tmp_path, monkeypatch):
         assert plain([first, *results]) == here(300)
         assert len(list(tmp_path.glob("loaded-*"))) == 2
         assert sorted(map(int, (tmp_path / "done").read_text().split())) == list(range(300))
+
+        # Each actor sees one GPU, as Ray counts them.
+        results = list(cluster.run(seeing, (), range(100), device="cuda"))
+        assert {gpus for _, gpus in results} <= {"0", "1"}
 
         # A worker is killed: what it had is done by others.
         results, seen = cluster.run(counting, (tmp_path,), range(300)), []

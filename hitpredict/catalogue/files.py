@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from hitpredict.scoring.records import FAILURE_SCHEMA
 from hitpredict.tables.cells import any_cell, escaped, json_line
 from hitpredict.tables.kept import INPUT_COLUMNS
 
@@ -80,7 +81,7 @@ class JsonLines(_Text):
                 yield row
 
     def failed(self, path: str) -> TableRow:
-        return {"schema": "hitpredict.failure/1", "path": path, **self._model}
+        return {"schema": FAILURE_SCHEMA, "path": path, **self._model}
 
     def writer(self, text: IO[str], old: Path | None) -> Callable[[TableRow], object]:
         return lambda row: text.write(json_line(row))

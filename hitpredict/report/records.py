@@ -9,7 +9,7 @@ from hitpredict.errors import InputError
 from hitpredict.explanation.records import INTERACTION_SCHEMA, STEM_SCHEMA, SUGGESTION_SCHEMA
 from hitpredict.explanation.where_records import WHERE_SCHEMA
 from hitpredict.scoring.metadata import anything, either, listed, number, one_of, table, text
-from hitpredict.scoring.records import COMPARE_SCHEMA, SCORE_SCHEMA
+from hitpredict.scoring.records import COMPARE_SCHEMA, FAILURE_SCHEMA, SCORE_SCHEMA
 from hitpredict.tables.cells import shown
 
 _LONGEST_LINE = 2**24
@@ -241,9 +241,12 @@ _KNOWN = {
 def take(records: Records, file: IO[bytes], name: str, failed: Callable[[InputError], None]) -> None:
     """Add the records of one file: one a line, or one that takes the whole file.
 
-    failed: called with an error for each line that holds no record that a report knows; the others are taken.
+    failed: called with an error for each line that holds no record that a report knows; the others are taken. Lines of
+    inputs that could not be scored are passed over.
     """
     for place, value in _values(file, name, failed):
+        if isinstance(value, dict) and value.get("schema") == FAILURE_SCHEMA:
+            continue
         try:
             kind = _kind(value)
             if len(records) >= _MOST:

@@ -12,6 +12,7 @@ from typing import Any
 from hitpredict.scoring.outputs import flat_outputs
 
 SCORE_SCHEMA = "hitpredict.score/1"
+FAILURE_SCHEMA = "hitpredict.failure/1"
 RECIPE_SCHEMA = "hitpredict.recipe/1"
 COMPARE_SCHEMA = "hitpredict.compare/1"
 EXPLAIN_SCHEMA = "hitpredict.explain/1"

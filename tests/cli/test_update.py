@@ -12,6 +12,7 @@ import pytest
 from hitpredict.audio.source import Source
 from hitpredict.catalogue.states import hashed_before
 from hitpredict.errors import InputError
+from hitpredict.report.records import Records, take
 from tests.helpers.archives import tar_of
 from tests.helpers.calls import Called, call
 from tests.helpers.catalogues import EVERY_FORM, TABLES, by_name, rows_of, score_of
@@ -394,3 +395,11 @@ def test_what_is_scored_by_one_model_on_a_device_is_hashed_before(tmp_path):
     assert found[good] == (hashlib.sha256((tmp_path / "a.wav").read_bytes()).hexdigest(), good.path)
     assert str(found[gone]) == "b: damaged"
     assert found[far] == (None, far.path)
+
+
+def test_a_report_takes_the_songs_and_not_the_failures(catalogue):
+    update(catalogue, "s.jsonl")
+    records, failed = Records(), list[InputError]()
+    with (catalogue / "s.jsonl").open("rb") as file:
+        take(records, file, "s.jsonl", failed.append)
+    assert ([record["name"] for record in records.scores], failed) == (["a", "b"], [])

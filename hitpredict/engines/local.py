@@ -125,35 +125,62 @@ class Pool:
         describe: Callable[[Any], str],
         limits: Limits,
     ):
+        self._jobs, self._given = jobs, (prepare, arguments, limits.memory)
+        self._describe, self._seconds = describe, limits.seconds
+        self._start()
+
+    def _start(self) -> None:
         from pebble import ProcessPool
         from pebble.pool import process
 
         # Its clock is the wall's: when that is set, what has just begun would be late, or nothing ever.
         vars(process)["time"] = _STEADY
-        given = (prepare, arguments, limits.memory)
         context = multiprocessing.get_context("spawn")
-        self.processes: Any = ProcessPool(jobs, initializer=_prepare, initargs=given, context=context)
-        self._describe, self._seconds = describe, limits.seconds
+        self.processes: Any = ProcessPool(self._jobs, initializer=_prepare, initargs=self._given, context=context)
+        self._fruitful = False
 
     def begun(self, item: Any) -> "Future[Any]":
         """Work on an item as soon as a process is free."""
         # What does not hear the alarm of its own process is killed.
         patience = None if self._seconds is None else self._seconds + _GRACE_SECONDS
-        future: Future[Any] = self.processes.submit(_work, patience, item, self._describe, self._seconds)
+        try:
+            future: Future[Any] = self.processes.submit(_work, patience, item, self._describe, self._seconds)
+        except RuntimeError:
+            # It takes nothing any more, which whoever asks for the result hears of.
+            future = Future()
+            future.set_exception(BrokenProcessPool())
         return future
 
-    def result(self, item: Any, future: "Future[Any]") -> Any:
-        """What came of it, or an `InputError`. Raises `EnvironmentProblem` when no process starts."""
+    def result(self, item: Any, future: "Future[Any]", again: bool = False) -> Any:
+        """What came of it, or an `InputError`. Raises `EnvironmentProblem` when no process starts.
+
+        A process that is killed while it hands over a result leaves the others without a way to do so: they end by
+        themselves. What they had is begun anew, once, and all processes where none is left. again: that was done.
+        """
         from pebble import ProcessExpired
 
         try:
-            return future.result()
+            found = future.result()
         except TimeoutError:
             return late(self._describe(item), self._seconds)
         except BrokenProcessPool as error:
-            raise EnvironmentProblem("the worker processes do not start; is there memory for them?") from error
+            if not self.processes.active:
+                self._replace(error)
+            return self.result(item, self.begun(item), again)
         except ProcessExpired as expired:
+            if expired.exitcode >= 0 and not again:
+                return self.result(item, self.begun(item), again=True)
             return InputError(f"{self._describe(item)}: the process that worked on it {_end(expired.exitcode)}")
+        self._fruitful = True
+        return found
+
+    def _replace(self, error: Exception) -> None:
+        """Other processes in the place of those that ended. Raises `EnvironmentProblem` when nothing came of them."""
+        if not self._fruitful:
+            raise EnvironmentProblem("the worker processes do not start; is there memory for them?") from error
+        self.processes.stop()
+        self.processes.join()
+        self._start()
 
 
 def _end(code: int) -> str:

@@ -46,7 +46,7 @@ def taken(data):
     st.lists(LINES, max_size=3),
     examples=[([each],) for each in ('{"schema": []}', "[" * 100_000, "9" * 5000, "\ufeff{}")],
     few=5,
-    many=150,
+    many=60,
 )
 def test_whatever_passes_for_records_can_be_drawn(lines):
     records, failures = taken("\n".join(lines).encode(errors="surrogatepass"))

@@ -16,7 +16,7 @@ Strategy = strategies.SearchStrategy[Any]
 
 
 def fuzzed(
-    *given: Strategy, examples: Sequence[tuple[Any, ...]] = (), few: int = 20, many: int = 300
+    *given: Strategy, examples: Sequence[tuple[Any, ...]] = (), few: int = 20, many: int = 120
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make tests of a property, a function of what the strategies give. The same examples come every time.
 

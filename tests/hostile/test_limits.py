@@ -1,6 +1,8 @@
 """What takes too long, too much memory or too many workers, or answers no number, costs its own input alone."""
 
+import gc
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -157,6 +159,32 @@ def test_a_sound_whose_variants_take_too_long_is_given_up(tmp_path, frames, step
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert {name.split(".")[0] for name in made} == {"a", "z"}
     assert len(made) == 2 * (2 if "-1,-2" in steps else 1)
+
+
+def dying():
+    """Work during which a process dies with what all of them need to hand over results; they wait for it for 2 s."""
+    from pebble.common import CONSTS
+
+    CONSTS.channel_lock_timeout = 2
+    return _die
+
+
+def _die(item: int) -> int:
+    if item < 0:
+        held = next(each for each in gc.get_objects() if type(each).__name__ == "ChannelMutex")
+        held.acquire()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_with_the_way_to_hand_over_costs_its_item_alone():
+    results = list(local.run(dying, (), [1, 2, 3, -1, *range(4, 20), -2, 20, 21], 2))
+    failures = [str(result) for _, result in results if isinstance(result, InputError)]
+    assert [item for item, _ in results] == [1, 2, 3, -1, *range(4, 20), -2, 20, 21]
+    assert [result for _, result in results if not isinstance(result, InputError)] == list(range(1, 22))
+    assert [failure.split(": ")[0] for failure in failures] == ["-1", "-2"]
+    assert all("SIGKILL" in failure for failure in failures)
 
 
 def hoarding():

@@ -1,6 +1,7 @@
 """One stream, several consumers: each gets all of it, in memory that is reused."""
 
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_a_model_of_several_inputs_decodes_once(monkeypatch, tmp_path, segments)
     kinds = [{"name": "mfcc_stats"}, {"name": "logmel", "window": 64}, {"name": "hmn207"}]
     seen = []
     monkeypatch.setattr(scorer, "inputs", model_inputs(kinds))
-    monkeypatch.setattr(scorer, "_record", lambda reader, arrays, seconds: seen.append((reader, arrays)))
+    monkeypatch.setattr(scorer, "judged", lambda song, seconds, beside: seen.append(song))
     opened, decoder = [], read._decoder
     monkeypatch.setattr(read, "_decoder", lambda *given: opened.append(given) or decoder(*given))
     monkeypatch.setattr(read, "BLOCK_SAMPLES", 10_000)
@@ -63,8 +64,9 @@ def test_a_model_of_several_inputs_decodes_once(monkeypatch, tmp_path, segments)
     scorer.score(Source("-", file=str(spooled), temporary=True), segments)
     assert len(opened) == 1
     assert not spooled.exists()
-    reader, arrays = seen[0]
-    assert reader.frames_read == clip.frames
+    arrays = seen[0].arrays
+    assert seen[0].duration == clip.frames / clip.rate
+    reader = SimpleNamespace(rate=clip.rate, frames_read=clip.frames)
     for each, found in zip((MfccStats(), LogMel(window=64)), arrays, strict=False):
         alone = model_inputs({"name": each.name, **({"window": 64} if each.name == "logmel" else {})})[0]
         expected = alone.arrays([clip.samples], reader, segments, ArrayStore())

@@ -8,6 +8,7 @@ from hitpredict.audio.clip import Clip
 from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError
 from hitpredict.mutations import mutate
+from hitpredict.mutations.level import _faded, limited
 from hitpredict.mutations.loudness import integrated_loudness, k_weighting
 from tests.helpers.sounds import sine
 
@@ -108,6 +109,43 @@ def test_the_limiter_changes_only_what_surrounds_a_peak() -> None:
     assert gain[48000 + 24001] == pytest.approx(1, abs=0.01)
     assert np.abs(np.diff(gain[samples[1] != 0])).max() < 0.01
     assert limited[0, 48000] == pytest.approx(10 ** (-6 / 20), rel=0.01)
+
+
+def test_the_reduction_falls_to_a_part_in_e_within_a_tenth_of_a_second() -> None:
+    rate = 48000
+    samples = np.full((1, 2 * rate), 0.1, np.float32)
+    samples[0, rate // 2] = 1.0
+    reduction = 1 - mutate(Clip(samples, rate), limit=-6).samples[0] / samples[0]
+    for later in (0.05, 0.2, 0.4):
+        start = rate // 2 + 480
+        fallen = reduction[start + round(later * rate)] / reduction[start]
+        assert fallen == pytest.approx(np.exp(-later / 0.1), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [1, 7, 239, 5000])
+def test_blocks_of_any_size_are_limited_and_faded_alike(size: int) -> None:
+    samples = music(2, 0.25, 8000).samples * 8
+    blocks = [samples[:, start : start + size] for start in range(0, samples.shape[1], size)]
+    for change in (
+        lambda parts: limited(parts, 2, 0.5, 8000),
+        lambda parts: _faded(parts, samples.shape[1], 700, 900),
+    ):
+        whole, cut = (np.concatenate([*change(parts)], axis=1) for parts in ([samples], blocks))
+        assert cut == pytest.approx(whole, abs=1e-6)
+        assert cut.shape == samples.shape
+        assert cut.dtype == np.float32
+
+
+def test_both_signs_are_held_below_the_ceiling() -> None:
+    for sign in (-1, 1):
+        burst = np.zeros((1, 4000), np.float32)
+        burst[0, 2000:2400] = sign * np.linspace(0.5, 3, 400)
+        assert np.abs(mutate(Clip(burst, 8000), limit=-6).samples).max() <= 10 ** (-6 / 20)
+
+
+def test_a_fade_may_be_as_long_as_the_clip() -> None:
+    ones = Clip(np.ones((1, 1000), dtype=np.float32), 1000)
+    assert mutate(ones, fade=(1, 0)).samples[0, 500] == pytest.approx(0.5)
 
 
 def test_a_clip_below_the_ceiling_passes_the_limiter_unchanged() -> None:

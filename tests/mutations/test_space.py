@@ -57,6 +57,21 @@ def test_chorus_mixes_in_a_delayed_copy() -> None:
     assert 0.003 < late.min() < late.max() < 0.02
 
 
+@pytest.mark.parametrize("rate", [1.0, 4.0])
+def test_the_delay_of_chorus_swings_so_many_times_a_second(rate: float) -> None:
+    seconds = 4
+    time = np.arange(seconds * RATE) / RATE
+    tone = Clip(np.sin(2 * np.pi * 300 * time).astype(np.float32)[None], RATE)
+    changed = mutate(tone, chorus=(0.5, rate)).samples[0, RATE // 2 :]
+    level = np.abs(changed[: len(changed) // 500 * 500]).reshape(-1, 500).max(axis=1)
+    spectrum = np.abs(np.fft.rfft(level - level.mean()))
+    places = np.fft.rfftfreq(len(level), 500 / RATE)
+    # The level follows the delay: what is strong in it are multiples of the rate.
+    strong = places[spectrum > 0.5 * spectrum.max()]
+    assert np.abs(strong / rate - np.rint(strong / rate)).max() < 0.2
+    assert strong.min() < 1.5 * rate
+
+
 def test_width_scales_the_difference_and_keeps_the_middle() -> None:
     clip = noise(2)
     for factor in (0, 0.5, 2):

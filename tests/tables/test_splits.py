@@ -167,7 +167,11 @@ def test_half_of_the_validation_part_calibrates():
         assert set(found[before]) == {VALIDATION, CALIBRATION}
         assert np.mean(found[before] == CALIBRATION) == pytest.approx(share, abs=0.05)
         assert not set(groups[found == CALIBRATION]) & set(groups[found == VALIDATION])
+        np.testing.assert_array_equal(found, halved(split, groups, share=share))
     assert (halved(split, groups, seed=1) != halved(split, groups)).any()
+    # Frozen: models that were trained before calibrate on the same songs.
+    second = halved(np.full(6, VALIDATION), np.arange(6)) == CALIBRATION
+    assert second.tolist() == [False, True, True, False, True, False]
     with pytest.raises(ValueError, match="groups"):
         halved(np.full(4, VALIDATION), np.zeros(4))
 

@@ -39,6 +39,8 @@ def unmute() -> None:
     if _real_stderr is not None:
         os.dup2(_real_stderr, 2)
     warnings.simplefilter("default")
+    # The streams that `guard` made stay open to the end.
+    warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

@@ -35,6 +35,10 @@ def test_libraries_words_do_not_leak(tmp_path):
         assert all(line.startswith(f"hitpredict: {noisy}: ") for line in outcome.complaints), outcome.err
 
 
+def test_saying_more_tells_of_nothing_that_is_as_it_should_be(tmp_path):
+    assert run("score", "-v", "--device", "cpu", saved(tmp_path)).err == ""
+
+
 def test_sound_is_refused_by_a_terminal(tmp_path):
     outcome = in_terminal("mutate", saved(tmp_path), "--mono")
     assert outcome.code == 2

@@ -348,7 +348,7 @@ SECTIONS: dict[str, Callable[[Path, Size], str]] = {
     "parity": parity,
 }
 # What scripts of their own measure.
-ELSEWHERE = ("cost", "gpu", "soak")
+ELSEWHERE = ("limits", "cost", "gpu", "soak")
 HEAD = """# Benchmarks
 
 Written by `python benchmarks/run.py`. Every row runs the command that a user would type, as a process of its own that

@@ -155,7 +155,9 @@ def test_a_catalogue_is_measured_beside_decoding():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "told"), [("cost", "| AST-tiny |"), ("gpu", "| AST-tiny | 2 |")])
+@pytest.mark.parametrize(
+    ("script", "told"), [("cost", "| AST-tiny |"), ("gpu", "| AST-tiny | 2 |"), ("limits", "| `evaluate` |")]
+)
 def test_cost_and_speed_of_networks_are_measured(script, told):
     device = ["--device", "cpu"] if script == "gpu" else []
     outcome = run(*device, "--quick", program=(sys.executable, HERE / f"{script}.py"))

@@ -38,3 +38,13 @@ model table:
 # Freeze the answers in tests/golden anew, all or those named; then read `git diff`.
 golden *subjects:
     .venv/bin/python -m tests.golden {{subjects}}
+
+# Which lines the fast tests reach, in all processes that they start.
+coverage:
+    mkdir -p .coverage
+    .venv/bin/coverage run -m pytest; .venv/bin/coverage combine -q; .venv/bin/coverage report --skip-covered
+
+# Measure everything again, which takes hours on an idle machine, and write benchmarks/README.md.
+benchmarks:
+    .venv/bin/python benchmarks/run.py
+    for script in limits cost gpu soak; do .venv/bin/python benchmarks/$script.py; done

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = [
     [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
     for line in (ROOT / "docs" / "limits.md").read_text().splitlines()
-    if line.startswith("| ") and "`" in line
+    if line.startswith("| ") and line.count(" | ") == 3 and "`" in line
 ]
 
 

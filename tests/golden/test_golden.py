@@ -16,7 +16,9 @@ TOLERANCES = {
 }
 
 
-@pytest.mark.parametrize("subject", TOLERANCES)
+@pytest.mark.parametrize(
+    "subject", [pytest.param(name, marks=pytest.mark.slow if name == "training" else ()) for name in TOLERANCES]
+)
 def test_answers_are_the_frozen_ones(subject, tmp_path):
     found = answers.ANSWERS[subject](tmp_path)
     wrong = TOLERANCES[subject].disagreeing(found, frozen.read(subject))

@@ -30,6 +30,7 @@ def tables(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_training_and_evaluating_from_python(tables):
     names = {}
     exec(block("evaluate_model"), names)

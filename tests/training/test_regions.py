@@ -81,6 +81,7 @@ def test_each_region_has_its_file_which_scores_as_the_model_does(songs, tmp_path
     assert np.corrcoef(scores["at"], scores["us"])[0, 1] < -0.5
 
 
+@pytest.mark.slow
 def test_regions_that_are_not_there(songs, tmp_path):
     model = tmp_path / "m"
     train(songs, model, "mp2", "log_sum,log_debut", "epochs=2")

@@ -10,10 +10,7 @@ printed.
 """
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -23,7 +20,8 @@ from typing import Any
 
 import networks
 import numpy as np
-from run import SONG, write_page
+from measure import machine
+from run import SONG, publish
 
 from hitpredict.audio.clip import Clip
 from hitpredict.audio.read import open_audio, read_audio
@@ -85,8 +83,8 @@ def of_network(name: str, entry: Any, song: Path, plain: Mapping[str, float], tu
     options.intra_op_num_threads = 1
     data = networks.graph(networks.network(spec, shape), shape)
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    seconds = read_audio(song).samples.shape[1] / read_audio(song).rate
-    windows = max(1, round(seconds / length))
+    clip = read_audio(song)
+    windows = max(1, round(clip.frames / clip.rate / length))
     batch = {"features": np.random.default_rng(0).normal(size=(windows, *shape)).astype(np.float32)}
     front = cpu(lambda: hear(song, [frontend], None, [ArrayStore()]), turns) - plain["decode"]
     inference = cpu(lambda: session.run(None, batch), max(1, turns // 5))
@@ -128,8 +126,7 @@ def page(found: Mapping[str, Mapping[str, float]], given: argparse.Namespace, gp
             )
     if not gpu.get("networks"):
         lines.append("No GPU has been measured (benchmarks/gpu.py); the last column is for whatever yours does.")
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}"
-    return "\n".join([*lines, "", f"{machine}.", ""])
+    return "\n".join([*lines, "", machine(), ""])
 
 
 def main() -> None:
@@ -156,8 +153,7 @@ def main() -> None:
     text = page(found, given, json.loads(measured.read_text()) if measured.exists() else {})
     print(text)
     if not given.quick:
-        (HERE / "results" / "cost.md").write_text(text)
-        write_page(HERE / "results")
+        publish("cost", text)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import networks
 import numpy as np
 import onnxruntime
 import torch
+from run import publish
 
 HERE = Path(__file__).parent
 HITPREDICT = [sys.executable, "-m", "hitpredict"]
@@ -213,9 +214,10 @@ def main() -> None:
     )
     print(text)
     if not given.quick:
-        results = HERE / "results"
-        (results / "gpu.md").write_text(text + "\n")
-        (results / "gpu.json").write_text(json.dumps({"device": device, "networks": found, "score": ends}, indent=1))
+        publish("gpu", text + "\n")
+        (HERE / "results" / "gpu.json").write_text(
+            json.dumps({"device": device, "networks": found, "score": ends}, indent=1)
+        )
 
 
 if __name__ == "__main__":

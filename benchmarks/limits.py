@@ -9,9 +9,7 @@ benchmarks/results/limits.md. --quick: minutes in place of hours and small table
 """
 
 import argparse
-import datetime
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,9 +21,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import soundfile
-from run import SONG, write_page
-
-from hitpredict import read_audio
+from measure import machine
+from run import long_song, publish
 
 HERE = Path(__file__).parent
 HITPREDICT = [sys.executable, "-m", "hitpredict"]
@@ -62,18 +59,6 @@ def size(path: Path) -> int:
     with suppress(OSError):
         return path.stat().st_size if path.is_file() else 0
     return 0
-
-
-def long_song(path: Path, seconds: float) -> Path:
-    """The example song again and again."""
-    clip = read_audio(SONG)
-    samples = np.tile(clip.samples, (1, 2)).T
-    with soundfile.SoundFile(path, "w", clip.rate, clip.channels, "PCM_16") as file:
-        left = round(seconds * clip.rate)
-        while left > 0:
-            file.write(samples[:left])
-            left -= len(samples)
-    return path
 
 
 def catalogue(folder: Path, count: int) -> Path:
@@ -191,14 +176,13 @@ def main() -> None:
             "|---|---|---|---|---|---|---|---|",
             *rows,
             "",
-            f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}.",
+            machine(),
             "",
         ]
     )
     print(text)
     if not given.quick:
-        (HERE / "results" / "limits.md").write_text(text)
-        write_page(HERE / "results")
+        publish("limits", text)
 
 
 if __name__ == "__main__":

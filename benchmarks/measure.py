@@ -1,6 +1,9 @@
 """Measuring two commands side by side, so that a noisy machine troubles both alike."""
 
+import datetime
 import json
+import os
+import platform
 import shlex
 import statistics
 import subprocess
@@ -9,6 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+
+
+def machine() -> str:
+    """Where and when something is measured: what a section ends with."""
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}."
 
 
 @dataclass(frozen=True)

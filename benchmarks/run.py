@@ -7,9 +7,7 @@ put together. --quick: one run of each at the smallest size, which is only print
 """
 
 import argparse
-import datetime
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -21,7 +19,7 @@ from pathlib import Path
 
 import descriptors
 import soundfile
-from measure import Pairs, in_turn, memory_over, piped, process
+from measure import Pairs, in_turn, machine, memory_over, piped, process
 
 from hitpredict import read_audio
 from hitpredict.audio.clip import Clip
@@ -92,12 +90,14 @@ def copies(folder: Path, size: Size, count: int) -> Path:
     return batch
 
 
-def long_song(folder: Path, size: Size) -> Path:
-    """The example song again and again, as WAV."""
-    path, clip = folder / "long.wav", read_audio(SONG)
+def long_song(path: Path, seconds: float) -> Path:
+    """So much of the example song again and again, as WAV."""
+    clip = read_audio(SONG)
+    left = round(seconds * clip.rate)
     with soundfile.SoundFile(path, "w", clip.rate, clip.channels, "PCM_16") as file:
-        for _ in range(int(size.hours * 3600 * clip.rate / clip.frames) + 1):
-            file.write(clip.samples.T)
+        while left > 0:
+            file.write(clip.samples.T[:left])
+            left -= clip.frames
     return path
 
 
@@ -229,7 +229,7 @@ def _toml(entry: str | dict[str, str]) -> str:
 
 def memory(folder: Path, size: Size) -> str:
     """Peak memory of scoring and of changing a very long file, beside the same on the example song."""
-    path, out = long_song(folder, size), folder / "out.wav"
+    path, out = long_song(folder / "long.wav", size.hours * 3600), folder / "out.wav"
     rows = []
     for name, command in (
         ("`score`", lambda song: [*HITPREDICT, "score", song]),
@@ -362,8 +362,11 @@ medians; a ratio is the median of the ratios of each pair, with the lowest and t
 """
 
 
-def write_page(results: Path) -> None:
-    """Put all results there are together, and the notes."""
+def publish(name: str, text: str) -> None:
+    """Keep a section, and put all there are together, and the notes."""
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{name}.md").write_text(text)
     pages = [path.read_text() for name in (*SECTIONS, *ELSEWHERE) if (path := results / f"{name}.md").exists()]
     (HERE / "README.md").write_text(HEAD + "\n".join([*pages, (HERE / "notes.md").read_text()]))
 
@@ -378,16 +381,12 @@ def main() -> None:
         parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     # The processes run this tree, wherever they are started.
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}"
     for name in given.sections or SECTIONS:
         with tempfile.TemporaryDirectory() as folder:
-            text = f"{SECTIONS[name](Path(folder), QUICK if given.quick else Size())}\n\n{machine}.\n"
+            text = f"{SECTIONS[name](Path(folder), QUICK if given.quick else Size())}\n\n{machine()}\n"
         print(text, flush=True)
         if not given.quick:
-            (results / f"{name}.md").write_text(text)
-            write_page(results)
+            publish(name, text)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ when an answer is missing.
 """
 
 import argparse
-import datetime
 import io
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -31,6 +29,7 @@ from typing import IO
 import numpy as np
 import psutil
 import soundfile
+from measure import machine
 
 HERE = Path(__file__).parent
 PROGRAM = [sys.executable, "-m", "hitpredict"]
@@ -269,7 +268,7 @@ def page(run: Sequence[Feed], minutes: float) -> str:
             "|---" * len(head) + "|",
             *rows,
             "",
-            f"{os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today():%Y-%m-%d}.",
+            machine(),
             "",
         ]
     )
@@ -296,10 +295,9 @@ def main() -> None:
     text = page(run, minutes)
     print(text)
     if not given.quick:
-        from run import write_page
+        from run import publish
 
-        (HERE / "results" / "soak.md").write_text(text)
-        write_page(HERE / "results")
+        publish("soak", text)
     sys.exit(any(verdict(feed) != "nothing grows" for feed in run))
 
 

@@ -4,11 +4,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from hitpredict.catalogue.states import InputState, Look, Recorded, is_gone, key_of, this_moment
 from hitpredict.errors import EnvironmentProblem
 
+Value = TypeVar("Value")
 _PATIENCE_SECONDS = 600.0
 _MAGIC = b"SQLite format 3\0"
 _TABLES = (
@@ -71,10 +72,9 @@ class Catalogue:
 
     def _number_of(self, model: tuple[str, str, str, str]) -> int:
         find = "SELECT id FROM models WHERE (name, version, sha256, settings) = (?, ?, ?, ?)"
-        if not (found := self.fetched(find, model)):
+        if not self.fetched(find, model):
             self.do("INSERT OR IGNORE INTO models (name, version, sha256, settings) VALUES (?, ?, ?, ?)", model)
-            found = self.fetched(find, model)
-        return int(found[0][0])
+        return self._one(int, find, model)
 
     @contextmanager
     def in_one_line(self) -> Iterator[None]:
@@ -82,6 +82,9 @@ class Catalogue:
             yield
         except sqlite3.Error as error:
             raise EnvironmentProblem(f"{self.output}: {error}") from error
+        except UnicodeDecodeError as error:
+            # Of SQLite's own message about names that are no text.
+            raise self._damage() from error
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -103,6 +106,23 @@ class Catalogue:
     def fetched(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         with self.in_one_line():
             return self.base.execute(statement, values).fetchall()
+
+    def _one(self, kind: type[Value], statement: str, values: Sequence[Any]) -> Value:
+        """A value that must be there."""
+        found = self.fetched(statement, values)
+        if not (found and isinstance(found[0][0], kind)):
+            raise self._damage()
+        return found[0][0]
+
+    def _add(self, statement: str, values: Sequence[Any]) -> None:
+        """Put a row, and be sure of it: a trigger may have kept it out."""
+        if self.do(statement, values) != 1:
+            raise self._damage()
+
+    def _damage(self) -> EnvironmentProblem:
+        return EnvironmentProblem(
+            f"{self.output}: is damaged, or something else has changed its tables; name another file"
+        )
 
     def is_first(self, key: str) -> bool:
         """Whether an input comes for the first time in this run."""
@@ -157,31 +177,30 @@ class Catalogue:
             number = self._input(look)
             state = (look.state.size, look.state.modified, sha256, None if error else this_moment(), error)
             values = (number, self.model_id, *columns.values(), *state)
-            self.do(f"INSERT OR REPLACE INTO scores ({names}) VALUES ({marks})", values)
+            self._add(f"INSERT OR REPLACE INTO scores ({names}) VALUES ({marks})", values)
 
     def copy(self, look: Look, row: int, sha256: str) -> None:
         """The row of the same bytes under another name, for this one."""
         assert look.state is not None
         columns, self.dirty = ", ".join(self.made), True
         with self.whole():
-            number, (old,) = (
-                self._input(look),
-                self.fetched("SELECT path FROM inputs WHERE id = (SELECT input_id FROM scores WHERE id = ?)", (row,)),
-            )
-            self.do(
+            number = self._input(look)
+            of_row = "SELECT path FROM inputs WHERE id = (SELECT input_id FROM scores WHERE id = ?)"
+            old = self._one(str, of_row, (row,))
+            self._add(
                 f"INSERT OR REPLACE INTO scores (input_id, model_id, {columns}, size, modified, sha256, scored) "
                 f"SELECT ?, model_id, {columns}, ?, ?, ?, scored FROM scores WHERE id = ?",
                 (number, look.state.size, look.state.modified, sha256, row),
             )
-            new = self.fetched("SELECT id FROM scores WHERE input_id = ? AND model_id = ?", (number, self.model_id))
-            self.rename(new[0][0], old[0], look)
+            new = self._one(int, "SELECT id FROM scores WHERE input_id = ? AND model_id = ?", (number, self.model_id))
+            self.rename(new, old, look)
 
     def _input(self, look: Look) -> int:
         self.do(
             "INSERT INTO inputs (path, track_id) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET vanished = NULL",
             (look.key, key_of(look.source.track_id)),
         )
-        return int(self.fetched("SELECT id FROM inputs WHERE path = ?", (look.key,))[0][0])
+        return self._one(int, "SELECT id FROM inputs WHERE path = ?", (look.key,))
 
     def fail(self, look: Look, error: str) -> None:
         """What became of an input as it is now; what was made of earlier bytes stays."""
@@ -207,7 +226,9 @@ class Catalogue:
             missed = self.base.execute(
                 "SELECT path FROM inputs WHERE vanished IS NULL AND path NOT IN (SELECT path FROM seen) ORDER BY id"
             )
-            paths = [path for (path,) in missed if self._was_asked_for(path) and is_gone(path)]
+            paths = [
+                path for (path,) in missed if isinstance(path, str) and self._was_asked_for(path) and is_gone(path)
+            ]
         with self.whole():
             for path in paths:
                 self.do("UPDATE inputs SET vanished = ? WHERE path = ?", (time, path))

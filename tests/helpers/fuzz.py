@@ -66,14 +66,22 @@ def damaged(data: bytes) -> Strategy:
     places = strategies.integers(0, max(0, len(data) - 1))
     edits = strategies.lists(strategies.tuples(places, strategies.binary(min_size=1, max_size=8)), max_size=4)
     ends = strategies.one_of(strategies.just(len(data)), places)
-    return strategies.builds(_edited, strategies.just(data), edits, ends)
+    return strategies.builds(Damaged, strategies.just(data), edits, ends)
 
 
-def _edited(data: bytes, edits: Sequence[tuple[int, bytes]], end: int) -> bytes:
-    changed = bytearray(data)
-    for place, text in edits:
-        changed[place : place + len(text)] = text
-    return bytes(changed[:end])
+class Damaged(bytes):
+    """Bytes that tell how they were changed, not what they are."""
+
+    def __new__(cls, data: bytes, edits: Sequence[tuple[int, bytes]], end: int) -> "Damaged":
+        changed = bytearray(data)
+        for place, text in edits:
+            changed[place : place + len(text)] = text
+        self = super().__new__(cls, changed[:end])
+        self.told = f"Damaged(..., {edits!r}, {end})"
+        return self
+
+    def __repr__(self) -> str:
+        return self.told
 
 
 _ODD = strategies.one_of(

@@ -12,6 +12,7 @@ from typer.core import TyperOption
 
 from hitpredict.frontends.mfcc_stats import MfccStats
 from tests.helpers.commands import EVERY, JARGON, LIST, ON_INPUTS, SHOW, Command, leaves
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import Forked, forked
 from tests.helpers.sounds import saved, tune
 
@@ -128,11 +129,14 @@ def test_commands_stay_in_the_scoring_world(whole, command):
 
 @pytest.mark.parametrize(
     ("stdout", "code", "complaint"),
-    [
-        ("gone", 141, ""),
-        ("full", 3, "hitpredict: No space left on device\n"),
-        ("closed", 3, "hitpredict: Bad file descriptor\n"),
-    ],
+    few_by_default(
+        [
+            ("gone", 141, ""),
+            ("full", 3, "hitpredict: No space left on device\n"),
+            ("closed", 3, "hitpredict: Bad file descriptor\n"),
+        ],
+        2,
+    ),
 )
 def test_what_cannot_be_written_is_told_in_a_line(whole, workshop, stdout, code, complaint):
     writing = [command for command in LIGHT if whole(command).out]

@@ -11,6 +11,7 @@ import soundfile
 from hitpredict.audio.read import read_audio
 from tests.helpers.commands import MUTATE, SCORE
 from tests.helpers.folders import contents
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import finished, measured, run, start, until
 from tests.helpers.sounds import encoded, saved, tune
 
@@ -155,7 +156,7 @@ def test_files_of_failed_runs_hold_what_succeeded(tmp_path):
 
 @pytest.mark.parametrize(
     ("jobs", "end"),
-    [("1", signal.SIGKILL), ("2", signal.SIGKILL), ("2", signal.SIGINT), ("1", signal.SIGTERM)],
+    few_by_default([("2", signal.SIGKILL), ("1", signal.SIGTERM), ("1", signal.SIGKILL), ("2", signal.SIGINT)], 2),
     ids=lambda value: getattr(value, "name", value),
 )
 def test_a_killed_score_is_taken_up(tmp_path, jobs, end):

@@ -25,6 +25,7 @@ from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import load
 from hitpredict.training.run import TrainingRun
 from hitpredict.training.train import train
+from tests.helpers.marks import few_by_default
 from tests.helpers.sounds import encoded, saved, tune
 
 PROGRAM = [sys.executable, "-m", "hitpredict", "featurize"]
@@ -164,7 +165,7 @@ def test_equal_ids_are_pointed_out(tmp_path):
     assert b"1 track ids occur more than once (such as 01)" in done.stderr
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", few_by_default([2, 1]))
 def test_a_killed_run_is_taken_up_where_it_was(tmp_path, jobs):
     for seed in range(12):
         saved(tmp_path / "music", f"song{seed:02}.wav", tune(20.0, seed=seed))

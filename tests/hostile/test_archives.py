@@ -10,6 +10,7 @@ import pytest
 from hitpredict.audio.archive import DamagedTarError, members
 from hitpredict.audio.expand import Scratch, Stream, expand, read_stream
 from hitpredict.audio.source import Source
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import measured, run
 from tests.helpers.sounds import encoded, tune
 
@@ -70,7 +71,7 @@ def told(sources: list[Source]) -> bool:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
+@pytest.mark.parametrize("flip", few_by_default([0xFF, 0x80, 0x01]))
 def test_every_byte_of_every_header_may_be_damaged(tmp_path, form, flip):
     data = archive(form)
     headers = [at for at in range(0, len(data) - 512, 512) if data[at + 257 : at + 262] == b"ustar"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.folders import names_in
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import PROGRAM, environment, finished, run, shell, start
 from tests.helpers.sounds import saved, tune
 
@@ -37,7 +38,7 @@ def begun(*arguments: object, cwd: Path | None = None, **extra: str) -> subproce
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at /proc")
-@pytest.mark.parametrize("end", CODES, ids=lambda end: end.name)
+@pytest.mark.parametrize("end", few_by_default(CODES), ids=lambda end: end.name)
 def test_signals_while_it_starts_are_silent(tmp_path, end):
     moments = random.Random(0)
     song = saved(tmp_path, "a.wav", tune(60))
@@ -78,7 +79,7 @@ def test_a_closed_standard_output_matters_only_to_what_writes_there(tmp_path):
 FORMATS = ["x.tar", "x.wav", "x.flac", "x.ogg", "x.mp3"]
 
 
-@pytest.mark.parametrize("output", FORMATS)
+@pytest.mark.parametrize("output", few_by_default(FORMATS))
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
 def test_signals_while_variants_are_written(tmp_path, output, end):
     song = saved(tmp_path, "a.wav", tune(240))

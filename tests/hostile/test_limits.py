@@ -19,6 +19,7 @@ from hitpredict.engines import local, ray, threads
 from hitpredict.engines.limits import Limits
 from hitpredict.errors import InputError
 from hitpredict.scoring.session import bundled
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import finished, python, run, start
 from tests.helpers.sounds import saved, tune
 
@@ -93,7 +94,7 @@ def deaf():
     return _dawdle
 
 
-@pytest.mark.parametrize(("prepare", "jobs"), [(dawdling, 1), (dawdling, 2), (deaf, 2)])
+@pytest.mark.parametrize(("prepare", "jobs"), few_by_default([(dawdling, 1), (deaf, 2), (dawdling, 2)], 2))
 def test_what_takes_too_long_is_given_up(prepare, jobs, monkeypatch):
     monkeypatch.setattr(local, "_GRACE_SECONDS", 0.2)
     results = list(local.run(prepare, (), [0.1, 300.0, 0.1], jobs, limits=Limits(seconds=3)))
@@ -147,13 +148,13 @@ main()
 """
 
 
-@pytest.mark.parametrize("frames", [10**6, 10**8], ids=["in a thread", "in its turn"])
-@pytest.mark.parametrize("steps", [("--gain", "-1,-2"), ("--pitch", "1"), ("--pitch", "1", "--gain", "-1,-2")], ids=str)
+@pytest.mark.parametrize("frames", few_by_default([10**6, 10**8]), ids=["in a thread", "in its turn"])
+@pytest.mark.parametrize("steps", few_by_default(["--pitch 1 --gain -1,-2", "--gain -1,-2", "--pitch 1"]))
 def test_a_sound_whose_variants_take_too_long_is_given_up(tmp_path, frames, steps):
     for name in ("a.wav", "slow.wav", "z.wav"):
         saved(tmp_path, name, tune(1, channels=1))
     asked = ("a.wav", "slow.wav", "z.wav", "--timeout", 4, "-j", "2", "-o", "out")
-    outcome = python(WITHOUT_END, frames, "mutate", *steps, *asked, cwd=tmp_path)
+    outcome = python(WITHOUT_END, frames, "mutate", *steps.split(), *asked, cwd=tmp_path)
     assert outcome.code == 1
     assert outcome.complaints == ["hitpredict: slow.wav: given up after 4 s; a higher timeout allows more"]
     made = sorted(path.name for path in (tmp_path / "out").iterdir())

@@ -11,6 +11,7 @@ from itertools import repeat
 
 import pytest
 
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import finished, run, start
 from tests.helpers.servers import Reply, serving
 from tests.helpers.sounds import encoded, tune
@@ -40,7 +41,7 @@ def killed(folder, *asked) -> None:
     finished(process)
 
 
-@pytest.mark.parametrize("header", STEPS, ids=str)
+@pytest.mark.parametrize("header", few_by_default(STEPS), ids=str)
 @pytest.mark.parametrize("changed", [True, False], ids=["changed", "same"])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
 def test_a_remote_file_that_changes_is_done_again(tmp_path, server, command, changed, header):

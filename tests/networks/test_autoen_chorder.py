@@ -19,6 +19,7 @@ from hitpredict.networks.autoen_chorder import (
     true_lengths,
 )
 from tests.helpers.learning import cross_entropy, exported, squared, trained
+from tests.helpers.marks import few_by_default
 from tests.helpers.pretraining import pretrained
 
 SYSTEMS = [AutoenChorder, SingleAutoencoder, RecurrentChorder, HmnVggish, LossNet]
@@ -141,6 +142,7 @@ def test_rnn_trains_the_autoencoder_of_the_descriptors_first_and_leaves_it():
     torch.testing.assert_close(seen[0][:, :20], network.descriptors.encoder(inputs[0]))
 
 
+@pytest.mark.slow
 def test_it_learns_classes():
     torch.manual_seed(0)
     inputs, popularity = songs()
@@ -194,7 +196,7 @@ def test_neither_half_of_lossnet_is_trained_on_the_other():
     assert all(parameter.grad is None for parameter in network.sequence.parameters())
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", few_by_default(SYSTEMS, 2))
 def test_onnx_gives_the_same_for_songs_of_any_length(system):
     torch.manual_seed(0)
     network = system(SMALL, 1)

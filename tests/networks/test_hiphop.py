@@ -6,6 +6,7 @@ from torch.nn import functional
 from hitpredict.errors import UsageError
 from hitpredict.networks.hiphop import HipHopCnn, HipHopCnn2, HipHopCrnn, HipHopMlp
 from tests.helpers.learning import check_export, squared, trained
+from tests.helpers.marks import few_by_default
 
 PUBLISHED = [(1292, 128)]
 SMALL = [(64, 16)]
@@ -84,7 +85,7 @@ def test_logits_learn_popular_or_not():
     assert trained(HipHopCnn(SMALL, 1, **TINY, hidden=(16, 8)), (frames,), popular, loss=loss) < 0.3
 
 
-@pytest.mark.parametrize(("network", "options"), NETWORKS)
+@pytest.mark.parametrize(("network", "options"), few_by_default(NETWORKS, 3))
 def test_it_exports(network, options):
     torch.manual_seed(0)
     check_export(network(SMALL, 1, **options), SMALL)

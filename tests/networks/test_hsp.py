@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from hitpredict.errors import UsageError
 from hitpredict.networks.hsp import HspCnn, HspInception, HspSiamese
 from tests.helpers.learning import check_export, squared, trained
+from tests.helpers.marks import few_by_default
 
 PUBLISHED = (323, 128)
 SMALL = (24, 8)
@@ -155,11 +156,14 @@ def test_the_seed_decides_the_pairs():
 
 @pytest.mark.parametrize(
     ("network", "shapes", "outputs", "options"),
-    [
-        (HspCnn, [SMALL], 1, TINY),
-        (HspInception, [SMALL, (5,)], 3, TINY),
-        (HspSiamese, [(5,), (3,)], 1, {}),
-    ],
+    few_by_default(
+        [
+            (HspInception, [SMALL, (5,)], 3, TINY),
+            (HspSiamese, [(5,), (3,)], 1, {}),
+            (HspCnn, [SMALL], 1, TINY),
+        ],
+        2,
+    ),
 )
 def test_it_exports(network, shapes, outputs, options):
     torch.manual_seed(0)

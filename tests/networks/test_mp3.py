@@ -126,6 +126,7 @@ def test_curves_are_never_below_zero_and_in_log10_streams():
     torch.testing.assert_close(curve, SCALE * network.decoder(features, features[:, :0]))
 
 
+@pytest.mark.slow
 def test_export():
     torch.manual_seed(0)
     check_export(Mp3(SHAPES, 9, **TINY), SHAPES)

@@ -128,6 +128,7 @@ def test_distractors_are_other_hidden_frames_of_the_same_sound():
         assert (drawn[sound] != sound * 40 + torch.arange(40)[:, None]).all()
 
 
+@pytest.mark.slow
 def test_continued_pre_training_lowers_the_contrastive_loss():
     torch.manual_seed(0)
     network = Wav2Vec2(
@@ -164,6 +165,7 @@ def test_it_learns():
     assert trained(network, (sounds,), rate, steps=40, lr=6e-3) < 0.2 * float(rate.var())
 
 
+@pytest.mark.slow
 def test_export():
     torch.manual_seed(0)
     check_export(Wav2Vec2(SHAPES, 2, config=TINY), SHAPES)

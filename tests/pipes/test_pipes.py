@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.helpers.marks import few_by_default
 from tests.helpers.processes import finished, shell, start
 from tests.helpers.sounds import saved, tune
 
@@ -35,7 +36,7 @@ def test_one_variant_through_a_pipe_equals_a_file(tmp_path, bits):
     assert piped.records[0]["name"] == "song [pitch+2]"
 
 
-@pytest.mark.parametrize("name", ["song.wav", "song.mp3"])
+@pytest.mark.parametrize("name", few_by_default(["song.mp3", "song.wav"]))
 def test_several_variants_through_a_pipe_equal_files(tmp_path, name):
     saved(tmp_path, name, tune(6, 44100))
     asked = f"hitpredict mutate {name} --with-original --gain=-6,-3 --lowpass 4000,8000"

@@ -21,6 +21,7 @@ from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.tables.join import load
 from hitpredict.training.run import TrainingRun
 from hitpredict.training.train import train
+from tests.helpers.marks import few_by_default
 from tests.helpers.planted import ROWS, data_of, run_of
 from tests.helpers.processes import in_terminal
 
@@ -193,7 +194,7 @@ def test_the_commands_from_table_to_score(tables, tmp_path):
     shutil.rmtree(model)
 
 
-@pytest.mark.parametrize("variables", [{}, {"TERM": "dumb"}], ids=str)
+@pytest.mark.parametrize("variables", few_by_default([{}, {"TERM": "dumb"}]), ids=str)
 def test_progress_goes_to_standard_error_alone(tables, tmp_path, variables):
     features, labels = tables / "features.csv", tables / "labels.jsonl"
     made = ("train", "-r", "mlp", "--features", features, "--labels", labels, "--target", "popularity")

@@ -16,8 +16,8 @@ _TABLES = (
     "CREATE TABLE inputs (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, track_id TEXT NOT NULL, vanished TEXT)",
     "CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, sha256 TEXT NOT NULL, "
     "settings TEXT NOT NULL, UNIQUE (name, version, sha256, settings))",
-    "CREATE TABLE scores (id INTEGER PRIMARY KEY, input_id INTEGER NOT NULL REFERENCES inputs, "
-    "model_id INTEGER NOT NULL REFERENCES models, {made}, size INTEGER, modified TEXT, sha256 TEXT, scored TEXT, "
+    "CREATE TABLE scores (id INTEGER PRIMARY KEY, input_id INTEGER NOT NULL REFERENCES inputs (id), "
+    "model_id INTEGER NOT NULL REFERENCES models (id), {made}, size INTEGER, modified TEXT, sha256 TEXT, scored TEXT, "
     "error TEXT, UNIQUE (input_id, model_id))",
     "CREATE INDEX inputs_track_id ON inputs (track_id)",
     "CREATE INDEX scores_bytes ON scores (size, sha256)",

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError, UsageError
 from hitpredict.mutations import STEPS, Chain, mutate, parse, product
+from hitpredict.mutations.chain import applied, divided
 from hitpredict.scoring.records import RECIPE_SCHEMA as SCHEMA
 
 EVERY = {op: step.example.split(",")[0] for op, step in STEPS.items()} | {
@@ -203,3 +205,46 @@ def test_importing_costs_numpy_alone() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("quality", ["best", "draft"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["gain=-3", "lowpass=3000"],
+        ["pitch=2", "gain=-3", "lowpass=3000"],
+        ["gain=-3", "mono", "pitch=2", "tempo=0.9", "noise=20"],
+        ["reverb=0.3", "tempo=1.1", "gain=-3"],
+        ["tempo=1.1", "loudness=-14", "reverse", "gain=-3"],
+        ["loudness=-14", "pitch=-5", "fade=0.1:0.1"],
+    ],
+    ids=" ".join,
+)
+def test_the_two_parts_of_a_plan_do_what_it_does(options: list[str], quality: str) -> None:
+    sound = Sound.of(clip())
+    plan = recipe(*options, quality=quality).plan
+    first, rest = divided(plan, sound)
+    assert not any(step.whole for step, _ in rest)
+    together = applied(plan, sound).clip()
+    np.testing.assert_array_equal(applied(rest, applied(first, sound)).clip().samples, together.samples)
+
+
+def test_mono_comes_before_what_treats_all_channels_alike_and_no_earlier() -> None:
+    plan = recipe("mono", "reverb=0.3", "gain=-3", "lowpass=3000", "mono", "reverse").plan
+    assert [step.op for step, _ in plan] == ["mono", "reverb", "mono", "gain", "lowpass", "reverse"]
+    assert [step.op for step, _ in recipe("gain=-3", "mono").plan] == ["mono", "gain"]
+
+
+@pytest.mark.parametrize(
+    ("option", "label"),
+    [
+        ("gain=0.5", "gain+0.5"),
+        ("gain=-0.5", "gain-0.5"),
+        ("gain=0", "gain0"),
+        ("tempo=0.5", "tempo0.5"),
+        ("mono", "mono"),
+    ],
+)
+def test_signs_are_told_where_zero_changes_nothing(option: str, label: str) -> None:
+    assert recipe(option).label == label

@@ -1,11 +1,15 @@
 """Noise, distortion, bit crushing and MP3."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
 from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import BLOCK_FRAMES
 from hitpredict.errors import InputError
 from hitpredict.mutations import Chain, damage, mutate, parse
+from hitpredict.mutations.damage import coloured_noise
 
 
 def tone(channels: int = 2, seconds: float = 1.0, rate: int = 44100) -> Clip:
@@ -102,3 +106,40 @@ def test_ratios_of_a_sweep_share_their_noise(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(loud, 10 * soft, atol=1e-5)
     mutate(clip, noise=(10, "pink"), seed=1)
     assert made == ["pink", "pink"]
+
+
+@pytest.mark.parametrize("colour", ["white", "pink", "brown"])
+def test_noise_that_is_not_held_in_memory_is_the_same(monkeypatch: pytest.MonkeyPatch, colour: str) -> None:
+    clip = tone(2, 3.5)
+    held = mutate(clip, noise=(10, colour), seed=5)
+    monkeypatch.setattr(damage, "_HELD_SAMPLES", clip.samples.size - 1)
+    np.testing.assert_array_equal(mutate(clip, noise=(10, colour), seed=5).samples, held.samples)
+
+
+@pytest.mark.parametrize("colour", ["pink", "brown"])
+def test_blocks_of_noise_leave_no_seam(colour: str) -> None:
+    """A frame too many or too few, or the filter's end wrapped round, would be a jump where blocks meet."""
+    blocks = list(islice(coloured_noise(np.random.default_rng(0), 1, 44100, colour), 20))
+    assert {block.shape for block in blocks} == {(1, BLOCK_FRAMES)}
+    steps = np.diff(np.concatenate(blocks, axis=1)[0].astype(float))
+    at_seams = steps[BLOCK_FRAMES - 1 :: BLOCK_FRAMES]
+    assert at_seams.size == 19
+    assert np.abs(at_seams).max() < 4 * steps.std()
+
+
+@pytest.mark.parametrize(("colour", "fall"), [("pink", -3.01), ("brown", -6.02)])
+def test_noise_is_flat_below_20_hz(colour: str, fall: float) -> None:
+    noise = np.concatenate(list(islice(coloured_noise(np.random.default_rng(0), 1, 8000, colour), 12)), axis=1)[0]
+    power = np.square(np.abs(np.fft.rfft(noise)))
+    hertz = np.fft.rfftfreq(noise.size, 1 / 8000)
+    deep, low, octave = (power[(hertz > at / 1.1) & (hertz < at * 1.1)].mean() for at in (6, 14, 40))
+    assert 10 * np.log10(low / deep) == pytest.approx(0, abs=1)
+    assert 10 * np.log10(octave / low) == pytest.approx(fall, abs=1)
+
+
+@pytest.mark.parametrize("rate", [44100, 50000])
+def test_mp3_of_many_blocks_stays_in_place_to_its_end(rate: int) -> None:
+    clip = tone(2, 5, rate)
+    coded = mutate(clip, mp3=320).samples
+    last = slice(-rate, -rate // 100)
+    assert rms(coded[:, last] - clip.samples[:, last]) < 0.02 * rms(clip.samples)

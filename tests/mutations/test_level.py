@@ -165,3 +165,25 @@ def test_fade_is_linear_in_amplitude() -> None:
 def test_a_fade_longer_than_the_clip() -> None:
     with pytest.raises(InputError, match=r"`fade` 0:2 is longer than the clip of 1\.000 seconds"):
         mutate(Clip(np.ones((1, 1000), dtype=np.float32), 1000), fade=(0, 2))
+
+
+@pytest.mark.parametrize("below", [12.05, 12.45, 12.65, 12.95, 13.15, 13.55])
+def test_what_is_ten_units_below_the_mean_does_not_count(below: float) -> None:
+    """As much of a quiet tone as of a loud one is left out from 12.8 dB on: that is 10 below the mean of both."""
+    loud = sine(997, 4, 48000, peak=0.1)
+    clip = Clip(np.concatenate([loud, loud * np.float32(10 ** (-below / 20))])[None], 48000)
+    expected = pyloudnorm.Meter(48000).integrated_loudness(clip.samples.T.astype(float))
+    assert integrated_loudness(Sound.of(clip)) == pytest.approx(expected, abs=0.1)
+
+
+def test_what_is_below_minus_70_is_silence() -> None:
+    # The reference sine: full scale is -3.01.
+    audible, silent = (sine(997, 2, 48000, peak=10 ** ((level + 3.01) / 20))[None] for level in (-69.7, -70.3))
+    assert integrated_loudness(Sound.of(Clip(audible, 48000))) == pytest.approx(-69.7, abs=0.02)
+    with pytest.raises(InputError, match=r"silent \(nothing above -70 LUFS\)"):
+        integrated_loudness(Sound.of(Clip(silent, 48000)))
+
+
+def test_what_is_too_short_for_loudness_is_told_in_milliseconds() -> None:
+    with pytest.raises(InputError, match="the clip has 399 ms"):
+        mutate(Clip(np.zeros((1, 19152), dtype=np.float32), 48000), loudness=-14)

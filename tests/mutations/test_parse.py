@@ -127,6 +127,16 @@ def test_product_is_in_order_and_its_labels_differ() -> None:
 def test_a_product_has_a_bound() -> None:
     with pytest.raises(UsageError, match="1000000 variants; at most 10000"):
         product([parse("gain", "0:9.99:0.01")] * 2)
+    most = [parse("gain", "0:9.9:0.1"), parse("tempo", "0.5:1.49:0.01")]
+    assert len(product(most)) == 10_000
+    with pytest.raises(UsageError, match="20000 variants; at most 10000"):
+        product([*most, parse("pitch", "1,2")])
+
+
+def test_a_range_has_a_bound() -> None:
+    assert len(parse("gain", "0:9.99:0.01")) == 1000
+    with pytest.raises(UsageError, match="more than 1000 values"):
+        parse("gain", "0:10:0.01")
 
 
 @pytest.mark.parametrize("op", STEPS)

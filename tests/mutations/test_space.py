@@ -1,11 +1,15 @@
 """Reverb, delay, chorus, width and mono."""
 
 import numpy as np
+import pedalboard
 import pytest
 
 from hitpredict.audio.clip import Clip
+from hitpredict.audio.sound import Sound
 from hitpredict.errors import InputError
 from hitpredict.mutations import mutate
+from hitpredict.mutations.space import Mono
+from hitpredict.mutations.step import Context
 
 RATE = 16000
 
@@ -90,3 +94,21 @@ def test_width_needs_stereo(channels: int, words: str) -> None:
 def test_mono_is_the_mean(channels: int) -> None:
     clip = noise(channels)
     assert mutate(clip, mono=True).samples == pytest.approx(clip.samples.mean(axis=0)[None], abs=1e-6)
+
+
+def test_mono_is_one_channel_also_before_it_is_read() -> None:
+    sound = Mono().apply(Sound.of(noise(3)), Context())
+    assert (sound.channels, sound.clip().samples.shape) == (1, (1, RATE))
+
+
+def test_stereo_is_one_room_and_more_channels_are_one_each() -> None:
+    def in_room(samples: np.ndarray) -> np.ndarray:
+        # Freeverb multiplies its two levels by 3 and by 2.
+        return pedalboard.Reverb(room_size=0.5, wet_level=0.4 / 3, dry_level=0.6 / 2).process(samples, RATE)
+
+    stereo, more = noise(2), noise(3)
+    together = mutate(stereo, reverb=0.4).samples
+    np.testing.assert_allclose(together, in_room(stereo.samples), atol=1e-6)
+    assert np.abs(together[:1] - in_room(stereo.samples[:1])).max() > 0.01
+    for number, channel in enumerate(mutate(more, reverb=0.4).samples):
+        np.testing.assert_allclose(channel, in_room(more.samples[number : number + 1])[0], atol=1e-6)

@@ -4,6 +4,7 @@ import shutil
 import sys
 
 import numpy as np
+import pyrubberband
 import pytest
 from pedalboard import time_stretch
 
@@ -154,3 +155,26 @@ def test_pitch_and_tempo_at_once_in_draft_quality() -> None:
     changed = mutate(clip, quality="draft", pitch=7, tempo=1.25)
     assert changed.frames == round(clip.frames / 1.25)
     assert peak_hz(changed) == pytest.approx(440 * 2 ** (7 / 12), rel=0.01)
+
+
+@pytest.mark.parametrize(("quality", "semitones"), [("best", 0), ("best", 3), ("draft", 0)])
+def test_the_quality_is_that_of_the_stretcher(quality: str, semitones: float) -> None:
+    """A pitch in draft quality is not one of its passes; that has tests of its own."""
+    clip = sine(channels=2)
+    expected = time_stretch(clip.samples, RATE, 1.1, semitones, high_quality=quality == "best", preserve_formants=False)
+    changed = mutate(clip, tempo=1.1, pitch=semitones, quality=quality)
+    np.testing.assert_array_equal(changed.samples, expected[:, : changed.frames])
+    assert changed.frames == round(clip.frames / 1.1)
+
+
+@pytest.mark.skipif(shutil.which("rubberband") is None, reason="needs the program rubberband")
+@pytest.mark.parametrize(("quality", "generation"), [("best", "--fine"), ("draft", "--fast")])
+def test_the_program_is_asked_for_the_quality(monkeypatch: pytest.MonkeyPatch, quality: str, generation: str) -> None:
+    asked: list[dict[str, str]] = []
+    plain = pyrubberband.pitch_shift
+    monkeypatch.setattr(
+        pyrubberband, "pitch_shift", lambda *given, rbargs: (asked.append(rbargs), plain(*given, rbargs=rbargs))[1]
+    )
+    changed = mutate(sine(seconds=0.5), pitch=-3, tempo=1.25, engine="rubberband", quality=quality)
+    assert asked == [{"--tempo": "1.25", "--pitch": "-3.0", generation: ""}]
+    assert changed.frames == round(0.5 * RATE / 1.25)

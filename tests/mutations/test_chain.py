@@ -244,7 +244,10 @@ def test_mono_comes_before_what_treats_all_channels_alike_and_no_earlier() -> No
         ("gain=0", "gain0"),
         ("tempo=0.5", "tempo0.5"),
         ("mono", "mono"),
+        ("noise=20", "noise20"),
+        ("noise=20:pink", "noise20_pink"),
+        ("crop=1:", "crop1"),
     ],
 )
-def test_signs_are_told_where_zero_changes_nothing(option: str, label: str) -> None:
+def test_labels_say_what_is_asked_and_signs_where_zero_changes_nothing(option: str, label: str) -> None:
     assert recipe(option).label == label

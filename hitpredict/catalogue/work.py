@@ -107,9 +107,12 @@ class TableCatalogue(Catalogue):
                 row = {**row, "path": key_of(row["path"]), "track_id": key_of(row["track_id"])}
             except StopIteration:
                 return
-            except (HitpredictError, ImportError, OSError):
+            except (HitpredictError, ImportError):
                 raise
             except Exception as error:
+                # pyarrow's word for damage is an OSError too, without a number.
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
                 why = str(error).strip().splitlines()[:1] or [type(error).__name__]
                 raise self._no_such_table(why[0][:100]) from error
             if row["settings"] != self._settings:

@@ -1,9 +1,9 @@
-"""A batch of 10,000 small files: workers are killed in the middle of it, then the whole run, which is then resumed.
+"""A batch of 10,000 small files: workers are killed in the middle of it, then a node of a cluster, then the whole run.
 
     python benchmarks/hostile/batch.py [--count 10000] [--seed 0]
 
-Each killed worker may cost the file that it had; every other file has one row, in its place, and no file has two. The
-output of the resumed run has them all, but for those that the first run had already reported.
+Each killed worker may cost the file that it had; every other file has one row, in its place, and no file has two. A
+killed node, of a Ray cluster on this machine, costs nothing. The output of the resumed run has them all.
 """
 
 import io
@@ -27,12 +27,13 @@ _JOURNAL, _OUTPUT = ".rows.jsonl.partial", "rows.jsonl"
 
 
 def attack(count: int, seed: int, deadline: float) -> Tally:
-    """Both kinds of kills, on files of their own."""
+    """All kinds of kills, on the same files."""
     tally, random = Tally(), random_of(seed, 0)
     with scratch() as folder:
         names = _made(folder, count, random)
         _killed_workers(folder, names, random, tally)
         _killed_run(folder, names, random, tally)
+        _killed_node(folder, names, tally)
     tally.counts = Counter(tally.counts)
     return tally
 
@@ -140,6 +141,28 @@ def _killed_run(folder: Path, names: list[str], random: np.random.Generator, tal
     left = sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
     if left:
         tally.fault(f"killed runs: left behind: {left[:5]}")
+
+
+def _killed_node(folder: Path, names: list[str], tally: Tally) -> None:
+    """One of two, in the middle: what its worker had is done by the other."""
+    from ray.cluster_utils import Cluster
+
+    os.environ.update(environment())
+    (folder / _OUTPUT).unlink(missing_ok=True)
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        second = nodes.add_node(num_cpus=1)
+        process = _begun(folder, names, "--engine", "ray", "--ray-address", nodes.address)
+        if not _wait(folder, process, len(names) // 2):
+            nodes.remove_node(second, allow_graceful=False)
+            tally.counts.update({"nodes killed": 1})
+        rows, lines = _ended(folder, process, tally, "killed node")
+    finally:
+        nodes.shutdown()
+    if lines:
+        tally.fault(f"killed node: it is told of: {lines[:3]}")
+    _check(names, rows, [], tally, "killed node")
+    tally.counts.update({"rows of the run that lost it": len(rows)})
 
 
 if __name__ == "__main__":

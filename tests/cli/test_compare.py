@@ -126,6 +126,7 @@ def test_people_see_what_differs_and_whether_it_means_anything(mixes):
     assert words.count("it says nothing of causes") == 1
 
 
+@pytest.mark.slow
 def test_jobs_change_nothing_and_failures_are_listed(mixes, tmp_path):
     names = [mixes[name] for name in ("song", "dull", "silent", "late", "other")]
     one = run("compare", "-j", "1", *names)

@@ -83,6 +83,7 @@ def test_a_corpus_is_one_object_a_parameter(tmp_path):
     assert "1 songs with a score are too few for a corpus" in few.err
 
 
+@pytest.mark.slow
 def test_streams_tables_and_files_agree(tmp_path):
     wav = encoded(tune(1))
     tar = tar_of({"a.wav": wav, "b.wav": encoded(tune(1, seed=1))})

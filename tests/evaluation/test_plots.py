@@ -8,9 +8,10 @@ from hitpredict.evaluation.paired import bins_of
 from hitpredict.evaluation.plots import LEVELS, coverage_by_level, observed, roc_curve, write_comparison, write_plots
 from hitpredict.model_folder.predictions import Predictions
 from tests.helpers.evaluating import PICTURES, ROWS, parts
+from tests.helpers.marks import few_by_default
 
 
-@pytest.mark.parametrize("spec", [{}, {"classes": 2}, {"classes": 3}])
+@pytest.mark.parametrize("spec", few_by_default([{}, {"classes": 3}, {"classes": 2}], 2))
 def test_pictures_depend_on_the_data_alone(data, tmp_path, spec):
     target, predictions, calibration, _, _ = parts(data, spec)
     for name in ("first", "second"):

@@ -17,6 +17,7 @@ from hitpredict.model_folder.folder import ModelFolder
 from hitpredict.model_folder.predictions import batches_of, by_owner
 from hitpredict.tables.join import load
 from tests.helpers.exporting import FRONTEND, LENGTH, session, song
+from tests.helpers.marks import few_by_default
 
 CONTENTS = ("schema", "name", "version", "card", "frontend", "windows", "calibration", "domain", "reference", "target")
 
@@ -24,7 +25,7 @@ CONTENTS = ("schema", "name", "version", "card", "frontend", "windows", "calibra
 EXPORTED = ["linear", "boosted-trees", "mlp", "two-tables", "linear-frames", "cnn", "cnn-classes"]
 
 
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("name", few_by_default(EXPORTED, 5))
 def test_the_file_answers_as_the_model_for_any_batch(models, tables, name):
     folder, exported = models(name)
     assert exported.difference < 1e-4

@@ -196,7 +196,9 @@ def test_neither_half_of_lossnet_is_trained_on_the_other():
     assert all(parameter.grad is None for parameter in network.sequence.parameters())
 
 
-@pytest.mark.parametrize("system", few_by_default(SYSTEMS, 2))
+@pytest.mark.parametrize(
+    "system", few_by_default([SingleAutoencoder, LossNet, AutoenChorder, RecurrentChorder, HmnVggish], 2)
+)
 def test_onnx_gives_the_same_for_songs_of_any_length(system):
     torch.manual_seed(0)
     network = system(SMALL, 1)

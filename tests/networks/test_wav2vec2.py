@@ -156,6 +156,7 @@ def test_continued_pre_training_lowers_the_contrastive_loss():
     assert sum(losses[-5:]) / 5 < 0.8 * math.log(6)
 
 
+@pytest.mark.slow
 def test_it_learns():
     torch.manual_seed(0)
     rate = torch.rand(48)

@@ -86,7 +86,8 @@ def brought_up_to_date(
         for path in vanished:
             run.messages.detail(f"{path}: has vanished; its row stays")
         if done.failed:
-            run.messages.note(f"not tried again, since they failed before and have not changed: {done.failed:,}; --retry tries them")
+            again = f"{done.failed:,}; --retry tries them"
+            run.messages.note(f"not tried again, since they failed before and have not changed: {again}")
         home.finish(run.failed.put)
         run.summary = (
             f"{output}: {done.new:,} new, {done.changed:,} changed, {done.unchanged:,} unchanged, "

@@ -131,65 +131,84 @@ def load(
         read_features(path, note, left_out, each, wanted)
         for path, each in zip(features, _by_table(every_column), strict=False)
     ]
-    label_table = read_table(labels)
-    ids = ids_of(label_table, labels)
-    columns_of = [_numeric(label_table, name.removeprefix("-"), labels, note) for name in targets]
-    numbers = np.concatenate(columns_of, axis=1)
-    many = label_inputs.named(from_labels, label_inputs.REGION) is not None
-    chosen = np.ones(len(ids), bool)
-    known = label_inputs.named(from_labels, WEEKS)
-    if not many:
-        curves = numbers.shape[1] > len(targets) or known is not None
-        numbers, chosen = label_inputs.over_regions(ids, label_table, numbers, curves, note)
-    usable = np.isfinite(numbers).all(axis=1)
-    curve, weeks = numbers.shape[1] > len(targets), numbers
-    if curve:
-        numbers, usable = _known_weeks(numbers, label_table)
-        weeks = numbers
-    elif known:
-        weeks, begun = _known_weeks(_numeric(label_table, label_inputs.CURVE_COLUMN, labels, note), label_table)
-        usable &= begun
-    serving = label_inputs.rows_that_serve(from_labels, label_table, weeks) | ~chosen
-    if without := int((~serving).sum()):
-        kinds = " and ".join(str(kind["name"]) for kind in from_labels)
-        note(f"{labels}: {without} rows do not give the inputs {kinds} and are left out")
-    serving &= chosen
-    rows_in = [rows_by_track(table.track_ids, set(ids)) for table in tables]
+    labelled = _read_labels(labels, targets, from_labels, note)
+    rows_in = [rows_by_track(table.track_ids, set(labelled.ids)) for table in tables]
     with_clips = [{track: found for track, found in table.items() if found[0]} for table in rows_in]
-    tracks = list(with_clips[0]) if tables else ids
-    keys = list(zip(ids, label_table[label_inputs.REGION], strict=True)) if many else ids
-    asked = [key for key, wanted in zip(keys, chosen, strict=True) if wanted]
-    if (repeated := len(asked) - len(set(asked))) and (many or label_inputs.REGION not in label_table):
-        note(f"{labels}: {repeated} rows repeat a track; the first row of each counts")
-    rows_of = _rows_by_track(ids, keys, serving)
-    kept = _joined_rows(tracks, rows_of, np.asarray(usable), [set(table) for table in with_clips], targets, note)
+    tracks = list(with_clips[0]) if tables else labelled.ids
+    kept = _joined_rows(tracks, labelled, with_clips, targets, note)
     if not len(kept):
         where = " and ".join(map(str, [*features, labels]))
-        if any(track in rows_of for track in tracks):
+        if any(track in labelled.rows_of for track in tracks):
             raise UsageError(f"{where}: no row has a usable label in {', '.join(targets)}")
-        example = f"{list(tracks[:1])} and {ids[:1]}"
+        example = f"{list(tracks[:1])} and {labelled.ids[:1]}"
         raise UsageError(f"{where}: no track with features has a label; ids look like {example}")
-    columns = {name: _column(label_table[name], kept) for name in label_table}
-    track_ids = tuple(ids[row] for row in kept)
+    columns = {name: _column(values, kept) for name, values in labelled.table.items()}
+    track_ids = tuple(labelled.ids[row] for row in kept)
     rows = [np.array([table[track][0][0] for track in track_ids]) for table in with_clips]
     clips = _clips(with_clips, track_ids, note)
     groups = _groups(columns, group, tables[0] if tables else None, track_ids, labels, note)
     for kind in from_labels:
-        tables.append(_from_labels(kind, columns, weeks[kept], labels))
+        tables.append(_from_labels(kind, columns, labelled.weeks[kept], labels))
         rows.append(np.arange(len(kept)))
-    learnt = numbers[kept][:, known["count"] if known and curve else 0 :]
     return TrainingData(
         track_ids,
         tuple(tables),
         tuple(rows),
         tuple(targets),
-        learnt,
+        labelled.numbers[kept],
         groups,
         columns,
         labels.name,
         tuple(notes),
         *clips,
     )
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """A label table of N rows. table: its columns. ids: of the tracks. rows_of: the rows that count, by track.
+
+    numbers: what is to be learnt, (N, C), and which rows have it (`usable`). weeks: the weeks that inputs are made of,
+    (N, W).
+    """
+
+    table: Mapping[str, Sequence[Any]]
+    ids: list[str]
+    rows_of: Mapping[str, list[int]]
+    numbers: NDArray[np.float64]
+    usable: NDArray[np.bool_]
+    weeks: NDArray[np.float64]
+
+
+def _read_labels(
+    path: Path, targets: Sequence[str], from_labels: Sequence[label_inputs.LabelKind], note: Note
+) -> _Labels:
+    table = read_table(path)
+    ids = ids_of(table, path)
+    numbers = np.concatenate([_numeric(table, name.removeprefix("-"), path, note) for name in targets], axis=1)
+    by_region = label_inputs.named(from_labels, label_inputs.REGION) is not None
+    first_weeks = label_inputs.named(from_labels, WEEKS)
+    chosen = np.ones(len(ids), bool)
+    if not by_region:
+        curves = numbers.shape[1] > len(targets) or first_weeks is not None
+        numbers, chosen = label_inputs.over_regions(ids, table, numbers, curves, note)
+    usable, weeks = np.isfinite(numbers).all(axis=1), numbers
+    if numbers.shape[1] > len(targets):
+        weeks, usable = _known_weeks(numbers, table)
+        # What is given is not learnt.
+        numbers = weeks[:, first_weeks["count"] if first_weeks else 0 :]
+    elif first_weeks:
+        weeks, begun = _known_weeks(_numeric(table, label_inputs.CURVE_COLUMN, path, note), table)
+        usable &= begun
+    serving = label_inputs.rows_that_serve(from_labels, table, weeks) | ~chosen
+    if without := int((~serving).sum()):
+        kinds = " and ".join(str(kind["name"]) for kind in from_labels)
+        note(f"{path}: {without} rows do not give the inputs {kinds} and are left out")
+    keys = list(zip(ids, table[label_inputs.REGION], strict=True)) if by_region else ids
+    asked = [key for key, wanted in zip(keys, chosen, strict=True) if wanted]
+    if (repeated := len(asked) - len(set(asked))) and (by_region or label_inputs.REGION not in table):
+        note(f"{path}: {repeated} rows repeat a track; the first row of each counts")
+    return _Labels(table, ids, _rows_by_track(ids, keys, serving & chosen), numbers, usable, weeks)
 
 
 def _clips(
@@ -222,9 +241,8 @@ def _rows_by_track(ids: Sequence[str], keys: Sequence[Any], serving: NDArray[np.
 
 def _joined_rows(
     tracks: Sequence[str],
-    rows_of: Mapping[str, list[int]],
-    usable: NDArray[np.bool_],
-    tables: Sequence[set[str]],
+    labelled: _Labels,
+    tables: Sequence[Collection[str]],
     targets: Sequence[str],
     note: Note,
 ) -> NDArray[np.intp]:
@@ -232,12 +250,13 @@ def _joined_rows(
     kept: list[int] = []
     missing = empty = 0
     for track in dict.fromkeys(tracks):
-        if not all(track in table for table in (rows_of, *tables)):
+        if not all(track in table for table in (labelled.rows_of, *tables)):
             missing += 1
             continue
-        labelled = [row for row in rows_of[track] if usable[row]]
-        empty += len(rows_of[track]) - len(labelled)
-        kept += labelled
+        rows = labelled.rows_of[track]
+        usable = [row for row in rows if labelled.usable[row]]
+        empty += len(rows) - len(usable)
+        kept += usable
     if missing:
         note(f"{missing} of {len(set(tracks))} tracks are not in all tables and are left out")
     if empty:

@@ -153,7 +153,7 @@ def _killed_node(folder: Path, names: list[str], tally: Tally) -> None:
     try:
         second = nodes.add_node(num_cpus=1)
         process = _begun(folder, names, "--engine", "ray", "--ray-address", nodes.address)
-        if not _wait(folder, process, len(names) // 2):
+        if _wait(folder, process, len(names) // 2):
             nodes.remove_node(second, allow_graceful=False)
             tally.counts.update({"nodes killed": 1})
         rows, lines = _ended(folder, process, tally, "killed node")

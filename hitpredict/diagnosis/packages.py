@@ -13,7 +13,7 @@ EXTRAS = {
     "parquet": "writing Parquet and Arrow",
     "fetch": "fetch",
     "remote": "inputs at URLs",
-    "scale": "featurize with `engine` ray",
+    "scale": "score and featurize with `engine` ray",
     "train": "train, evaluate, export-onnx, features that are embeddings",
     "tune": "tune",
     "explain": "explain where, by gradients",

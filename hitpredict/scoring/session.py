@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Timer
+from threading import Lock, Timer
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hitpredict.errors import EnvironmentProblem, InputError, unknown
 from hitpredict.scoring import metadata as model_metadata
+from hitpredict.scoring.pinned import PinnedBatches
 from hitpredict.scoring.records import ModelReference
 
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -96,11 +97,12 @@ class Session:
         self.file, self.note, self.seconds = file, "", seconds
         self._options = onnxruntime.RunOptions
         self.device: Literal["cpu", "cuda"] = "cpu"
+        self._batches, self._turn = PinnedBatches(None), Lock()
         problem = "" if device == "cpu" else _cuda_problem(onnxruntime)
         if device != "cpu" and not problem:
             self._open(onnxruntime, ["CUDAExecutionProvider", "CPUExecutionProvider"], threads)
             if self._session.get_providers()[0] == "CUDAExecutionProvider":
-                self.device = "cuda"
+                self.device, self._batches = "cuda", PinnedBatches(_cuda_driver())
             else:
                 problem = "ONNX Runtime could not load CUDA; install 'hitpredict[cuda]' or fix the CUDA libraries"
         if self.device == "cpu":
@@ -206,13 +208,17 @@ class Session:
         return list(self._session.run(None, dict(zip(self._inputs, batches, strict=True)), options))
 
     def _run_bound(self, batches: Sequence[NDArray[np.float32]], options: Any) -> list[Any]:
-        """The same with everything bound before: each input is copied to the device once, each output once back."""
+        """The same with everything bound before: each input is copied to the device once, each output once back.
+
+        What is bound is not copied on this side, so that the device copies from memory that is locked for it.
+        """
         binding = self._session.io_binding()
-        for name, batch in zip(self._inputs, batches, strict=True):
-            binding.bind_cpu_input(name, np.ascontiguousarray(batch))
         for name in self.names:
             binding.bind_output(name, "cpu")
-        self._session.run_with_iobinding(binding, options)
+        with self._turn:
+            for name, batch in zip(self._inputs, batches, strict=True):
+                binding.bind_cpu_input(name, self._batches.held(name, batch))
+            self._session.run_with_iobinding(binding, options)
         return list(binding.copy_outputs_to_cpu())
 
 
@@ -224,10 +230,7 @@ def _cuda_problem(onnxruntime: Any) -> str:
     """Why CUDA cannot be used, found without making ONNX Runtime try (it is loud and slow in failing)."""
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return "this ONNX Runtime is built without CUDA; pip install onnxruntime-gpu"
-    name = "nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(name)
-    except OSError:
+    if (driver := _cuda_driver()) is None:
         return "no NVIDIA driver is installed"
     count = ctypes.c_int(0)
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
@@ -235,3 +238,11 @@ def _cuda_problem(onnxruntime: Any) -> str:
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     return ""
+
+
+def _cuda_driver() -> Any:
+    """The library of NVIDIA's driver, None without one."""
+    try:
+        return ctypes.CDLL("nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1")
+    except OSError:
+        return None

@@ -104,6 +104,7 @@ def test_variants_come_through_a_pipe(mixes):
     assert [record["songs"][1]["path"] for record in outcome.records] == ["-/a.wav", "-/b.wav"]
 
 
+@pytest.mark.slow
 def test_tables_and_files(mixes, tmp_path):
     assert run("compare", mixes["song"], mixes["dull"], "-o", tmp_path / "c.tsv").code == 0
     header, row = (line.split("\t") for line in (tmp_path / "c.tsv").read_text().splitlines())

@@ -127,6 +127,7 @@ def test_misuse_is_a_line(tmp_path, arguments, message):
     assert message in outcome.err
 
 
+@pytest.mark.slow
 def test_groups_of_a_corpus_come_from_a_table(tmp_path):
     for number in range(4):
         saved(tmp_path, f"songs/{number}.wav", tune(1 + number / 4))

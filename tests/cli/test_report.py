@@ -197,6 +197,7 @@ def test_numbers_in_records_may_be_extreme(tmp_path):
     assert made(extreme, tmp_path).count("<svg ") > 5
 
 
+@pytest.mark.slow
 def test_a_corpus_without_clear_effects_says_so(tmp_path):
     said = "no effect is clearly more than noise"
     assert said in made([reports.in_common(significant=False)], tmp_path)
@@ -273,6 +274,7 @@ main()
         assert "pip install 'hitpredict[report]'" in outcome.err
 
 
+@pytest.mark.slow
 def test_songs_are_heard_where_they_are_found(tmp_path):
     song = saved(tmp_path, "song.wav", tune(4))
     explained = run("explain", song, "--params", "lowpass", "-f", "jsonl").out
@@ -293,6 +295,7 @@ def test_songs_are_heard_where_they_are_found(tmp_path):
     assert run("report", "-", "--sounds", tmp_path / "missing", stdin=moved).code == 2
 
 
+@pytest.mark.slow
 def test_a_waveform_is_drawn_where_the_song_is(tmp_path):
     scored = run("score", "--segments", "2", saved(tmp_path, "tune.wav", tune(6)))
     with_it = run("report", "-", stdin=scored.out)

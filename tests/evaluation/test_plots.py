@@ -11,7 +11,7 @@ from tests.helpers.evaluating import PICTURES, ROWS, parts
 from tests.helpers.marks import few_by_default
 
 
-@pytest.mark.parametrize("spec", few_by_default([{}, {"classes": 3}, {"classes": 2}], 2))
+@pytest.mark.parametrize("spec", few_by_default([{}, {"classes": 3}, {"classes": 2}]))
 def test_pictures_depend_on_the_data_alone(data, tmp_path, spec):
     target, predictions, calibration, _, _ = parts(data, spec)
     for name in ("first", "second"):

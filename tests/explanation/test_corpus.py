@@ -57,6 +57,7 @@ def test_many_songs_do_not_make_an_inaudible_effect_significant():
     assert not found[0].significant
 
 
+@pytest.mark.slow
 def test_unplanted_parameters_are_rarely_significant():
     alarms = 0
     for seed in range(200):

@@ -68,6 +68,7 @@ def test_a_model_of_the_middle_looks_nowhere_else(models, tmp_path):
     np.testing.assert_allclose(found, [plain, other], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_models_of_whole_songs_take_samples_of_that_length(models):
     folder, exported = models("cnn-whole")
     data = with_front_end(exported.data, folder)

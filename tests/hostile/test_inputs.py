@@ -16,6 +16,7 @@ from tests.helpers.sounds import saved, tune
 MANY_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "8")
 
 
+@pytest.mark.slow
 def test_numbers_do_not_depend_on_threads_that_the_environment_asks_for(tmp_path):
     song = saved(tmp_path)
     kinds = ("fma518", "hmn207", "logmel")

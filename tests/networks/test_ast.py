@@ -6,6 +6,7 @@ from hitpredict.errors import EnvironmentProblem, UsageError
 from hitpredict.networks.ast import Ast
 from hitpredict.networks.vit import resize_positions
 from tests.helpers.learning import check_export, trained
+from tests.helpers.marks import few_by_default
 
 WIDTHS = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 TINY = {"config": {**WIDTHS, "patch_size": 4}, "strides": (3, 3)}
@@ -107,7 +108,7 @@ def test_a_sigmoid_keeps_to_zero_and_one():
     assert ((scores > 0) & (scores < 1)).all()
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", few_by_default([True, False]))
 def test_export(frozen):
     torch.manual_seed(0)
     check_export(Ast(SHAPES, 2, **TINY, frozen=frozen), SHAPES)

@@ -9,6 +9,7 @@ from hitpredict.networks.mp2 import Mp2
 from hitpredict.networks.vit import resize_positions, square
 from hitpredict.training.losses import make_loss
 from tests.helpers.learning import check_export, trained
+from tests.helpers.marks import few_by_default
 
 TINY = {"dim": 12, "depth": 2, "heads": 3, "patch": 4, "features": 6}
 SHAPES = [(20, 8)]
@@ -82,7 +83,7 @@ def test_it_learns_from_the_region():
     assert trained(network, (torch.randn(30, 20, 8), region), targets, steps=60, lr=1e-2) < 0.2 * float(targets.var())
 
 
-@pytest.mark.parametrize(("shapes", "mode"), [(WITH_REGION, "token"), (SHAPES, "embedding")])
+@pytest.mark.parametrize(("shapes", "mode"), few_by_default([(WITH_REGION, "token"), (SHAPES, "embedding")]))
 def test_export(shapes, mode):
     torch.manual_seed(0)
     check_export(Mp2(shapes, 2, **TINY, region_mode=mode), shapes)

@@ -158,7 +158,8 @@ def test_help_into_a_closed_pipe_is_silent(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["hitpredict score -j 1", "hitpredict score -j 2", "hitpredict mutate --gain=-3 -o out --force"]
+    "command",
+    few_by_default(["hitpredict score -j 1", "hitpredict mutate --gain=-3 -o out --force", "hitpredict score -j 2"], 2),
 )
 def test_while_read_loops_survive(tmp_path, command):
     for n in range(3):

@@ -54,6 +54,7 @@ def benchmark(*arguments):
     return outcome
 
 
+@pytest.mark.slow
 def test_a_batch_is_measured_beside_decoding():
     outcome = benchmark("--quick", "warm")
     assert outcome.code == 0, outcome.err

@@ -56,27 +56,31 @@ class TableCatalogue(Catalogue):
         self._old = output if output.exists() else None
         path = claimed(output, _APPLICATION)
         told = json.dumps([list(model), _identity_of(self._old)])
-        try:
-            super().__init__(path, output, model)
-            resumed = self.fetched("SELECT told FROM base") == [(told,)]
-        except EnvironmentProblem as error:
-            if not isinstance(error.__cause__, sqlite3.DatabaseError) or isinstance(
-                error.__cause__, sqlite3.OperationalError
-            ):
-                raise
-            resumed = False
-        if resumed:
-            self.dirty = True
-            note(f"{output}: taking up an interrupted update with {self._results():,} results")
-            return
-        self.close()
-        without(path)
+        if path.exists() and path.stat().st_size:
+            if self._takes_up(path, output, model, told):
+                self.dirty = True
+                note(f"{output}: taking up an interrupted update with {self._results():,} results")
+                return
+            self.close()
+            without(path)
         super().__init__(path, output, model)
         try:
             self._load(told)
         except BaseException:
             self.close()
             without(path)
+            raise
+
+    def _takes_up(self, path: Path, output: Path, model: tuple[str, str, str, str], told: str) -> bool:
+        """Open what an earlier run left; whether it was for the same."""
+        try:
+            super().__init__(path, output, model)
+            return self.fetched("SELECT told FROM base") == [(told,)]
+        except EnvironmentProblem as error:
+            if isinstance(error.__cause__, sqlite3.DatabaseError) and not isinstance(
+                error.__cause__, sqlite3.OperationalError
+            ):
+                return False
             raise
 
     def _results(self) -> int:

@@ -194,6 +194,16 @@ def test_a_killed_run_has_lost_nothing(songs, form):
     assert sorted(path.name for path in songs.iterdir()) == ["music", "pipe", output.name]
 
 
+def test_work_in_progress_lies_in_one_file_from_its_beginning(songs):
+    """SQLite deletes the journal of a new file of the same name, when somebody still looks into the old one."""
+    work = songs / ".s.csv.update"
+    with work.open("wb") as held:
+        process = waiting(songs, "s.csv")
+        process.kill()
+        finished(process)
+        assert os.fstat(held.fileno()).st_nlink == 1
+
+
 def test_an_interrupted_run_says_how_to_go_on(songs):
     process = waiting(songs, "s.csv")
     process.send_signal(signal.SIGINT)

@@ -73,9 +73,13 @@ def run(
 def start(
     *arguments: object, cwd: Path | None = None, stdin: int = subprocess.DEVNULL, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start and go on, with pipes for standard output and standard error; in a process group of its own."""
+    """Start and go on, with pipes for standard output and standard error; in a process group of its own.
+
+    The pipes have no buffers: `finished` would not see what a `readline` had taken besides its line.
+    """
     return subprocess.Popen(
         [*PROGRAM, *map(str, arguments)],
+        bufsize=0,
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

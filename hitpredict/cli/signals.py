@@ -13,6 +13,8 @@ from types import FrameType
 Handler = Callable[[int, FrameType | None], None]
 _ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _MOMENT_SECONDS = 0.02
+# Between making a file and seeing to its end nothing may come.
+_UNDIVIDED = f"hitpredict{os.sep}files{os.sep}owned.py"
 
 
 def leave_at_once() -> None:
@@ -43,7 +45,7 @@ def _set(handler: Handler) -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    if _would_be_swallowed(frame):
+    if _must_wait(frame):
         threading.Timer(_MOMENT_SECONDS, os.kill, (os.getpid(), number)).start()
         return
     leave_at_once()
@@ -52,13 +54,15 @@ def _raise(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _would_be_swallowed(frame: FrameType | None) -> bool:
+def _must_wait(frame: FrameType | None) -> bool:
     """Whether C code would take the exception for its own failure: a module that is being imported, or libsndfile,
-    which has called Python to read or write a file."""
+    which has called Python to read or write a file. Or whether it would leave a lock or a temporary file behind."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
         if frame.f_code.co_name.startswith("vio_") and frame.f_code.co_filename.endswith("soundfile.py"):
+            return True
+        if frame.f_code.co_filename.endswith(_UNDIVIDED):
             return True
         frame = frame.f_back
     return False

@@ -7,10 +7,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
+from hitpredict.cli.signals import unwinding
 from hitpredict.errors import EnvironmentProblem
 from hitpredict.files.owned import atomic, locked, opened, scratch_folder, sweep
 from tests.helpers.processes import environment
@@ -109,3 +112,30 @@ def test_files_appear_whole_with_usual_permissions(tmp_path):
     os.umask(umask := os.umask(0))
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~umask
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("place", "held"),
+    [
+        ("socket.gethostname", locked),
+        ("tempfile.mkstemp", atomic),
+        ("tempfile.mkdtemp", lambda target: scratch_folder(target.parent)),
+        ("hitpredict.files.owned.suppress", locked),
+    ],
+)
+def test_signals_wait_while_something_is_made_or_removed(tmp_path, monkeypatch, place, held):
+    """Its end is seen to before the program's."""
+    done = resolve_name(place)
+
+    def interrupted(*given, **named):
+        found = done(*given, **named)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended, unwinding():
+        patch.setattr(place, interrupted)
+        with held(tmp_path / "out"):
+            time.sleep(0 if place == "hitpredict.files.owned.suppress" else 10)
+        time.sleep(10)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

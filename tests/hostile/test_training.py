@@ -174,8 +174,7 @@ def test_a_damaged_log_of_epochs_loses_what_is_damaged(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP], ids=lambda end: end.name)
-@pytest.mark.parametrize("recipe", ["linear", "mlp"])
+@pytest.mark.parametrize(("recipe", "end"), [("linear", signal.SIGHUP), ("mlp", signal.SIGTERM)])
 def test_signals_at_any_moment_leave_no_model_and_no_temporary_files(tables, tmp_path, recipe, end):
     """What stays is the folder that the next run takes up or removes, and nothing that is not whole."""
     moments, place, codes = random.Random(0), tmp_path / "tmp", []

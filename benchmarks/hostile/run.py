@@ -15,7 +15,7 @@ from typing import Any
 from common import HERE, RESULTS, measured, save
 
 ATTACKS = ("audio", "archives", "models", "tables", "kills", "batch", "downloads")
-_QUICK = {"audio": 200, "archives": 40, "models": 20, "tables": 10, "kills": 4, "batch": 200, "downloads": 4}
+_QUICK = {"audio": 200, "archives": 40, "models": 20, "tables": 5, "kills": 2, "batch": 200, "downloads": 4}
 _HEAD = """# Attacks
 
 Written by `python benchmarks/hostile/run.py`. Every case is made from a seed and a number, so that it can be made

@@ -141,7 +141,7 @@ def test_kills_at_random_moments_lose_and_add_nothing(tmp_path):
     for jobs in ("1", "2"):
         asked = ("score", "music", "-j", jobs)
         whole = fresh(tmp_path, *asked)
-        for _ in range(5):
+        for _ in range(2):
             output = tmp_path / OUTPUT
             for _ in range(3):
                 process = start(*asked, "-o", OUTPUT, cwd=tmp_path)
